@@ -1,0 +1,213 @@
+//! How a run ended and what that means.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::signal::Signal;
+use super::time::{Stamp, Wall};
+
+/// How a run ended, as far as the evidence goes; never guessed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// The program ended by itself, with this code. A code of 137 that it chose is this, too.
+    Exited {
+        /// 0 to 255.
+        code: i32,
+    },
+    /// A signal ended it.
+    Signaled {
+        /// Which one.
+        signal: Signal,
+        /// Whether the kernel wrote a core dump.
+        core_dumped: bool,
+    },
+    /// guardian ended it, for its `time_limit`.
+    TimeLimit {
+        /// The limit, in seconds.
+        limit_s: u64,
+    },
+    /// The program never ran.
+    SpawnFailed {
+        /// The system's error number.
+        errno: i32,
+        /// Which step failed, on what, in words.
+        what: String,
+    },
+    /// The machine went down under it.
+    Reboot,
+    /// Shim and process are both gone and nobody recorded the end.
+    ShimKilled,
+    /// The evidence does not say.
+    Unknown {
+        /// What is missing or unreadable.
+        why: String,
+    },
+}
+
+impl Cause {
+    /// The word for it in the contract: `exited`, `signaled`, …
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Exited { .. } => "exited",
+            Self::Signaled { .. } => "signaled",
+            Self::TimeLimit { .. } => "time_limit",
+            Self::SpawnFailed { .. } => "spawn_failed",
+            Self::Reboot => "reboot",
+            Self::ShimKilled => "shim_killed",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
+/// What an end means against the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The target was met.
+    Completed,
+    /// It ended before its time, whatever the code.
+    Premature,
+    /// It ended in time or as a job, but not well.
+    Failed,
+    /// Somebody asked for it.
+    Stopped,
+}
+
+impl Verdict {
+    /// The word for it in the contract.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Premature => "premature",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What the kernel said of the main process when it was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitStatus {
+    /// It called exit with this code.
+    Code(i32),
+    /// This signal ended it; the flag tells of a core dump.
+    Signal(Signal, bool),
+}
+
+impl WaitStatus {
+    /// The cause this is when nothing else is known.
+    #[must_use]
+    pub fn cause(self) -> Cause {
+        match self {
+            Self::Code(code) => Cause::Exited { code },
+            Self::Signal(signal, core_dumped) => Cause::Signaled { signal, core_dumped },
+        }
+    }
+}
+
+/// One process in the chain from a sender up to init.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ancestor {
+    /// Its pid.
+    pub pid: i32,
+    /// Its short name.
+    pub comm: String,
+}
+
+/// Who sent a signal or gave a command, as far as it could be read before it was gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// Its pid.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+    /// Its short name; `None`: it was gone already, or is not ours to read.
+    pub comm: Option<String>,
+    /// Its command line, cut at 256 bytes.
+    pub cmdline: Option<String>,
+    /// Its parent, grandparent, … up to init.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<Ancestor>,
+    /// Its control group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+}
+
+/// Where a recorded signal arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrived {
+    /// At the shim, which passed it on.
+    Shim,
+    /// At the process itself (seen by tracing).
+    Process,
+}
+
+/// One signal on its way to the managed process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalRecord {
+    /// Which one.
+    pub signal: Signal,
+    /// When, on the wall clock.
+    #[serde(with = "super::time::rfc3339")]
+    pub at: Wall,
+    /// Where it arrived.
+    pub to: Arrived,
+    /// Who sent it; `None`: the kernel did.
+    pub sender: Option<Sender>,
+}
+
+/// Why guardian itself set out to end a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// `stop`, `restart`, `deregister --stop`.
+    Operator,
+    /// `time_limit`.
+    TimeLimit,
+    /// `stop_at_target`.
+    Target,
+}
+
+/// A run that is over, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndedRun {
+    /// Which run.
+    pub run: u64,
+    /// When it began.
+    pub began: Stamp,
+    /// When it ended; `None`: not known, it was found dead.
+    pub ended: Option<Wall>,
+    /// How long it lived, on the boot clock, in milliseconds; `None`: not known.
+    pub ran_ms: Option<u64>,
+    /// What it meant.
+    pub verdict: Verdict,
+    /// How it ended.
+    pub cause: Cause,
+    /// What the kernel said, where somebody waited for it.
+    pub status: Option<WaitStatus>,
+    /// Signals on their way to it, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<SignalRecord>,
+    /// Who asked for the end, where somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<Sender>,
+    /// Pid of its main process.
+    pub pid: Option<i32>,
+    /// What followed: `restarted`, `waiting`, `tripped`, … as a sentence.
+    #[serde(default)]
+    pub action: String,
+}
+
+impl EndedRun {
+    /// How long it lived.
+    #[must_use]
+    pub fn ran(&self) -> Option<Duration> {
+        self.ran_ms.map(Duration::from_millis)
+    }
+}

@@ -1,0 +1,190 @@
+//! Facts in a process's history, and what is said of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::ending::{Cause, Sender, SignalRecord, Verdict};
+use super::name::Name;
+use super::time::Wall;
+
+/// Version of the JSON documents that carry events.
+pub const SCHEMA: u32 = 1;
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Nobody needs to act.
+    Info,
+    /// guardian is dealing with it.
+    Warning,
+    /// guardian has given up; a person is needed.
+    Critical,
+}
+
+impl Severity {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// What kind of fact an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// It came into the registry.
+    Registered,
+    /// A run began because somebody asked.
+    Started,
+    /// A run began because guardian decided so.
+    Restarted,
+    /// A signal was on its way to it.
+    Signal,
+    /// A run ended, in whichever way; the verdict is an event of its own.
+    Exited,
+    /// A run ended before its time.
+    Premature,
+    /// A run met its target.
+    Completed,
+    /// A run ended badly.
+    Failed,
+    /// A run ended because somebody asked.
+    Stopped,
+    /// guardian set out to end a run.
+    Killed,
+    /// The breaker opened.
+    Tripped,
+    /// The breaker lets one run try.
+    HalfOpen,
+    /// It is well again after an incident.
+    Recovered,
+    /// It lives, but its shim is gone.
+    Unsupervised,
+    /// A notification reached its sink.
+    AlertDelivered,
+    /// A notification was given up.
+    AlertFailed,
+    /// A message that somebody asked for with `alerts test`.
+    Test,
+}
+
+impl EventKind {
+    /// Every kind, in the order of the contract.
+    pub const ALL: [Self; 17] = [
+        Self::Registered,
+        Self::Started,
+        Self::Restarted,
+        Self::Signal,
+        Self::Exited,
+        Self::Premature,
+        Self::Completed,
+        Self::Failed,
+        Self::Stopped,
+        Self::Killed,
+        Self::Tripped,
+        Self::HalfOpen,
+        Self::Recovered,
+        Self::Unsupervised,
+        Self::AlertDelivered,
+        Self::AlertFailed,
+        Self::Test,
+    ];
+
+    /// The word for it in the contract.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Started => "started",
+            Self::Restarted => "restarted",
+            Self::Signal => "signal",
+            Self::Exited => "exited",
+            Self::Premature => "premature",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Killed => "killed",
+            Self::Tripped => "tripped",
+            Self::HalfOpen => "half_open",
+            Self::Recovered => "recovered",
+            Self::Unsupervised => "unsupervised",
+            Self::AlertDelivered => "alert_delivered",
+            Self::AlertFailed => "alert_failed",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// A fact in a process's history. Its `id` is derived from what it is about, so that saying it
+/// twice is saying it once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Version of this form: [`SCHEMA`].
+    pub schema: u32,
+    /// `NAME.EPOCH.RUN.KIND`; EPOCH tells two registrations of one name apart.
+    pub id: String,
+    /// When it became known.
+    #[serde(with = "super::time::rfc3339")]
+    pub at: Wall,
+    /// Which process.
+    pub process: Name,
+    /// Which run; `None`: not about a run.
+    pub run: Option<u64>,
+    /// What kind of fact.
+    pub kind: EventKind,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The group of the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// How the run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// What that meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// How long the run lived, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran_s: Option<f64>,
+    /// Its target, in seconds, where that is a duration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_s: Option<u64>,
+    /// What guardian did about it, and when it acts next, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub action: String,
+    /// Signals on their way to the process before the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<SignalRecord>,
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Sender>,
+    /// Failures in a row, this one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u32>,
+    /// Pid of the main process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// Anything else worth a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Names of the sinks that the process wants told; empty: every sink that wants it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+}
+
+/// An event on its way to sinks, with what only the world could add.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notification {
+    /// The fact.
+    pub event: Event,
+    /// Host it happened on.
+    pub host: String,
+    /// Last lines of the run's output, oldest first, control characters removed.
+    #[serde(default)]
+    pub log_tail: Vec<String>,
+}

@@ -1,0 +1,15 @@
+//! The nouns: what guardian talks about, as values.
+//!
+//! Pure: nothing here reads a clock, a file, the environment or the kernel. Types are made by
+//! parsing, so a value that exists is valid. On-disk forms are derived here and versioned in `store`.
+
+pub mod ending;
+pub mod event;
+pub mod evidence;
+pub mod name;
+pub mod signal;
+pub mod sink;
+pub mod spec;
+pub mod state;
+pub mod time;
+pub mod units;

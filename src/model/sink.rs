@@ -1,0 +1,149 @@
+//! What the registry says about one sink, and about the healthcheck itself.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Severity;
+
+/// Where a secret comes from. Its value is read when it is needed and never stored or printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SecretSource {
+    /// `X`: the value stands in the registry itself. It prints as `****`.
+    Inline(Secret),
+    /// `X_file`: first line of this file.
+    File(String),
+    /// `X_env`: this environment variable.
+    Env(String),
+    /// `X_command`: first line of what this prints.
+    Command(Vec<String>),
+}
+
+/// A secret value: `Debug` and `Display` print `****`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value itself, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("****")
+    }
+}
+
+impl std::fmt::Display for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("****")
+    }
+}
+
+/// How a mail server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// Plain at first, TLS before anything that matters; refused when the server does not offer it.
+    Starttls,
+    /// TLS from the first byte.
+    Implicit,
+    /// No TLS. Refused together with a password unless the host is loopback.
+    None,
+}
+
+/// What a sink is, with what its type needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SinkKind {
+    /// SMTP.
+    Email {
+        /// Host name or address of the server.
+        host: String,
+        /// 587 with STARTTLS, 465 with implicit TLS, 25 without.
+        port: u16,
+        /// How TLS is begun.
+        tls: Tls,
+        /// Login name; `None`: no AUTH.
+        user: Option<String>,
+        /// Password, when there is a login name.
+        password: Option<SecretSource>,
+        /// Sender address.
+        from: String,
+        /// Recipients, one or more.
+        to: Vec<String>,
+    },
+    /// HTTP POST of the contract's JSON.
+    Webhook {
+        /// `http://` or `https://`.
+        url: SecretSource,
+        /// Further headers.
+        header: Vec<(String, String)>,
+    },
+    /// A program that gets the JSON on standard input.
+    Command {
+        /// Argument vector.
+        command: Vec<String>,
+    },
+    /// A flag file (one line, the newest notification) and a text file that grows, for an agent's own heartbeat to pick up.
+    File {
+        /// The text file, absolute. The flag is `PATH.flag`.
+        path: String,
+    },
+}
+
+impl SinkKind {
+    /// The `type` in the registry.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Email { .. } => "email",
+            Self::Webhook { .. } => "webhook",
+            Self::Command { .. } => "command",
+            Self::File { .. } => "file",
+        }
+    }
+}
+
+/// One `[sinks.NAME]` of the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sink {
+    /// Its name in the registry.
+    pub name: String,
+    /// What it is.
+    pub kind: SinkKind,
+    /// Event kinds it wants; `*` is all; empty: by severity, and recoveries.
+    pub events: Vec<String>,
+    /// Process names or globs it wants; empty: all.
+    pub processes: Vec<String>,
+    /// Groups it wants; empty: all.
+    pub groups: Vec<String>,
+    /// Least severity, where `events` is empty.
+    pub min_severity: Severity,
+    /// The same kind of incident of the same process is told at most once in this time; what is held back is folded into the next message.
+    pub cooldown: Duration,
+    /// Limit on one whole delivery.
+    pub timeout: Duration,
+}
+
+/// `[healthcheck]` of the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthcheckConfig {
+    /// How often the trigger runs a pass.
+    pub every: Duration,
+}
+
+impl Default for HealthcheckConfig {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(60) }
+    }
+}

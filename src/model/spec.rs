@@ -1,0 +1,171 @@
+//! What the registry says about one process, with defaults filled in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How the process is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Executed as it is, byte for byte. Never empty; no element holds a NUL.
+    Argv(Vec<String>),
+    /// A line for `/bin/sh -c`.
+    Shell(String),
+}
+
+impl Command {
+    /// The argument vector that is executed.
+    #[must_use]
+    pub fn argv(&self) -> Vec<String> {
+        match self {
+            Self::Argv(argv) => argv.clone(),
+            Self::Shell(line) => vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()],
+        }
+    }
+}
+
+/// How long a run is meant to live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// A service: any end is premature.
+    Forever,
+    /// A job: done when it exits with a success code.
+    Exit,
+    /// At least this long, within the tolerance.
+    For(Duration),
+}
+
+/// When an ended run is followed by another without the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// After a verdict of `premature`. The default.
+    Premature,
+    /// After `premature` or `failed`.
+    OnFailure,
+    /// After every end but an operator's stop.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// What happens to processes of a run that outlive its main process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leftover {
+    /// TERM, then KILL after the grace. The default.
+    Kill,
+    /// They are left alone, and reported.
+    Keep,
+}
+
+/// What happens after a reboot to a process that was desired up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBoot {
+    /// It is started. The default.
+    Start,
+    /// It is started when it ran, or was due to run, before the reboot.
+    Laststate,
+    /// It stays down until somebody starts it.
+    Never,
+}
+
+/// One entry of the registry, valid, with `[defaults]` and built-in defaults filled in.
+///
+/// Field names are the registry's keys; their meaning and defaults stand in `registry::keys`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// What is started.
+    pub command: Command,
+    /// How long a run is meant to live.
+    pub target: Target,
+    /// Share of a duration target that counts as reached, in `(0, 1]`.
+    pub tolerance: f64,
+    /// End a run at its target, as `completed`.
+    pub stop_at_target: bool,
+    /// When it is restarted.
+    pub restart: Restart,
+    /// Working directory, absolute; `~` is already expanded. `None`: the home directory of the user.
+    pub cwd: Option<String>,
+    /// Variables set last, over everything else.
+    pub env: BTreeMap<String, String>,
+    /// A file of `NAME=value` lines, read at each start. Absolute.
+    pub env_file: Option<String>,
+    /// Variables taken from guardian's own environment at each start, over the snapshot.
+    pub pass_env: Vec<String>,
+    /// True: neither the snapshot of `register` nor guardian's environment is used, but for
+    /// `PATH`, `HOME`, `USER`, `LOGNAME`, `SHELL` and `LANG`.
+    pub clean_env: bool,
+    /// Group name, for commands on several processes.
+    pub group: Option<String>,
+    /// Signal number that asks the process to end.
+    pub stop_signal: i32,
+    /// From the stop signal to KILL.
+    pub grace: Duration,
+    /// Exit codes that count as success. Never empty.
+    pub success_codes: Vec<i32>,
+    /// First delay after an unhealthy run.
+    pub backoff: Duration,
+    /// Longest delay.
+    pub backoff_max: Duration,
+    /// Failures in a row that trip the breaker; 0: never.
+    pub max_failures: u32,
+    /// Restarts within `window` that trip the breaker; 0: off.
+    pub max_restarts: u32,
+    /// The window of `max_restarts`.
+    pub window: Duration,
+    /// A run that stays up this long is healthy: failures are forgotten.
+    pub healthy_after: Duration,
+    /// First time that a tripped breaker stays open; doubles up to six hours.
+    pub breaker_cooldown: Duration,
+    /// Exit codes after which there is no restart.
+    pub never_restart: Vec<i32>,
+    /// A run that lives longer is ended.
+    pub time_limit: Option<Duration>,
+    /// Record the sender of signals sent straight to the process (Linux, by ptrace).
+    pub trace_signals: bool,
+    /// What happens to processes that outlive the main one.
+    pub leftover: Leftover,
+    /// What happens after a reboot.
+    pub on_boot: OnBoot,
+    /// Names of the sinks that are told; empty: every sink that wants it.
+    pub notify: Vec<String>,
+}
+
+impl Spec {
+    /// The built-in defaults, for `command`.
+    #[must_use]
+    pub fn with_command(command: Command) -> Self {
+        Self {
+            command,
+            target: Target::Forever,
+            tolerance: 0.8,
+            stop_at_target: false,
+            restart: Restart::Premature,
+            cwd: None,
+            env: BTreeMap::new(),
+            env_file: None,
+            pass_env: Vec::new(),
+            clean_env: false,
+            group: None,
+            stop_signal: 15,
+            grace: Duration::from_secs(10),
+            success_codes: vec![0],
+            backoff: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(60),
+            max_failures: 3,
+            max_restarts: 0,
+            window: Duration::from_secs(24 * 3600),
+            healthy_after: Duration::from_secs(300),
+            breaker_cooldown: Duration::from_secs(900),
+            never_restart: vec![2, 78, 126, 127],
+            time_limit: None,
+            trace_signals: false,
+            leftover: Leftover::Kill,
+            on_boot: OnBoot::Start,
+            notify: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What guardian remembers of one process between two passes.
+
+use serde::{Deserialize, Serialize};
+
+use super::ending::{EndedRun, Sender, StopReason};
+use super::event::Event;
+use super::time::Stamp;
+
+/// Version of the stored form.
+pub const SCHEMA: u32 = 1;
+
+/// What the operator asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Desired {
+    /// Started.
+    Up,
+    /// Stopped, or never started.
+    Down,
+}
+
+/// Why a run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Began {
+    /// Somebody said `start`, `restart`, `register --start` or `run`.
+    Operator,
+    /// guardian restarted it after an end.
+    Restart,
+    /// The breaker let it try.
+    Trial,
+}
+
+/// guardian is ending the open run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// Why.
+    pub reason: StopReason,
+    /// When the stop signal was decided on.
+    pub since: Stamp,
+    /// Who asked, for an operator's stop.
+    pub by: Option<Sender>,
+}
+
+/// A run that began and has not been judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenRun {
+    /// Its number.
+    pub run: u64,
+    /// When its start was decided on.
+    pub since: Stamp,
+    /// Why.
+    pub began: Began,
+    /// Size of the log before it began, in bytes.
+    pub log_offset: u64,
+    /// Fingerprint of what was started: command, directory, options.
+    pub fingerprint: String,
+    /// Whether its start was told as an event.
+    #[serde(default)]
+    pub announced: bool,
+    /// Whether it has been up for `healthy_after`.
+    #[serde(default)]
+    pub healthy: bool,
+    /// Whether the loss of its shim was told.
+    #[serde(default)]
+    pub unsupervised: bool,
+    /// guardian is ending it.
+    #[serde(default)]
+    pub stopping: Option<Stopping>,
+}
+
+/// Where a process stands. Each state carries exactly its own data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Phase {
+    /// Never started.
+    New,
+    /// A run began and has not been judged.
+    Open(OpenRun),
+    /// A restart is due at this time.
+    Waiting {
+        /// When.
+        until: Stamp,
+    },
+    /// The breaker is open.
+    Tripped {
+        /// Since when.
+        since: Stamp,
+        /// When one run may try.
+        until: Stamp,
+    },
+    /// The target was met; nothing follows.
+    Completed,
+    /// Somebody stopped it.
+    Stopped,
+    /// The target is unmet and policy does not restart it.
+    Dead,
+}
+
+/// An incident that was told and whose recovery will be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The run whose end opened it.
+    pub run: u64,
+    /// When.
+    pub since: Stamp,
+    /// Bad ends since, the first included.
+    pub ends: u32,
+}
+
+/// All that is remembered of one process. One rename commits it, with the events that follow from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Version of this form: [`SCHEMA`].
+    pub schema: u32,
+    /// Tells two registrations of one name apart: when the first state was made, base 36.
+    pub epoch: String,
+    /// What the operator asked for.
+    pub desired: Desired,
+    /// Highest run number given out; 0: none.
+    pub run: u64,
+    /// Restarts by guardian since the operator last started it.
+    pub restarts: u32,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Times in a row that the breaker opened.
+    pub trips: u32,
+    /// When guardian restarted it, within the longest window it had, newest last.
+    #[serde(default)]
+    pub restarted_at: Vec<Stamp>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The last run that ended.
+    pub last: Option<EndedRun>,
+    /// The incident that is open.
+    pub incident: Option<Incident>,
+    /// Events that this commit brought and that may not be in journal and outbox yet.
+    #[serde(default)]
+    pub pending: Vec<Event>,
+}
+
+impl State {
+    /// The state of a process that nobody has started yet, first seen at `now`.
+    #[must_use]
+    pub fn new(now: &Stamp) -> Self {
+        Self {
+            schema: SCHEMA,
+            epoch: base36(now.wall.0.unsigned_abs()),
+            desired: Desired::Down,
+            run: 0,
+            restarts: 0,
+            failures: 0,
+            trips: 0,
+            restarted_at: Vec::new(),
+            phase: Phase::New,
+            last: None,
+            incident: None,
+            pending: Vec::new(),
+        }
+    }
+
+    /// The run that is not judged yet.
+    #[must_use]
+    pub fn open(&self) -> Option<&OpenRun> {
+        match &self.phase {
+            Phase::Open(open) => Some(open),
+            Phase::New
+            | Phase::Waiting { .. }
+            | Phase::Tripped { .. }
+            | Phase::Completed
+            | Phase::Stopped
+            | Phase::Dead => None,
+        }
+    }
+}
+
+fn base36(mut number: u64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut digits = Vec::new();
+    loop {
+        let digit = usize::try_from(number % 36).unwrap_or(0); // always below 36
+        digits.push(char::from(DIGITS[digit]));
+        number /= 36;
+        if number == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
+}

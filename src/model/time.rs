@@ -1,0 +1,155 @@
+//! Points in time, on two clocks.
+//!
+//! The wall clock is for people and for other hosts; the boot clock (it counts suspend, and nobody
+//! can set it) is for judging. A boot clock reading means nothing in another boot, so a stamp
+//! carries the boot id, and comparing stamps of different boots falls back to the wall clock.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01 UTC on the wall clock. Printed as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Wall(pub i64);
+
+impl Wall {
+    /// RFC 3339 in UTC with milliseconds: `2026-11-20T20:00:00.000Z`; `None` outside years 0 to 9999.
+    #[must_use]
+    pub fn rfc3339(self) -> Option<String> {
+        DateTime::<Utc>::from_timestamp_millis(self.0).map(|t| t.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+
+    /// `later - self`; zero when `later` is earlier.
+    #[must_use]
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0)) // negative: a clock that was set back
+    }
+}
+
+/// Stores a [`Wall`] as RFC 3339 text, for files that people and scripts read.
+pub mod rfc3339 {
+    use super::{DateTime, Wall};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(at: &Wall, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(at)
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// A text that is not RFC 3339.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wall, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let at = DateTime::parse_from_rfc3339(&text).map_err(serde::de::Error::custom)?;
+        Ok(Wall(at.timestamp_millis()))
+    }
+}
+
+impl fmt::Display for Wall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rfc3339() {
+            Some(text) => f.write_str(&text),
+            None => write!(f, "@{}ms", self.0),
+        }
+    }
+}
+
+/// Which boot of which kernel: Linux `/proc/sys/kernel/random/boot_id`, macOS `kern.bootsessionuuid`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootId(pub String);
+
+/// One moment, as both clocks showed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The wall clock.
+    #[serde(rename = "wall_ms")]
+    pub wall: Wall,
+    /// Milliseconds since boot, suspend included.
+    pub boot_ms: u64,
+    /// The boot that `boot_ms` counts from.
+    pub boot: BootId,
+}
+
+impl Stamp {
+    /// This moment plus `delay`, on both clocks; saturates.
+    #[must_use]
+    pub fn plus(&self, delay: Duration) -> Self {
+        let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            wall: Wall(self.wall.0.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX))),
+            boot_ms: self.boot_ms.saturating_add(ms),
+            boot: self.boot.clone(),
+        }
+    }
+
+    /// Time from `earlier` to this moment: by the boot clock within one boot, else by the wall clock.
+    /// Zero when `earlier` is later.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Duration {
+        if self.boot == earlier.boot {
+            Duration::from_millis(self.boot_ms.saturating_sub(earlier.boot_ms))
+        } else {
+            earlier.wall.until(self.wall)
+        }
+    }
+
+    /// True once `until` has come. A moment that was set in an earlier boot has come:
+    /// waiting longer than the reboot took would serve nobody.
+    #[must_use]
+    pub fn has_reached(&self, until: &Self) -> bool {
+        self.boot != until.boot || self.boot_ms >= until.boot_ms
+    }
+}
+
+/// The process that a pid meant at one time: pid, kernel start time, boot.
+///
+/// A later process that reuses the pid has another start time. guardian signals nothing that it
+/// cannot identify this way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Process id, as seen in guardian's own pid namespace.
+    pub pid: i32,
+    /// Kernel start time: on Linux in clock ticks since boot (`/proc/PID/stat`, field 22).
+    pub started: u64,
+    /// The boot in which it ran.
+    pub boot: BootId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(wall: i64, boot_ms: u64, boot: &str) -> Stamp {
+        Stamp { wall: Wall(wall), boot_ms, boot: BootId(boot.to_owned()) }
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_does_not_change_a_duration_within_a_boot() {
+        assert_eq!(at(-9_000_000, 5_000, "b").since(&at(1_000, 2_000, "b")), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn across_boots_the_wall_clock_is_what_there_is() {
+        assert_eq!(at(61_000, 5, "b").since(&at(1_000, 99_000, "a")), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_moment_set_in_an_earlier_boot_has_come() {
+        assert!(at(0, 1, "b").has_reached(&at(9_999, 9_999, "a")));
+        assert!(!at(9_999, 1, "b").has_reached(&at(0, 2, "b")));
+    }
+
+    #[test]
+    fn stamps_print_as_rfc_3339_with_milliseconds() {
+        assert_eq!(Wall(1_795_000_000_123).to_string(), "2026-11-18T11:06:40.123Z");
+    }
+}

@@ -1,0 +1,7 @@
+//! Files: where everything lies, how it is written so that it survives, and what it looks like there.
+//!
+//! Commits are one rename; journals are append-only and a torn last line is dropped on read. What
+//! cannot be read is an error or a value that says so, never an empty default.
+
+pub mod atomic;
+pub mod paths;

@@ -1,0 +1,142 @@
+//! Where registry and state lie, and the layout inside the state directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Code, Error};
+use crate::model::name::Name;
+
+/// What decides where things lie; read from the environment once, by the caller.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// `--home`, else `GUARDIAN_HOME`.
+    pub guardian_home: Option<PathBuf>,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`.
+    pub xdg_config: Option<PathBuf>,
+    /// `XDG_STATE_HOME`.
+    pub xdg_state: Option<PathBuf>,
+    /// Whether the effective user is root.
+    pub root: bool,
+}
+
+/// The paths of one guardian home.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// `GUARDIAN_HOME`, when that is what decided.
+    pub home: Option<PathBuf>,
+    /// The registry file.
+    pub registry: PathBuf,
+    /// The state directory.
+    pub state: PathBuf,
+}
+
+impl Paths {
+    /// `GUARDIAN_HOME` first, then the system's places for root, then XDG for users.
+    ///
+    /// # Errors
+    /// A relative `GUARDIAN_HOME`; neither it nor `HOME` is set.
+    pub fn find(around: &Surroundings) -> Result<Self, Error> {
+        if let Some(home) = &around.guardian_home {
+            if !home.is_absolute() {
+                let message = format!("guardian home `{}` is not an absolute path", home.display());
+                return Err(Error::new(Code::Usage, "bad_home", message).hint("write it out from `/`"));
+            }
+            return Ok(Self {
+                home: Some(home.clone()),
+                registry: home.join("registry.toml"),
+                state: home.join("state"),
+            });
+        }
+        if around.root {
+            return Ok(Self {
+                home: None,
+                registry: PathBuf::from("/etc/guardian/registry.toml"),
+                state: PathBuf::from("/var/lib/guardian"),
+            });
+        }
+        let under_home = |xdg: &Option<PathBuf>, rest: &str| match (xdg, &around.home) {
+            (Some(xdg), _) if xdg.is_absolute() => Some(xdg.clone()),
+            (_, Some(home)) if home.is_absolute() => Some(home.join(rest)),
+            (_, _) => None,
+        };
+        match (under_home(&around.xdg_config, ".config"), under_home(&around.xdg_state, ".local/state")) {
+            (Some(config), Some(state)) => {
+                Ok(Self { home: None, registry: config.join("guardian/registry.toml"), state: state.join("guardian") })
+            }
+            (_, _) => Err(Error::new(Code::Usage, "no_home", "neither GUARDIAN_HOME nor HOME names a directory")
+                .hint("set GUARDIAN_HOME to an absolute path, or give --home DIR")),
+        }
+    }
+
+    /// The lock that writers of the registry take.
+    #[must_use]
+    pub fn registry_lock(&self) -> PathBuf {
+        self.state.join("registry.lock")
+    }
+
+    /// The last registry that was valid as a whole.
+    #[must_use]
+    pub fn registry_last_good(&self) -> PathBuf {
+        let mut path = self.registry.clone().into_os_string();
+        path.push(".last-good");
+        path.into()
+    }
+
+    /// The parsed registry, for passes that need not parse it again.
+    #[must_use]
+    pub fn registry_cache(&self) -> PathBuf {
+        self.state.join("registry.cache")
+    }
+
+    /// The directory of one process.
+    #[must_use]
+    pub fn process(&self, name: &Name) -> PathBuf {
+        self.processes().join(name.as_str())
+    }
+
+    /// The directory with a directory for each process.
+    #[must_use]
+    pub fn processes(&self) -> PathBuf {
+        self.state.join("process")
+    }
+
+    /// The log of one process: what it writes to standard output and error, all runs after each other.
+    #[must_use]
+    pub fn log(&self, name: &Name) -> PathBuf {
+        self.state.join("log").join(format!("{name}.log"))
+    }
+
+    /// One sentinel file of a process: `pid`, `heartbeat`, `status` or `result`.
+    #[must_use]
+    pub fn sentinel(&self, name: &Name, kind: &str) -> PathBuf {
+        self.state.join("sentinel").join(format!("{name}.{kind}"))
+    }
+
+    /// The outbox of notifications.
+    #[must_use]
+    pub fn outbox(&self) -> PathBuf {
+        self.state.join("outbox")
+    }
+
+    /// When the last pass over all processes ran.
+    #[must_use]
+    pub fn last_pass(&self) -> PathBuf {
+        self.state.join("last-pass.json")
+    }
+
+    /// The directories that must exist before anything is written.
+    #[must_use]
+    pub fn directories(&self) -> [PathBuf; 4] {
+        [self.processes(), self.state.join("log"), self.state.join("sentinel"), self.outbox()]
+    }
+
+    /// Expands a leading `~/` by `home`.
+    #[must_use]
+    pub fn expand(path: &str, home: Option<&Path>) -> PathBuf {
+        match (path.strip_prefix("~/"), home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            (_, _) => PathBuf::from(path),
+        }
+    }
+}
