@@ -18,4 +18,5 @@ pub mod error;
 pub mod model;
 pub mod os;
 pub mod policy;
+pub mod shim;
 pub mod store;

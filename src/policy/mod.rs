@@ -6,4 +6,5 @@
 pub mod backoff;
 pub mod classify;
 pub mod decide;
+pub mod environment;
 pub mod settle;

@@ -4,4 +4,9 @@
 //! cannot be read is an error or a value that says so, never an empty default.
 
 pub mod atomic;
+pub mod environment;
+pub mod journal;
+pub mod launch;
 pub mod paths;
+pub mod record;
+pub mod state;
