@@ -14,9 +14,11 @@
 //! Dependencies point down: drivers (`cli`, `shim`, `healthcheck`) → effects (`os`, `store`,
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
+pub mod context;
 pub mod error;
 pub mod model;
 pub mod os;
 pub mod policy;
+pub mod registry;
 pub mod shim;
 pub mod store;
