@@ -4,4 +4,6 @@
 //! cannot be read is an error or a value that says so, never an empty default.
 
 pub mod atomic;
+pub mod ledger;
+pub mod outbox;
 pub mod paths;
