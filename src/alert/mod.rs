@@ -4,6 +4,7 @@
 //! about retries. No sink knows the registry, a state or another sink. Errors name the sink and
 //! never an address with a secret in it.
 
+pub mod desk;
 pub mod drain;
 
 mod command;

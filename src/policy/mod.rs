@@ -1,7 +1,11 @@
-//! The verbs: what follows from what is known. Pure functions of values; time is an argument.
+//! The verbs: what evidence means and what follows from it.
 //!
-//! Nothing here reads a clock, a file, the environment or the kernel, and nothing acts.
+//! Pure: every function takes values and returns values. No clock, disk, environment or kernel,
+//! so each is tested by tables and nothing here can be half done.
 
+pub mod backoff;
+pub mod classify;
+pub mod decide;
 pub mod delivery;
-
 pub mod notify;
+pub mod settle;
