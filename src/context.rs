@@ -28,7 +28,8 @@ impl Context {
     /// No place for registry and state can be told; the executable or host name cannot be read.
     pub fn read(home: Option<PathBuf>) -> Result<Self, Error> {
         let environment: Environment = std::env::vars_os().collect();
-        let path = |name: &str| environment.get(std::ffi::OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let path =
+            |name: &str| environment.get(std::ffi::OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
         let user_home = path("HOME").or_else(home_of_user);
         let around = Surroundings {
             guardian_home: home.or_else(|| path("GUARDIAN_HOME")),
@@ -40,7 +41,6 @@ impl Context {
         let paths = Paths::find(&around)?;
         Ok(Self { paths, environment, home: user_home, exe: own_executable()?, host: host()? })
     }
-
 }
 
 /// The home directory that the user database has.
@@ -50,8 +50,9 @@ fn home_of_user() -> Option<PathBuf> {
 
 /// Where this executable lies. After an upgrade the kernel says ` (deleted)` of the old one: the path is where the new one is.
 fn own_executable() -> Result<PathBuf, Error> {
-    let exe = std::env::current_exe()
-        .map_err(|error| Error::new(Code::System, "no_exe", format!("cannot tell where this executable lies: {error}")))?;
+    let exe = std::env::current_exe().map_err(|error| {
+        Error::new(Code::System, "no_exe", format!("cannot tell where this executable lies: {error}"))
+    })?;
     Ok(match exe.to_str().and_then(|path| path.strip_suffix(" (deleted)")) {
         Some(path) => PathBuf::from(path),
         None => exe,

@@ -14,6 +14,7 @@
 //! Dependencies point down: drivers (`cli`, `shim`, `healthcheck`) → effects (`os`, `store`,
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
+pub mod alert;
 pub mod context;
 pub mod error;
 pub mod model;
@@ -22,3 +23,4 @@ pub mod policy;
 pub mod registry;
 pub mod shim;
 pub mod store;
+pub mod view;
