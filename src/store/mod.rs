@@ -5,3 +5,6 @@
 
 pub mod atomic;
 pub mod paths;
+mod registry_cache;
+pub mod registry_file;
+mod registry_trust;
