@@ -15,8 +15,11 @@
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
 pub mod cli;
+pub mod context;
 pub mod error;
 pub mod model;
 pub mod os;
+pub mod policy;
 pub mod registry;
+pub mod shim;
 pub mod store;
