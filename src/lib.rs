@@ -15,6 +15,7 @@
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
 pub mod alert;
+pub mod cli;
 pub mod context;
 pub mod error;
 pub mod model;

@@ -11,4 +11,7 @@ pub mod ledger;
 pub mod outbox;
 pub mod paths;
 pub mod record;
+mod registry_cache;
+pub mod registry_file;
+mod registry_trust;
 pub mod state;
