@@ -368,3 +368,8 @@ fn the_reference_names_every_key() {
         assert!(page.contains(&format!("| `{name}` |")), "{name}");
     }
 }
+
+#[test]
+fn the_reference_page_is_the_one_in_docs() {
+    expect_test::expect_file!["../../docs/registry.md"].assert_eq(&reference::reference());
+}
