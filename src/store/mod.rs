@@ -7,6 +7,8 @@ pub mod atomic;
 pub mod environment;
 pub mod journal;
 pub mod launch;
+pub mod ledger;
+pub mod outbox;
 pub mod paths;
 pub mod record;
 mod registry_cache;
