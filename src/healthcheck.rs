@@ -20,7 +20,7 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision};
 use crate::registry::Registry;
 use crate::store::paths::Paths;
-use crate::store::{atomic, state};
+use crate::store::{atomic, log_index, state};
 use crate::supervise::{Held, Outcome, consider, now};
 use crate::view::status::State as Word;
 
@@ -92,6 +92,9 @@ fn check(
         return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true)));
     };
     let first = consider(ctx, name, &entry.spec, &state, &now);
+    if mode == Mode::Act && state.open().is_some() {
+        report.errors.extend(log_index::note(&ctx.paths, name, now.wall).err());
+    }
     let as_desired = is_as_desired(&state, &first);
     let quiet = !first.changed && first.act == Act::None && state.pending.is_empty();
     if quiet || mode == Mode::DryRun {

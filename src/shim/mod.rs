@@ -58,7 +58,7 @@ fn begin() -> io::Result<()> {
     let boot = clock::boot_id()?;
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
-    Line::shim(who).append(&mut record, Durable::No)?;
+    Line::shim(who, spawn::size_of_output()).append(&mut record, Durable::No)?;
 
     let mapping = Mapping::new(&launch)?;
     let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;

@@ -3,6 +3,8 @@
 //! Pure: nothing here reads a clock, a file or the environment, and nothing prints.
 
 pub mod alert;
+pub mod certificate;
+pub mod history;
 pub mod status;
 pub mod table;
 pub mod words;
