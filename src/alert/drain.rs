@@ -121,7 +121,10 @@ fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, 
         let batches: Vec<Batch> = plan.send.iter().filter(|batch| batch.lead.sink == sink.name).cloned().collect();
         if !batches.is_empty() {
             let (sink, tell) = (sink.clone(), tell.clone());
-            thread::spawn(move || deliver_all(&sink, batches, limit, until, &tell));
+            let begun = thread::Builder::new().spawn(move || deliver_all(&sink, batches, limit, until, &tell));
+            if let Err(error) = begun {
+                drained.errors.push(format!("cannot start a thread for a sink: {error}"));
+            }
         }
     }
     drop(tell);
@@ -198,10 +201,13 @@ fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, te
 pub fn bounded(sink: &Sink, message: Message, limit: Duration) -> Outcome {
     let (tell, told) = mpsc::sync_channel(1);
     let worker = sink.clone();
-    thread::spawn(move || {
+    let begun = thread::Builder::new().spawn(move || {
         // Nobody listens any more when the limit has passed; the try was then counted as failed.
         drop(tell.send(send(&worker, &message, limit)));
     });
+    if let Err(error) = begun {
+        return Outcome::failed(format!("cannot start a thread: {error}"));
+    }
     match told.recv_timeout(limit + GRACE) {
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Timeout) => {

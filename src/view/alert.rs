@@ -63,8 +63,8 @@ fn headline(event: &Event) -> String {
             None => "stopped".to_owned(),
         },
         EventKind::Tripped => match event.failures {
-            Some(failures) => format!("tripped, guardian gave up after {failures} failures in a row{because}"),
-            None => format!("tripped, guardian gave up restarting it{because}"),
+            Some(failures) => format!("tripped after {failures} failures in a row{because}"),
+            None => format!("tripped, not restarted for now{because}"),
         },
         EventKind::Killed => format!("guardian is ending it{because}"),
         EventKind::Restarted => format!("restarted{because}"),
@@ -104,7 +104,7 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
         lines.push(format!("Now:     {}", strip_control(&event.action)));
     }
     if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
-        lines.push(format!("In a row: {failures} failed"));
+        lines.push(format!("Failed:  {failures} in a row"));
     }
     if !event.detail.is_empty() {
         lines.push(format!("Note:    {}", strip_control(&event.detail)));
