@@ -15,9 +15,16 @@
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
 pub mod alert;
+pub mod cli;
+pub mod context;
 pub mod error;
+pub mod launch;
 pub mod model;
 pub mod os;
 pub mod policy;
+pub mod publish;
+pub mod registry;
+pub mod shim;
 pub mod store;
+pub mod supervise;
 pub mod view;
