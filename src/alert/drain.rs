@@ -13,9 +13,9 @@ use std::time::Duration;
 use crate::alert::{Message, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
-use crate::model::event::Event;
+use crate::model::event::{Event, EventKind, Severity};
 use crate::model::sink::Sink;
-use crate::model::time::Stamp;
+use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::store::outbox::Part;
@@ -35,6 +35,56 @@ pub struct Report {
     pub event: Event,
     /// `None`: delivered; else why it was given up.
     pub given_up: Option<String>,
+}
+
+impl Report {
+    /// The event of `alert_delivered` or `alert_failed` that this is; `None` where the notification was
+    /// itself about an alert, or a test: alerts about alerts about alerts help nobody.
+    #[must_use]
+    pub fn event(&self, at: Wall) -> Option<Event> {
+        match self.event.kind {
+            EventKind::AlertDelivered | EventKind::AlertFailed | EventKind::Test => return None,
+            EventKind::Registered
+            | EventKind::Started
+            | EventKind::Restarted
+            | EventKind::Signal
+            | EventKind::Exited
+            | EventKind::Premature
+            | EventKind::Completed
+            | EventKind::Failed
+            | EventKind::Stopped
+            | EventKind::Killed
+            | EventKind::Tripped
+            | EventKind::HalfOpen
+            | EventKind::Recovered
+            | EventKind::Unsupervised => {}
+        }
+        let (kind, severity, detail) = match &self.given_up {
+            None => (EventKind::AlertDelivered, Severity::Info, format!("sink `{}`", self.sink)),
+            Some(why) => (EventKind::AlertFailed, Severity::Warning, format!("sink `{}`: {why}", self.sink)),
+        };
+        Some(Event {
+            schema: crate::model::event::SCHEMA,
+            id: format!("{}.{}.{}", self.event.id, outbox::safe(&self.sink), kind.word()),
+            at,
+            process: self.event.process.clone(),
+            run: self.event.run,
+            kind,
+            severity,
+            group: self.event.group.clone(),
+            cause: None,
+            verdict: None,
+            ran_s: None,
+            target_s: None,
+            action: String::new(),
+            signals: Vec::new(),
+            by: None,
+            failures: None,
+            pid: None,
+            detail,
+            notify: Vec::new(),
+        })
+    }
 }
 
 /// What a drain did.

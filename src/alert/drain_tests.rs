@@ -152,6 +152,11 @@ fn what_is_refused_is_kept_among_the_dead_until_somebody_retries() {
     assert_eq!((refused.pending, refused.dead), (0, 1), "{refused:?}");
     assert_eq!(refused.reports[0].given_up.as_deref(), Some("HTTP 404 Not Found"));
     assert_eq!(desk::overview(&home.paths, 10).unwrap().dead.len(), 1);
+    let told = refused.reports[0].event(at(9).wall).unwrap();
+    assert_eq!((told.kind, told.detail.as_str()), (EventKind::AlertFailed, "sink `web`: HTTP 404 Not Found"));
+    assert_eq!(told.id, "a.abc.1.premature.web.alert_failed");
+    let again = Report { sink: "web".into(), event: told, given_up: None };
+    assert_eq!(again.event(at(9).wall), None, "no alerts about alerts about alerts");
     let retried = desk::retry(&home.paths, &sinks, LIMIT).unwrap();
     assert_eq!((retried.delivered, retried.pending, retried.dead), (1, 0, 0), "{retried:?}");
     let overview = desk::overview(&home.paths, 10).unwrap();

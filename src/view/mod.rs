@@ -3,4 +3,5 @@
 //! Pure: nothing here reads a clock, a file or the environment, and nothing prints.
 
 pub mod alert;
+pub mod outbox;
 pub mod words;
