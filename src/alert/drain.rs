@@ -271,7 +271,6 @@ pub fn bounded(sink: &Sink, message: Message, limit: Duration) -> Outcome {
 fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained) -> Result<(), Error> {
     let now = now()?;
     let sink = &batch.lead.sink;
-    let entries = || batch.folded.iter().chain([&batch.lead]);
     match outcome {
         Outcome::Delivered { refused, .. } => {
             drained.errors.extend(refused.iter().map(|who| format!("sink `{sink}` refused {who}")));
@@ -280,7 +279,7 @@ fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained
             receipts.push(receipt(&batch.lead, Settled::Sent, &now, refused.clone()));
             // Without a receipt the entry goes all the same: on a full disk it would be sent each minute.
             let written = ledger::append(paths, &receipts);
-            for entry in entries() {
+            for entry in batch.folded.iter().chain([&batch.lead]) {
                 outbox::remove(paths, entry)?;
                 let event = entry.notification.event.clone();
                 drained.reports.push(Report { sink: sink.clone(), event, given_up: None });
@@ -290,11 +289,10 @@ fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained
         }
         Outcome::Failed { error, .. } | Outcome::Refused { error } => {
             drained.errors.push(format!("sink `{sink}`: {error}"));
-            for entry in entries() {
-                match after_failure(entry, outcome, &now) {
-                    Some(Fate::Later(entry)) => outbox::update(paths, &entry)?,
-                    Some(Fate::Hopeless(entry)) => give_up(paths, &entry, drained)?,
-                    None => {}
+            for fate in after_failure(batch, outcome, &now) {
+                match fate {
+                    Fate::Later(entry) => outbox::update(paths, &entry)?,
+                    Fate::Hopeless(entry) => give_up(paths, &entry, drained)?,
                 }
             }
         }

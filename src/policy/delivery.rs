@@ -18,6 +18,8 @@ use crate::model::time::Stamp;
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// At least once an hour, as a fact that arrives a day late helps nobody.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+/// More messages than this at once, for one sink, are one: a reboot that ends 300 processes is one fact.
+const STORM: usize = 5;
 /// How long a delivery is tried, and how long a sink may ask us to wait.
 const GIVE_UP: Duration = Duration::from_secs(86_400);
 
@@ -26,7 +28,7 @@ const GIVE_UP: Duration = Duration::from_secs(86_400);
 pub struct Batch {
     /// The notification that is told.
     pub lead: Entry,
-    /// Older ones that it speaks for, oldest first.
+    /// Others that it speaks for, oldest first: older ones of its kind, or all of a storm.
     pub folded: Vec<Entry>,
     /// Id of the earlier message that this one answers.
     pub answers: Option<String>,
@@ -100,12 +102,13 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         let process = &members[members.len() - 1].notification.event.process;
         let told_trouble = open_trouble(told(), process);
         let pending_trouble = members.iter().any(|entry| is_trouble(entry.notification.event.kind));
-        if told_trouble.is_none() && !pending_trouble && hears_trouble(sink) {
+        if told_trouble.is_empty() && !pending_trouble && hears_trouble(sink) {
             plan.moot.extend(members.into_iter().cloned());
         } else if let Some(until) = retry_at(&members, now) {
             wait(plan, members.len(), until);
         } else {
-            batches.extend(batch(&members, told_trouble));
+            let sent = told_trouble.iter().rev().find(|receipt| receipt.how == Settled::Sent);
+            batches.extend(batch(&members, sent.map(|receipt| receipt.id.clone())));
         }
     }
     let mut groups: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
@@ -126,7 +129,27 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         }
     }
     order(&mut batches);
-    plan.send.extend(batches);
+    plan.send.extend(calm(batches));
+}
+
+/// Makes one message of a storm: the last one of the worst process speaks for all. Tests stay alone.
+fn calm(batches: Vec<Batch>) -> Vec<Batch> {
+    let is_test = |batch: &Batch| batch.lead.notification.event.kind == EventKind::Test;
+    let (mut calm, mut storm): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(is_test);
+    let worst = storm.first().map(|batch| batch.lead.notification.event.process.clone());
+    let last = storm.iter().rposition(|batch| Some(&batch.lead.notification.event.process) == worst.as_ref());
+    match last {
+        Some(last) if storm.len() > STORM => {
+            let Batch { lead, folded, answers } = storm.remove(last);
+            let others = storm.into_iter().flat_map(|batch| batch.folded.into_iter().chain([batch.lead]));
+            let mut folded: Vec<Entry> = others.chain(folded).collect();
+            // Stable, so that within a process a recovery still comes after what it answers.
+            folded.sort_by_key(|entry| entry.notification.event.at);
+            calm.push(Batch { lead, folded, answers });
+        }
+        Some(_) | None => calm.extend(storm),
+    }
+    calm
 }
 
 /// For each process that recovered: the newest recovery, last, behind all that it answers; and
@@ -163,14 +186,15 @@ fn split_recoveries(entries: Vec<&Entry>) -> (Vec<Vec<&Entry>>, Vec<&Entry>) {
     (answered.into_values().collect(), rest)
 }
 
-/// Id of the last trouble that a sink was told and that no recovery has answered yet.
-fn open_trouble<'l>(told: impl Iterator<Item = &'l Receipt>, process: &Name) -> Option<String> {
-    let mut open = None;
+/// The trouble that a sink was told, of itself or within another message, and that no recovery has
+/// answered yet.
+fn open_trouble<'l>(told: impl Iterator<Item = &'l Receipt>, process: &Name) -> Vec<&'l Receipt> {
+    let mut open = Vec::new();
     for receipt in told.filter(|receipt| receipt.group.process == *process) {
         if receipt.group.kind == EventKind::Recovered {
-            open = None;
-        } else if is_trouble(receipt.group.kind) && receipt.how == Settled::Sent {
-            open = Some(receipt.id.clone());
+            open.clear();
+        } else if is_trouble(receipt.group.kind) {
+            open.push(receipt);
         }
     }
     open
@@ -227,30 +251,40 @@ fn order(batches: &mut [Batch]) {
     });
 }
 
-/// What becomes of an entry after a try that did not deliver it; `None`: it was delivered.
+/// When a message that failed is tried again: not before the sink allows it, and the same for all
+/// that it speaks for, so that they stay together.
 #[must_use]
-pub fn after_failure(entry: &Entry, outcome: &Outcome, now: &Stamp) -> Option<Fate> {
-    let mut entry = entry.clone();
-    entry.attempts = entry.attempts.saturating_add(1);
-    let first = entry.first_failed.get_or_insert_with(|| now.clone()).clone();
-    match outcome {
-        Outcome::Delivered { .. } => None,
-        Outcome::Refused { error } => {
-            entry.last_error = Some(error.clone());
-            Some(Fate::Hopeless(entry))
-        }
-        Outcome::Failed { error, after, reached } => {
-            entry.last_error = Some(error.clone());
-            entry.reached.extend(reached.iter().cloned());
-            if now.since(&first) >= GIVE_UP {
-                return Some(Fate::Hopeless(entry));
+pub fn next_try(batch: &Batch, asked: Option<Duration>, now: &Stamp) -> Stamp {
+    let tried = batch.folded.iter().chain([&batch.lead]).map(|entry| entry.attempts).max().unwrap_or(0);
+    let own = retry_after(tried.saturating_add(1), batch.lead.id());
+    now.plus(own.max(asked.map_or(Duration::ZERO, |asked| asked.min(GIVE_UP))))
+}
+
+/// What becomes of each entry of a message after a try that did not deliver it; none: it was delivered.
+#[must_use]
+pub fn after_failure(batch: &Batch, outcome: &Outcome, now: &Stamp) -> Vec<Fate> {
+    let (error, again) = match outcome {
+        Outcome::Delivered { .. } => return Vec::new(),
+        Outcome::Refused { error } => (error, None),
+        Outcome::Failed { error, after, reached } => (error, Some((next_try(batch, *after, now), reached))),
+    };
+    let mut fates = Vec::new();
+    for entry in batch.folded.iter().chain([&batch.lead]) {
+        let mut entry = entry.clone();
+        entry.attempts = entry.attempts.saturating_add(1);
+        entry.last_error = Some(error.clone());
+        let first = entry.first_failed.get_or_insert_with(|| now.clone());
+        let enough = now.since(first) >= GIVE_UP;
+        fates.push(match &again {
+            Some((until, reached)) if !enough => {
+                entry.not_before = Some(until.clone());
+                entry.reached.extend(reached.iter().cloned());
+                Fate::Later(entry)
             }
-            let own = retry_after(entry.attempts, entry.id());
-            let asked = after.map_or(Duration::ZERO, |after| after.min(GIVE_UP));
-            entry.not_before = Some(now.plus(own.max(asked)));
-            Some(Fate::Later(entry))
-        }
+            Some(_) | None => Fate::Hopeless(entry),
+        });
     }
+    fates
 }
 
 /// Wait before the next try, after `attempts` failed ones: 30 s, 1 m, 2 m … 1 h, ±10 % so that what

@@ -62,6 +62,13 @@ fn the_json_is_that_of_the_contract() {
 }
 
 #[test]
+fn programs_learn_of_everything_that_a_message_speaks_for() {
+    let older = event("btc-bot", 1, EventKind::Premature, 1);
+    let json: serde_json::Value = serde_json::from_str(&render(&btc_bot(), &[&older]).json).unwrap();
+    expect![[r#"[{"at":"2026-11-18T11:06:41.000Z","id":"btc-bot.abc.1.premature","kind":"premature","process":"btc-bot","run":1}]"#]].assert_eq(&json["folded"].to_string());
+}
+
+#[test]
 fn each_kind_has_a_subject_that_says_what_happened() {
     let subjects = EventKind::ALL.map(|kind| render(&note(event("web", 7, kind, 0)), &[]).subject);
     expect![[r#"
@@ -102,6 +109,35 @@ fn a_trip_says_that_guardian_gave_up_and_what_to_type() {
         id web.abc.7.tripped
     "#]]
     .assert_eq(&render(&tripped, &[]).text);
+}
+
+#[test]
+fn a_storm_names_the_worst_and_counts_the_rest() {
+    let others: Vec<Event> = (0..30).map(|nth| event(&format!("p{nth}"), 1, EventKind::Premature, nth)).collect();
+    let folded: Vec<&Event> = others.iter().collect();
+    let text = render(&note(event("web", 7, EventKind::Tripped, 40)), &folded).text;
+    expect![[r#"
+        web on h, run 7: the breaker is open, guardian does NOT restart it for now
+
+        Cause:   it exited with code 1
+        When:    2026-11-18T11:07:20.000Z
+        And 30 more about 30 other processes:
+          p29: premature after an unknown time (exit 1)
+          p28: premature after an unknown time (exit 1)
+          p27: premature after an unknown time (exit 1)
+          p26: premature after an unknown time (exit 1)
+          p25: premature after an unknown time (exit 1)
+          p24: premature after an unknown time (exit 1)
+          p23: premature after an unknown time (exit 1)
+          p22: premature after an unknown time (exit 1)
+          p21: premature after an unknown time (exit 1)
+          p20: premature after an unknown time (exit 1)
+          … 20 not shown; all of them: guardian status
+
+        Look closer: guardian why web --run 7
+        id web.abc.7.tripped
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]

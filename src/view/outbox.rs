@@ -171,7 +171,8 @@ mod tests {
               btc-bot tripped → ops, delivered 30s ago; refused: b@example.org: 550 unknown
             unreadable:
               outbox entry `x` is not valid
-        "#]].assert_eq(&human(&overview(), &at(60)));
+        "#]]
+        .assert_eq(&human(&overview(), &at(60)));
     }
 
     #[test]
