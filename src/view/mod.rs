@@ -4,4 +4,6 @@
 
 pub mod alert;
 pub mod outbox;
+pub mod status;
+pub mod table;
 pub mod words;
