@@ -117,19 +117,41 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         let alone = (entry.notification.event.kind == EventKind::Test).then(|| entry.id().to_owned());
         groups.entry((entry.group(), entry.notification.event.severity, alone)).or_default().push(entry);
     }
+    let mut held = Vec::new();
     for ((group, _, alone), mut members) in groups {
         members.sort_by_key(|entry| entry.notification.event.at);
-        let held = match alone {
+        let cooling = match alone {
             Some(_) => None,
             None => held_until(told().filter(|receipt| receipt.group == group), sink.cooldown, now),
         };
-        match later(retry_at(&members, now), held) {
-            Some(until) => wait(plan, members.len(), until),
-            None => batches.extend(batch(&members, None)),
+        match (retry_at(&members, now), cooling) {
+            (None, None) => batches.extend(batch(&members, None)),
+            (None, Some(until)) => held.push((members, until)),
+            (Some(retry), cooling) => wait(plan, members.len(), later(retry, cooling)),
+        }
+    }
+    for (members, until) in held {
+        let left = members.into_iter().filter(|entry| !take_along(&mut batches, entry)).count();
+        if left > 0 {
+            wait(plan, left, until);
         }
     }
     order(&mut batches);
     plan.send.extend(calm(batches));
+}
+
+/// Folds what a cooldown holds into a newer message about the same process that goes now: told later, it
+/// would be stale news. False: there is none.
+fn take_along(batches: &mut [Batch], entry: &Entry) -> bool {
+    let event = &entry.notification.event;
+    let newer = batches.iter_mut().find(|batch| {
+        let lead = &batch.lead.notification.event;
+        lead.process == event.process && lead.kind != EventKind::Test && lead.at >= event.at
+    });
+    let Some(batch) = newer else { return false };
+    batch.folded.push(entry.clone());
+    batch.folded.sort_by_key(|entry| entry.notification.event.at);
+    true
 }
 
 /// Makes one message of a storm: the last one of the worst process speaks for all. Tests stay alone.
@@ -214,11 +236,8 @@ fn wait(plan: &mut Plan, count: usize, until: Stamp) {
 }
 
 /// The later of two moments of this boot that are still to come.
-fn later(one: Option<Stamp>, other: Option<Stamp>) -> Option<Stamp> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(if one.boot_ms >= other.boot_ms { one } else { other }),
-        (one, other) => one.or(other),
-    }
+fn later(one: Stamp, other: Option<Stamp>) -> Stamp {
+    other.filter(|other| other.boot_ms > one.boot_ms).unwrap_or(one)
 }
 
 /// When entries that are told together may be tried again; `None`: now.

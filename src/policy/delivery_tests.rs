@@ -58,6 +58,20 @@ fn what_is_news_is_not_held() {
 }
 
 #[test]
+fn what_is_held_goes_along_with_newer_news_of_its_process() {
+    let told = receipt(&entry("a", 1, EventKind::Premature, 0), 1);
+    let pending = [
+        entry("a", 2, EventKind::Premature, 60),
+        entry("a", 3, EventKind::Tripped, 90),
+        entry("a", 4, EventKind::Premature, 120),
+        entry("b", 1, EventKind::Tripped, 130),
+    ];
+    let plan = ask(&pending, &[told], 130);
+    assert_eq!(messages(&plan), ["tripped3+premature2", "tripped1"]);
+    assert_eq!(plan.waiting, 1, "what is newer than the news waits on");
+}
+
+#[test]
 fn a_recovery_is_never_held_and_takes_what_waits_with_it() {
     let told = [receipt(&entry("a", 1, EventKind::Premature, 0), 1)];
     let pending = [

@@ -114,7 +114,7 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
     if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
         lines.push(format!("Failed:  {failures} in a row"));
     }
-    if !event.detail.is_empty() {
+    if !event.detail.is_empty() && !event.action.contains(&event.detail) {
         lines.push(format!("Note:    {}", strip_control(&event.detail)));
     }
     lines.push(format!("When:    {}", event.at));
