@@ -1,5 +1,6 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
+mod alerts;
 mod common;
 mod deregister;
 mod events;
@@ -75,6 +76,7 @@ enum Command {
     Events(events::Events),
     Why(why::Why),
     Wait(wait::Wait),
+    Alerts(alerts::Alerts),
 }
 
 /// What every command gets.
@@ -113,6 +115,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Events(command) => events::run(call, &command),
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
+        Command::Alerts(command) => alerts::run(call, &command),
     }
 }
 

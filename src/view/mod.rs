@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod certificate;
 pub mod history;
+pub mod outbox;
 pub mod status;
 pub mod table;
 pub mod words;
