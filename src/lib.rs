@@ -17,4 +17,5 @@
 pub mod error;
 pub mod model;
 pub mod os;
+pub mod policy;
 pub mod store;

@@ -53,8 +53,6 @@ pub struct OpenRun {
     pub began: Began,
     /// Size of the log before it began, in bytes.
     pub log_offset: u64,
-    /// Fingerprint of what was started: command, directory, options.
-    pub fingerprint: String,
     /// Whether its start was told as an event.
     #[serde(default)]
     pub announced: bool,
@@ -123,6 +121,9 @@ pub struct State {
     pub restarts: u32,
     /// Failures in a row.
     pub failures: u32,
+    /// Delays before a restart since it was last well.
+    #[serde(default)]
+    pub backoffs: u32,
     /// Times in a row that the breaker opened.
     pub trips: u32,
     /// When guardian restarted it, within the longest window it had, newest last.
@@ -150,6 +151,7 @@ impl State {
             run: 0,
             restarts: 0,
             failures: 0,
+            backoffs: 0,
             trips: 0,
             restarted_at: Vec::new(),
             phase: Phase::New,

@@ -1,0 +1,186 @@
+//! From evidence to what is so, and from an end to its cause and verdict.
+
+use std::time::Duration;
+
+use crate::model::ending::{Cause, EndedRun, SignalRecord, StopReason, Verdict, WaitStatus};
+use crate::model::evidence::{Evidence, Life, Lock, Recorded, SpawnFailure, SpawnStep};
+use crate::model::spec::{Command, Leftover, Spec, Target};
+use crate::model::state::OpenRun;
+use crate::model::time::{Stamp, Wall};
+
+/// What is so of an open run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    /// Its shim lives; the program may not have been executed yet.
+    Starting,
+    /// Shim and program live.
+    Running,
+    /// The end is recorded; the shim is still clearing up what the program left.
+    Closing,
+    /// The program lives, its shim is gone.
+    Unsupervised,
+    /// Shim and main process are gone; something else of the run lives.
+    Remnants,
+    /// It is over.
+    Ended(Found),
+    /// Cannot be told now; in words. Nothing is done about it.
+    Uncertain(&'static str),
+}
+
+/// What is known of an end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// How it ended, going by the evidence alone.
+    pub cause: Cause,
+    /// What the kernel said.
+    pub status: Option<WaitStatus>,
+    /// When the main process was made.
+    pub began: Option<Stamp>,
+    /// When it ended.
+    pub ended: Option<Stamp>,
+    /// Signals on the way to it.
+    pub signals: Vec<SignalRecord>,
+    /// Its pid.
+    pub pid: Option<i32>,
+}
+
+/// What is so of `open`, going by `evidence`.
+#[must_use]
+pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
+    let found = found(spec, open, evidence);
+    if open.since.boot != evidence.now.boot {
+        return Standing::Ended(found);
+    }
+    let recorded_end = matches!(&evidence.record, Recorded::Read(r) if r.end.is_some() || r.spawn_failure.is_some());
+    match (evidence.shim_lock, evidence.main, evidence.tree_lock) {
+        (Lock::Unknown, _, _) => Standing::Uncertain("the shim's lock cannot be asked"),
+        (Lock::Held, _, _) if recorded_end => Standing::Closing,
+        (Lock::Held, _, _) => match &evidence.record {
+            Recorded::Read(record) if record.main.is_some() => Standing::Running,
+            Recorded::Read(_) | Recorded::Missing => Standing::Starting,
+            Recorded::Unreadable(_) => Standing::Running,
+        },
+        (Lock::Free, _, _) if recorded_end => Standing::Ended(found),
+        (Lock::Free, Life::Alive, _) => Standing::Unsupervised,
+        (Lock::Free, Life::Unknown, _) => Standing::Uncertain("whether the main process lives cannot be asked"),
+        (Lock::Free, Life::Gone, Lock::Held) if spec.leftover == Leftover::Kill => Standing::Remnants,
+        (Lock::Free, Life::Gone, Lock::Unknown) => {
+            Standing::Uncertain("the lock that the run's processes inherit cannot be asked")
+        }
+        (Lock::Free, Life::Gone, Lock::Held | Lock::Free) => Standing::Ended(found),
+    }
+}
+
+/// The end as the evidence has it, should the run be over.
+fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
+    let rebooted = open.since.boot != evidence.now.boot;
+    let nothing =
+        Found { cause: Cause::ShimKilled, status: None, began: None, ended: None, signals: Vec::new(), pid: None };
+    let record = match &evidence.record {
+        Recorded::Read(record) => record,
+        Recorded::Missing | Recorded::Unreadable(_) if rebooted => return Found { cause: Cause::Reboot, ..nothing },
+        Recorded::Missing => return nothing,
+        Recorded::Unreadable(why) => {
+            let why = format!("the record of the run cannot be read: {why}");
+            return Found { cause: Cause::Unknown { why }, ..nothing };
+        }
+    };
+    let known = Found {
+        began: record.began.clone(),
+        signals: record.signals.clone(),
+        pid: record.main.as_ref().map(|main| main.pid),
+        ..nothing
+    };
+    match (&record.end, &record.spawn_failure) {
+        (Some(end), _) => {
+            Found { cause: end.status.cause(), status: Some(end.status), ended: Some(end.at.clone()), ..known }
+        }
+        (None, Some(failure)) => {
+            let cause = Cause::SpawnFailed { errno: failure.errno, what: spawn_failure(spec, failure) };
+            Found { cause, ended: Some(failure.at.clone()), ..known }
+        }
+        (None, None) if rebooted => Found { cause: Cause::Reboot, ..known },
+        (None, None) => known,
+    }
+}
+
+/// Which step failed on what, in words.
+fn spawn_failure(spec: &Spec, failure: &SpawnFailure) -> String {
+    match failure.step {
+        SpawnStep::Fork => "no process could be made".to_owned(),
+        SpawnStep::Cwd => match &spec.cwd {
+            Some(cwd) => format!("working directory `{cwd}`"),
+            None => "the home directory".to_owned(),
+        },
+        SpawnStep::Exec => match &spec.command {
+            Command::Argv(argv) => format!("program `{}`", argv.first().map_or("", String::as_str)),
+            Command::Shell(_) => "program `/bin/sh`".to_owned(),
+        },
+        SpawnStep::Trace => "tracing (`trace_signals`)".to_owned(),
+    }
+}
+
+/// The ended run with its cause and its verdict against the target.
+///
+/// What guardian itself set out to do before the end decides over what the kernel said: a
+/// `time_limit` is the cause whatever the code; an operator's stop is the verdict.
+#[must_use]
+pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun {
+    let asked = open.stopping.as_ref().filter(|stopping| match &found.ended {
+        Some(ended) => ended.boot != stopping.since.boot || ended.boot_ms >= stopping.since.boot_ms,
+        None => true,
+    });
+    let began = found.began.clone().unwrap_or_else(|| open.since.clone()); // no record: when its start was decided
+    let ran = found.ended.as_ref().map(|ended| ended.since(&began));
+    let longest = ran.unwrap_or_else(|| now.since(&began));
+    let reason = asked.map(|stopping| stopping.reason);
+    let verdict = verdict(spec, &found.cause, reason, longest);
+    let cause = match (reason, spec.time_limit) {
+        (Some(StopReason::TimeLimit), Some(limit)) => Cause::TimeLimit { limit_s: limit.as_secs() },
+        (_, _) => found.cause,
+    };
+    EndedRun {
+        run: open.run,
+        began,
+        ended: found.ended.map(|ended| ended.wall),
+        ran_ms: ran.and_then(|ran| u64::try_from(ran.as_millis()).ok()),
+        verdict,
+        cause,
+        status: found.status,
+        signals: found.signals,
+        stopped_by: asked.and_then(|stopping| stopping.by.clone()),
+        pid: found.pid,
+        action: String::new(),
+    }
+}
+
+/// The verdict table of the contract. `longest`: how long the run lived, or at most could have lived.
+fn verdict(spec: &Spec, cause: &Cause, asked: Option<StopReason>, longest: Duration) -> Verdict {
+    let success = matches!(cause, Cause::Exited { code } if spec.success_codes.contains(code));
+    match (asked, spec.target) {
+        (Some(StopReason::Operator), _) => Verdict::Stopped,
+        (Some(StopReason::Target), _) => Verdict::Completed,
+        (_, Target::Forever) => Verdict::Premature,
+        (Some(StopReason::TimeLimit), Target::Exit) => Verdict::Failed,
+        (None, Target::Exit) if success => Verdict::Completed,
+        (None, Target::Exit) => Verdict::Failed,
+        (_, Target::For(target)) if longest < target.mul_f64(spec.tolerance) => Verdict::Premature,
+        (None, Target::For(_)) if success => Verdict::Completed,
+        (None | Some(StopReason::TimeLimit), Target::For(_)) => Verdict::Failed,
+    }
+}
+
+/// When the run will have lived as long as its target asks, if that is a duration.
+#[must_use]
+pub fn target_at(spec: &Spec, began: &Stamp) -> Option<Stamp> {
+    match spec.target {
+        Target::For(target) => Some(began.plus(target)),
+        Target::Forever | Target::Exit => None,
+    }
+}
+
+/// The wall-clock time of an end, or of its discovery.
+#[must_use]
+pub fn told_at(ended: &EndedRun, now: &Stamp) -> Wall {
+    ended.ended.unwrap_or(now.wall)
+}

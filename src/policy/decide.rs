@@ -1,0 +1,344 @@
+//! From what is so to what is done: the whole behaviour of guardian for one process.
+//!
+//! [`decide`] returns the next state, the events that follow and one act. The driver commits state
+//! and events together and only then acts, so doing it again after a crash is doing it once.
+
+use std::time::Duration;
+
+use crate::model::ending::StopReason;
+use crate::model::event::{Event, EventKind, SCHEMA, Severity};
+use crate::model::evidence::{Evidence, Recorded};
+use crate::model::name::Name;
+use crate::model::spec::{Spec, Target};
+use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopping};
+use crate::model::time::Stamp;
+
+use super::classify::{Standing, standing, target_at};
+use super::settle::settle;
+
+/// The one thing to do after the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Nothing.
+    None,
+    /// Start the run that the committed state has open.
+    Launch,
+    /// Send the stop signal to the run's whole tree.
+    Ask,
+    /// Kill the run's whole tree.
+    Kill,
+}
+
+/// What follows from one look at one process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The state to commit.
+    pub state: State,
+    /// Whether it differs from the one that was looked at.
+    pub changed: bool,
+    /// The one thing to do after the commit.
+    pub act: Act,
+    /// When something would next become true by itself.
+    pub deadline: Option<Stamp>,
+    /// What is done, in the contract's words, for `healthcheck --json`.
+    pub actions: Vec<&'static str>,
+    /// What is so of the open run, for `status`; `None`: there is none.
+    pub standing: Option<Standing>,
+}
+
+/// A process as one look takes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// Its name.
+    pub name: &'a Name,
+    /// What the registry says.
+    pub spec: &'a Spec,
+    /// What was remembered.
+    pub state: &'a State,
+    /// What was observed of the open run; `None`: no run is open.
+    pub evidence: Option<&'a Evidence>,
+    /// The time.
+    pub now: &'a Stamp,
+}
+
+/// Decides what follows. Pure and idempotent: deciding again on the returned state, with nothing new observed, changes nothing.
+#[must_use]
+pub fn decide(look: Look<'_>) -> Decision {
+    let mut next = Draft::new(look);
+    match (&look.state.phase, look.evidence) {
+        (Phase::Open(open), Some(evidence)) => {
+            let standing = standing(look.spec, open, evidence);
+            next.standing = Some(standing.clone());
+            match standing {
+                Standing::Ended(found) => settle(&mut next, open, found),
+                Standing::Starting | Standing::Running => running(&mut next, open, evidence),
+                Standing::Unsupervised => unsupervised(&mut next, open, evidence),
+                Standing::Remnants => remnants(&mut next, open),
+                Standing::Closing | Standing::Uncertain(_) => {}
+            }
+        }
+        (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
+            (Desired::Up, true) => next.launch(Began::Restart),
+            (Desired::Up, false) => next.at(until.clone()),
+            (Desired::Down, _) => next.state.phase = Phase::Stopped,
+        },
+        (Phase::Tripped { until, .. }, _) => match (look.state.desired, look.now.has_reached(until)) {
+            (Desired::Up, true) => {
+                next.launch(Began::Trial);
+                next.actions.push("half_open");
+                let event = next.event(EventKind::HalfOpen, Severity::Info, Some(next.state.run));
+                next.tell(Event { action: "the breaker lets one run try".to_owned(), ..event });
+            }
+            (Desired::Up, false) => next.at(until.clone()),
+            (Desired::Down, _) => next.state.phase = Phase::Stopped,
+        },
+        (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
+    }
+    next.done()
+}
+
+/// The operator starts it: the slate is clean and a run opens.
+#[must_use]
+pub fn start(look: Look<'_>) -> Decision {
+    let mut next = Draft::new(look);
+    next.state.desired = Desired::Up;
+    next.state.failures = 0;
+    next.state.trips = 0;
+    next.state.backoffs = 0;
+    next.state.restarts = 0;
+    next.state.restarted_at.clear();
+    next.launch(Began::Operator);
+    next.done()
+}
+
+/// The operator stops it. With a run open, the run is asked to end; else only the wish is kept.
+#[must_use]
+pub fn stop(look: Look<'_>, by: Option<crate::model::ending::Sender>) -> Decision {
+    let mut next = Draft::new(look);
+    next.state.desired = Desired::Down;
+    next.state.incident = None; // the operator knows: no recovery is told
+    match &look.state.phase {
+        Phase::Open(open) => {
+            let stopping = Stopping { reason: StopReason::Operator, since: look.now.clone(), by };
+            next.state.phase = Phase::Open(OpenRun { stopping: Some(stopping), ..open.clone() });
+            next.act = Act::Ask;
+        }
+        Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead => next.state.phase = Phase::Stopped,
+        Phase::New | Phase::Completed | Phase::Stopped => {}
+    }
+    next.done()
+}
+
+/// The operator closes the breaker and forgets failures; nothing is started.
+#[must_use]
+pub fn reset(look: Look<'_>) -> Decision {
+    let mut next = Draft::new(look);
+    next.state.failures = 0;
+    next.state.trips = 0;
+    next.state.backoffs = 0;
+    next.state.restarted_at.clear();
+    if matches!(look.state.phase, Phase::Tripped { .. }) {
+        next.state.phase = Phase::Dead;
+    }
+    next.done()
+}
+
+/// A run that lives: its start is told once, its health noted, its limits kept.
+fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
+    let Recorded::Read(record) = &evidence.record else { return };
+    let Some(began) = record.began.clone() else { return };
+    let mut open = open.clone();
+    next.announce(&mut open, record.main.as_ref().map(|main| main.pid));
+    next.healthy(&mut open, &began);
+    next.limits(&mut open, &began);
+    next.state.phase = Phase::Open(open);
+}
+
+/// A run whose shim is gone: told once, limits kept by the passes that cron starts.
+fn unsupervised(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
+    running(next, open, evidence);
+    if open.unsupervised {
+        return;
+    }
+    if let Phase::Open(open) = &mut next.state.phase {
+        open.unsupervised = true;
+    }
+    let event = next.event(EventKind::Unsupervised, Severity::Warning, Some(open.run));
+    next.tell(Event {
+        action: "it lives on and is watched by each pass; nothing is started beside it".to_owned(),
+        detail: "its shim is gone: how the process ends will not be known".to_owned(),
+        ..event
+    });
+}
+
+/// Shim and main process are gone together; what they left is cleared before anything is started.
+fn remnants(next: &mut Draft<'_>, open: &OpenRun) {
+    let asked = open.stopping.as_ref().map(|stopping| stopping.since.plus(next.look.spec.grace));
+    if asked.is_none_or(|until| next.look.now.has_reached(&until)) {
+        next.act = Act::Kill;
+        next.actions.push("killed");
+    }
+}
+
+/// A decision while it is being made.
+pub(super) struct Draft<'a> {
+    pub(super) look: Look<'a>,
+    pub(super) state: State,
+    pub(super) act: Act,
+    pub(super) deadline: Option<Stamp>,
+    pub(super) actions: Vec<&'static str>,
+    pub(super) standing: Option<Standing>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(look: Look<'a>) -> Self {
+        Self { look, state: look.state.clone(), act: Act::None, deadline: None, actions: Vec::new(), standing: None }
+    }
+
+    fn done(self) -> Decision {
+        let changed = self.state != *self.look.state;
+        let Self { state, act, deadline, actions, standing, .. } = self;
+        Decision { state, changed, act, deadline, actions, standing }
+    }
+
+    /// The earliest deadline wins.
+    pub(super) fn at(&mut self, when: Stamp) {
+        if self.deadline.as_ref().is_none_or(|earlier| when.boot_ms < earlier.boot_ms) {
+            self.deadline = Some(when);
+        }
+    }
+
+    /// An event about this process, now, with nothing but the basics.
+    pub(super) fn event(&self, kind: EventKind, severity: Severity, run: Option<u64>) -> Event {
+        let Look { name, spec, now, .. } = self.look;
+        Event {
+            schema: SCHEMA,
+            id: format!("{name}.{}.{}.{}", self.state.epoch, run.unwrap_or(self.state.run), kind.word()),
+            at: now.wall,
+            process: name.clone(),
+            run,
+            kind,
+            severity,
+            group: spec.group.clone(),
+            cause: None,
+            verdict: None,
+            ran_s: None,
+            target_s: match spec.target {
+                Target::For(target) => Some(target.as_secs()),
+                Target::Forever | Target::Exit => None,
+            },
+            action: String::new(),
+            signals: Vec::new(),
+            by: None,
+            failures: None,
+            pid: None,
+            detail: String::new(),
+            notify: spec.notify.clone(),
+        }
+    }
+
+    /// The event goes into the commit; one that is already in there is not doubled.
+    pub(super) fn tell(&mut self, event: Event) {
+        if !self.state.pending.iter().any(|earlier| earlier.id == event.id) {
+            self.state.pending.push(event);
+        }
+    }
+
+    /// A new run opens and is launched after the commit.
+    pub(super) fn launch(&mut self, began: Began) {
+        self.state.run += 1;
+        if began != Began::Operator {
+            self.state.restarts += 1;
+            self.state.restarted_at.push(self.look.now.clone());
+            self.actions.push("restarted");
+        }
+        self.state.phase = Phase::Open(OpenRun {
+            run: self.state.run,
+            since: self.look.now.clone(),
+            began,
+            log_offset: 0,
+            announced: false,
+            healthy: false,
+            unsupervised: false,
+            stopping: None,
+        });
+        self.act = Act::Launch;
+    }
+
+    fn announce(&mut self, open: &mut OpenRun, pid: Option<i32>) {
+        if open.announced || pid.is_none() {
+            return;
+        }
+        open.announced = true;
+        let kind = match open.began {
+            Began::Operator => EventKind::Started,
+            Began::Restart | Began::Trial => EventKind::Restarted,
+        };
+        let event = self.event(kind, Severity::Info, Some(open.run));
+        self.tell(Event { pid, ..event });
+    }
+
+    fn healthy(&mut self, open: &mut OpenRun, began: &Stamp) {
+        let at = began.plus(self.look.spec.healthy_after);
+        if open.healthy || open.stopping.is_some() {
+            return;
+        }
+        if !self.look.now.has_reached(&at) {
+            self.at(at);
+            return;
+        }
+        open.healthy = true;
+        self.well(Some(open.run));
+    }
+
+    /// The process is well: failures are forgotten, an open incident is over and told so.
+    pub(super) fn well(&mut self, run: Option<u64>) {
+        self.state.failures = 0;
+        self.state.trips = 0;
+        self.state.backoffs = 0;
+        if let Some(Incident { run: first, since, ends }) = self.state.incident.take() {
+            let down = self.look.now.since(&since);
+            let event = self.event(EventKind::Recovered, Severity::Info, run);
+            let detail = format!(
+                "well again after {}, {ends} bad end{} since run {first}",
+                crate::model::units::human_duration(down),
+                if ends == 1 { "" } else { "s" }
+            );
+            self.tell(Event { detail, ..event });
+        }
+    }
+
+    fn limits(&mut self, open: &mut OpenRun, began: &Stamp) {
+        if let Some(stopping) = &open.stopping {
+            let kill_at = stopping.since.plus(self.look.spec.grace);
+            if self.look.now.has_reached(&kill_at) {
+                self.act = Act::Kill;
+                self.actions.push("killed");
+                self.at(self.look.now.plus(Duration::from_secs(1))); // until nothing of it is left
+            } else {
+                self.at(kill_at);
+            }
+            return;
+        }
+        let limit = self.look.spec.time_limit.map(|limit| (began.plus(limit), StopReason::TimeLimit));
+        let target = target_at(self.look.spec, began)
+            .filter(|_| self.look.spec.stop_at_target)
+            .map(|at| (at, StopReason::Target));
+        for (at, reason) in limit.into_iter().chain(target) {
+            if !self.look.now.has_reached(&at) {
+                self.at(at);
+            } else if open.stopping.is_none() {
+                open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
+                self.act = Act::Ask;
+                self.actions.push("killed");
+                self.at(self.look.now.plus(self.look.spec.grace));
+                let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
+                let action = match reason {
+                    StopReason::Target => "asked to end: its target is reached",
+                    StopReason::TimeLimit | StopReason::Operator => "asked to end: its time limit is reached",
+                };
+                self.tell(Event { action: action.to_owned(), ..event });
+            }
+        }
+    }
+}

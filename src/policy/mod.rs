@@ -1,0 +1,9 @@
+//! The verbs: what evidence means and what follows from it.
+//!
+//! Pure: every function takes values and returns values. No clock, disk, environment or kernel,
+//! so each is tested by tables and nothing here can be half done.
+
+pub mod backoff;
+pub mod classify;
+pub mod decide;
+pub mod settle;

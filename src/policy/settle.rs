@@ -1,0 +1,251 @@
+//! What follows from an end: told, counted, and then restarted, delayed, tripped or left.
+
+use std::time::Duration;
+
+use crate::model::ending::{Cause, EndedRun, Verdict};
+use crate::model::event::{Event, EventKind, Severity};
+use crate::model::spec::{OnBoot, Restart, Spec};
+use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
+use crate::model::units::human_duration;
+
+use super::backoff;
+use super::classify::{Found, judge, told_at};
+use super::decide::Draft;
+
+/// Longest time that a breaker stays open, however often it trips: six hours, as the contract has it.
+const LONGEST_COOLDOWN: Duration = Duration::from_secs(6 * 3600);
+
+/// What follows an end.
+enum Next {
+    /// The target is met, nothing follows.
+    Complete,
+    /// Somebody stopped it.
+    StayStopped,
+    /// Nothing follows, for this reason.
+    GiveUp(String),
+    /// Another run, after this delay.
+    Restart(Duration),
+    /// The breaker opens, for this reason.
+    Trip(String),
+}
+
+/// The open run is over: it is judged and the process goes on to what follows.
+pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
+    let mut ended = judge(next.look.spec, open, found, next.look.now);
+    let healthy = open.healthy || ended.ran().is_some_and(|ran| ran >= next.look.spec.healthy_after);
+    if healthy {
+        next.state.failures = 0;
+        next.state.backoffs = 0;
+        next.state.trips = 0;
+    }
+    let bad = matches!(ended.verdict, Verdict::Premature | Verdict::Failed);
+    if bad && ended.cause != Cause::Reboot {
+        next.state.failures = next.state.failures.saturating_add(1);
+    }
+    let what = follows(next, open, &ended);
+    ended.action = describe(&what, next, &ended);
+    tell_history(next, open, &ended);
+    tell_verdict(next, &ended, &what);
+    match bad {
+        true => open_incident(next, &ended),
+        false if ended.verdict == Verdict::Completed => next.well(Some(ended.run)),
+        false => {}
+    }
+    apply(next, what);
+    next.state.last = Some(ended);
+}
+
+fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
+    let spec = next.look.spec;
+    let wanted = match (spec.restart, ended.verdict) {
+        (_, Verdict::Stopped) => return Next::StayStopped,
+        (Restart::Never, _) => false,
+        (Restart::Premature, verdict) => verdict == Verdict::Premature || ended.cause == Cause::Reboot,
+        (Restart::OnFailure, verdict) => verdict != Verdict::Completed,
+        (Restart::Always, _) => true,
+    };
+    let rebooted = ended.cause == Cause::Reboot;
+    match ended.verdict {
+        Verdict::Completed if !wanted => return Next::Complete,
+        Verdict::Completed | Verdict::Premature | Verdict::Failed | Verdict::Stopped => {}
+    }
+    if next.state.desired == Desired::Down {
+        return Next::StayStopped;
+    }
+    if rebooted && spec.on_boot == OnBoot::Never {
+        return Next::GiveUp("not started after a reboot: `on_boot` is `never`".to_owned());
+    }
+    if !wanted {
+        return Next::GiveUp(format!("not restarted: `restart` is `{}`", restart_word(spec.restart)));
+    }
+    if let Some(reason) = never(spec, &ended.cause) {
+        return Next::GiveUp(reason);
+    }
+    if rebooted {
+        return Next::Restart(Duration::ZERO);
+    }
+    if ended.verdict == Verdict::Completed {
+        let short = ended.ran().is_none_or(|ran| ran < spec.backoff);
+        return Next::Restart(if short { spec.backoff } else { Duration::ZERO });
+    }
+    trip_reason(next, open).unwrap_or_else(|| {
+        let seed = backoff::seed(next.look.name.as_str(), ended.run);
+        Next::Restart(backoff::delay(spec, next.state.failures, next.state.backoffs, ended.ran(), seed))
+    })
+}
+
+/// Why the breaker opens, if it does.
+fn trip_reason(next: &Draft<'_>, open: &OpenRun) -> Option<Next> {
+    let spec = next.look.spec;
+    let failures = next.state.failures;
+    if open.began == Began::Trial && failures > 0 {
+        return Some(Next::Trip("the trial run failed as well".to_owned()));
+    }
+    if spec.max_failures > 0 && failures >= spec.max_failures {
+        return Some(Next::Trip(format!("{failures} failures in a row")));
+    }
+    let recent = next.state.restarted_at.iter().filter(|at| next.look.now.since(at) < spec.window).count();
+    if spec.max_restarts > 0 && u32::try_from(recent).is_ok_and(|recent| recent >= spec.max_restarts) {
+        return Some(Next::Trip(format!("{recent} restarts within {}", human_duration(spec.window))));
+    }
+    None
+}
+
+/// Why an end of this kind is never followed by a restart, if that is so.
+///
+/// A program that cannot be found or executed counts as the shell's 127 and 126.
+fn never(spec: &Spec, cause: &Cause) -> Option<String> {
+    let (code, what) = match cause {
+        Cause::Exited { code } => (*code, format!("exit code {code}")),
+        Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. } => (127, "`not found` (127)".to_owned()),
+        Cause::SpawnFailed { errno: libc::EACCES | libc::EPERM | libc::ENOEXEC | libc::EISDIR, .. } => {
+            (126, "`cannot execute` (126)".to_owned())
+        }
+        Cause::SpawnFailed { .. }
+        | Cause::Signaled { .. }
+        | Cause::TimeLimit { .. }
+        | Cause::Reboot
+        | Cause::ShimKilled
+        | Cause::Unknown { .. } => return None,
+    };
+    let listed = spec.never_restart.contains(&code) && !spec.success_codes.contains(&code);
+    listed.then(|| format!("not restarted: {what} is in `never_restart`"))
+}
+
+fn restart_word(restart: Restart) -> &'static str {
+    match restart {
+        Restart::Premature => "premature",
+        Restart::OnFailure => "on-failure",
+        Restart::Always => "always",
+        Restart::Never => "never",
+    }
+}
+
+fn cooldown(next: &Draft<'_>) -> Duration {
+    let factor = 1_u32.checked_shl(next.state.trips).unwrap_or(u32::MAX); // beyond 2^31 the cap decides
+    next.look.spec.breaker_cooldown.saturating_mul(factor).min(LONGEST_COOLDOWN)
+}
+
+fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
+    match what {
+        Next::Complete => "nothing follows: the target is met".to_owned(),
+        Next::StayStopped => "stays down, as asked".to_owned(),
+        Next::GiveUp(reason) => reason.clone(),
+        Next::Restart(Duration::ZERO) => format!("restarting at once as run {}", ended.run + 1),
+        Next::Restart(delay) => format!("restart as run {} in {}", ended.run + 1, human_duration(*delay)),
+        Next::Trip(reason) => {
+            format!("breaker open, no restart for {}: {reason}", human_duration(cooldown(next)))
+        }
+    }
+}
+
+/// The facts, for the history: each signal, the start if nobody told it yet, the end.
+fn tell_history(next: &mut Draft<'_>, open: &OpenRun, ended: &EndedRun) {
+    if !open.announced && ended.pid.is_some() {
+        let kind = match open.began {
+            Began::Operator => EventKind::Started,
+            Began::Restart | Began::Trial => EventKind::Restarted,
+        };
+        let event = next.event(kind, Severity::Info, Some(ended.run));
+        next.tell(Event { pid: ended.pid, at: ended.began.wall, ..event });
+    }
+    for (index, signal) in ended.signals.iter().enumerate() {
+        let event = next.event(EventKind::Signal, Severity::Info, Some(ended.run));
+        next.tell(Event {
+            id: format!("{}.{index}", event.id),
+            at: signal.at,
+            signals: vec![signal.clone()],
+            by: signal.sender.clone(),
+            pid: ended.pid,
+            ..event
+        });
+    }
+    let event = next.event(EventKind::Exited, Severity::Info, Some(ended.run));
+    next.tell(Event { at: told_at(ended, next.look.now), ..about(event, ended) });
+}
+
+/// The verdict, and the breaker's if it opens.
+fn tell_verdict(next: &mut Draft<'_>, ended: &EndedRun, what: &Next) {
+    let (kind, severity) = match (ended.verdict, what) {
+        (Verdict::Completed, _) => (EventKind::Completed, Severity::Info),
+        (Verdict::Stopped, _) => (EventKind::Stopped, Severity::Info),
+        (Verdict::Failed, Next::Trip(_)) => (EventKind::Failed, Severity::Critical),
+        (Verdict::Failed, _) => (EventKind::Failed, Severity::Warning),
+        (Verdict::Premature, Next::Trip(_) | Next::GiveUp(_)) => (EventKind::Premature, Severity::Critical),
+        (Verdict::Premature, _) => (EventKind::Premature, Severity::Warning),
+    };
+    let failures = (next.state.failures > 0).then_some(next.state.failures);
+    let event = about(next.event(kind, severity, Some(ended.run)), ended);
+    next.tell(Event { failures, ..event });
+    if let Next::Trip(reason) = what {
+        let event = about(next.event(EventKind::Tripped, Severity::Critical, Some(ended.run)), ended);
+        next.tell(Event { failures, detail: reason.clone(), ..event });
+    }
+}
+
+fn about(event: Event, ended: &EndedRun) -> Event {
+    Event {
+        cause: Some(ended.cause.clone()),
+        verdict: Some(ended.verdict),
+        ran_s: ended.ran().map(|ran| ran.as_secs_f64()),
+        action: ended.action.clone(),
+        signals: ended.signals.clone(),
+        by: ended.stopped_by.clone(),
+        pid: ended.pid,
+        ..event
+    }
+}
+
+fn open_incident(next: &mut Draft<'_>, ended: &EndedRun) {
+    if next.state.desired == Desired::Down {
+        return;
+    }
+    let incident =
+        next.state.incident.get_or_insert_with(|| Incident { run: ended.run, since: next.look.now.clone(), ends: 0 });
+    incident.ends = incident.ends.saturating_add(1);
+}
+
+fn apply(next: &mut Draft<'_>, what: Next) {
+    let now = next.look.now;
+    match what {
+        Next::Complete => next.state.phase = Phase::Completed,
+        Next::StayStopped => next.state.phase = Phase::Stopped,
+        Next::GiveUp(_) => next.state.phase = Phase::Dead,
+        Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
+        Next::Restart(delay) => {
+            let until = now.plus(delay);
+            next.state.backoffs = next.state.backoffs.saturating_add(1);
+            next.at(until.clone());
+            next.state.phase = Phase::Waiting { until };
+        }
+        Next::Trip(_) => {
+            let until = now.plus(cooldown(next));
+            next.state.trips = next.state.trips.saturating_add(1);
+            next.actions.push("tripped");
+            next.at(until.clone());
+            next.state.phase = Phase::Tripped { since: now.clone(), until };
+        }
+    }
+    let window = next.look.spec.window;
+    next.state.restarted_at.retain(|at| now.since(at) < window);
+}
