@@ -272,6 +272,10 @@ impl Home {
         self.state_dir().join("sentinel").join(format!("{name}.{kind}"))
     }
 
+    pub(crate) fn lines_of_sentinel(&self, name: &str, kind: &str) -> Vec<String> {
+        fs::read_to_string(self.sentinel(name, kind)).unwrap().lines().map(str::to_owned).collect()
+    }
+
     /// Lines of a file in the test's own directory; none when there is no such file.
     pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         fs::read_to_string(self.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
@@ -352,7 +356,7 @@ pub(crate) fn plain_user() -> User {
     }
     let mut useradd = Command::new("useradd");
     // A second test may be doing the same; whoever is first wins.
-    drop(useradd.args(["--system", "--no-create-home", "--shell", "/bin/sh", NAME]).output().unwrap());
+    drop(useradd.args(["--system", "--create-home", "--shell", "/bin/sh", NAME]).output().unwrap());
     until("the user exists", || User::from_name(NAME).unwrap().is_some());
     User::from_name(NAME).unwrap().unwrap()
 }
