@@ -23,7 +23,9 @@ fn a_command_sink_gets_the_json_and_its_facts_in_the_environment() {
     assert_eq!((&told["kind"], &told["verdict"]), (&"premature".into(), &"premature".into()));
     assert_eq!((&told["cause"]["kind"], &told["cause"]["code"]), (&"exited".into(), &3.into()));
     assert_eq!(told["target_s"], 28800);
-    assert!(told["ran_s"].is_f64() && told["title"].is_string() && told["text"].is_string() && told["host"].is_string());
+    assert!(
+        told["ran_s"].is_f64() && told["title"].is_string() && told["text"].is_string() && told["host"].is_string()
+    );
     assert_eq!(told["log_tail"], Value::from(vec!["last words"]));
     let env = home.lines("told.env");
     for expected in ["GUARDIAN_EVENT=premature", "GUARDIAN_NAME=bot", "GUARDIAN_RUN=1", "GUARDIAN_CAUSE=exited"] {
@@ -39,7 +41,9 @@ fn a_file_sink_leaves_a_flag_and_a_text_that_grows() {
     home.write_registry(format!("[sinks.inbox]\ntype = \"file\"\npath = {path:?}\n"));
     for name in ["a", "b"] {
         home.up(name, &["--restart", "never"], "exit 3");
-        until("it is told", || home.lines("inbox").iter().any(|line| line.contains(&format!("`{name}`")) || line.contains(name)));
+        until("it is told", || {
+            home.lines("inbox").iter().any(|line| line.contains(&format!("`{name}`")) || line.contains(name))
+        });
     }
     assert_eq!(home.lines("inbox.flag").len(), 1);
 }
@@ -89,7 +93,10 @@ fn a_webhook_is_tried_again_with_the_same_id() {
     home.run(&["alerts", "retry"]).expect(0);
     let (_, second) = posts.recv_timeout(PATIENCE).unwrap();
     let id = first["id"].as_str().unwrap();
-    assert!(head.contains("x-team: ops") && head.contains(&format!("idempotency-key: {}", id.to_lowercase())), "{head}");
+    assert!(
+        head.contains("x-team: ops") && head.contains(&format!("idempotency-key: {}", id.to_lowercase())),
+        "{head}"
+    );
     assert_eq!((&first["id"], &first["process"]), (&second["id"], &"bot".into()));
     assert!(!home.ok(&["alerts", "--json"]).contains("\"pending\":1"));
 }
@@ -157,7 +164,11 @@ fn a_sink_gets_only_what_it_asked_for() {
 fn d40_a_recovery_is_told_once_it_stayed_up() {
     let home = Home::new();
     home.listen("");
-    home.up("bot", &["--healthy-after", "400ms", "--backoff", "0s"], "[ -e once ] && exec sleep 1000; touch once; exit 1");
+    home.up(
+        "bot",
+        &["--healthy-after", "400ms", "--backoff", "0s"],
+        "[ -e once ] && exec sleep 1000; touch once; exit 1",
+    );
     home.hears("bot", "premature");
     home.hears("bot", "recovered");
     assert_eq!(home.told().len(), 2);

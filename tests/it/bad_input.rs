@@ -13,7 +13,9 @@ use crate::procs::alive;
 fn d05_a_name_that_is_no_safe_file_name_is_refused() {
     let home = Home::new();
     let long = "a".repeat(65);
-    for name in ["../../evil", "..", ".", "", "a/b", "a..b", "-x", ".hidden", "A", "a b", "a;touch PWNED;#", "a\nb", "é", &long] {
+    for name in
+        ["../../evil", "..", ".", "", "a/b", "a..b", "-x", ".hidden", "A", "a b", "a;touch PWNED;#", "a\nb", "é", &long]
+    {
         let output = home.run(&["register", "--", name, "sleep", "1"]);
         assert_ne!(output.code, 0, "{name:?}");
         let output = home.run(&["status", name]);
@@ -26,7 +28,9 @@ fn d05_a_name_that_is_no_safe_file_name_is_refused() {
 #[test]
 fn d05_such_a_name_in_the_registry_is_an_error_with_its_line() {
     let home = Home::new();
-    home.write_registry("[process.good]\ncommand = [\"sleep\", \"1\"]\n\n[process.\"../../evil\"]\ncommand = [\"true\"]\n");
+    home.write_registry(
+        "[process.good]\ncommand = [\"sleep\", \"1\"]\n\n[process.\"../../evil\"]\ncommand = [\"true\"]\n",
+    );
     let output = home.run(&["config", "check"]).expect(78);
     assert!((output.stdout + &output.stderr).contains(":4:"));
     home.run(&["healthcheck"]).expect(78);
@@ -198,7 +202,7 @@ fn a_full_disk_is_74_and_what_was_there_is_intact() {
     home.up("bot", &[], "exec sleep 1000");
     let before = home.status("bot");
     // A copy of the state on a file system without a free byte.
-    let full = "cp -a \"$S\" \"$S.copy\" && mount -t tmpfs -o size=1m none \"$S\" && cp -a \"$S.copy/.\" \"$S\" && \
+    let full = "rm -rf \"$S.copy\"; cp -a \"$S\" \"$S.copy\" && mount -t tmpfs -o size=1m none \"$S\" && cp -a \"$S.copy/.\" \"$S\" && \
                 { dd if=/dev/zero of=\"$S/filler\" bs=4k 2>/dev/null || true; }";
     for arguments in [&["register", "x", "--", "true"][..], &["start", "x"], &["reset", "bot"]] {
         let output = under(&home, full, arguments);

@@ -18,7 +18,9 @@ fn d48_it_installs_into_a_missing_and_into_an_empty_crontab_and_twice_is_once() 
     let table = cron.table(&home).unwrap();
     let lines = jobs(&table);
     assert_eq!(lines.len(), 2, "{table}");
-    assert!(lines.iter().any(|line| line.starts_with("@reboot")) && lines.iter().any(|line| line.starts_with("* * * * *")));
+    assert!(
+        lines.iter().any(|line| line.starts_with("@reboot")) && lines.iter().any(|line| line.starts_with("* * * * *"))
+    );
     assert!(lines.iter().all(|line| line.contains("healthcheck")), "{table}");
 
     cron.run(&home, &["install", "--cron"]).expect(0);
@@ -82,7 +84,10 @@ fn d49_the_line_works_as_cron_runs_it_even_from_a_home_with_spaces_quotes_and_pe
     let (mut command, mut escaped) = (String::new(), false);
     for letter in rest.chars() {
         match letter {
-            '%' if escaped => { command.pop(); command.push('%') }
+            '%' if escaped => {
+                command.pop();
+                command.push('%')
+            }
             '%' => break,
             other => command.push(other),
         }
@@ -90,7 +95,9 @@ fn d49_the_line_works_as_cron_runs_it_even_from_a_home_with_spaces_quotes_and_pe
     }
     let mut shell = home.other_command("/bin/sh".as_ref());
     shell.env_clear().env("HOME", home.path("home")).env("PATH", "/usr/bin:/bin").args(["-c", &command]);
-    for (name, value) in table.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| !name.contains([' ', '#'])) {
+    for (name, value) in
+        table.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| !name.contains([' ', '#']))
+    {
         shell.env(name.trim(), value.trim());
     }
     let output = crate::home::finish(shell).expect(0);

@@ -30,8 +30,18 @@ fn verdicts_follow_the_contract() {
         ("code 0 before its time is premature", &["--target", "8h"], "exit 0", "premature"),
         ("any code before its time is premature", &["--target", "8h"], "exit 3", "premature"),
         ("code 0 after its time is completed", &["--target", "300ms"], "sleep 0.5", "completed"),
-        ("code 0 at 80 % of its time is completed", &["--target", "1s", "--tolerance", "0.2"], "sleep 0.4", "completed"),
-        ("d33 another code after its time is failed, not premature", &["--target", "300ms"], "sleep 0.5; exit 3", "failed"),
+        (
+            "code 0 at 80 % of its time is completed",
+            &["--target", "1s", "--tolerance", "0.2"],
+            "sleep 0.4",
+            "completed",
+        ),
+        (
+            "d33 another code after its time is failed, not premature",
+            &["--target", "300ms"],
+            "sleep 0.5; exit 3",
+            "failed",
+        ),
     ];
     for (claim, options, line, verdict) in cases {
         let last = end_of(options, line);
@@ -92,7 +102,11 @@ fn restart_policies_do_what_they_say() {
 #[test]
 fn a_healthy_run_is_followed_at_once() {
     let home = Home::new();
-    home.up("x", &["--healthy-after", "100ms", "--backoff", "1h", "--backoff-max", "1h"], "echo $$ >> pids; exec sleep 1000");
+    home.up(
+        "x",
+        &["--healthy-after", "100ms", "--backoff", "1h", "--backoff-max", "1h"],
+        "echo $$ >> pids; exec sleep 1000",
+    );
     let first = home.pid("x");
     let begun = now_ms();
     until("it was healthy", || now_ms() > begun + 300);
@@ -126,7 +140,11 @@ fn d31_d40_the_third_failure_in_a_row_trips_the_breaker_and_that_is_told() {
 #[test]
 fn start_closes_a_tripped_breaker_and_reset_does_without_starting() {
     let home = Home::new();
-    home.up("x", &["--backoff", "0s", "--max-failures", "2"], "echo $$ >> pids; [ -e good ] || exit 1; exec sleep 1000");
+    home.up(
+        "x",
+        &["--backoff", "0s", "--max-failures", "2"],
+        "echo $$ >> pids; [ -e good ] || exit 1; exec sleep 1000",
+    );
     home.reaches("x", "tripped");
     home.ok(&["reset", "x"]);
     let status = home.status("x");
@@ -178,7 +196,8 @@ fn stop_at_target_ends_it_as_completed() {
 #[test]
 fn sentinel_files_tell_scripts_what_happened() {
     let home = Home::new();
-    let line = "echo '{\"answer\":42}' > \"$GUARDIAN_RESULT_FILE\"; touch up; while [ ! -e go ]; do sleep 0.02; done; exit 3";
+    let line =
+        "echo '{\"answer\":42}' > \"$GUARDIAN_RESULT_FILE\"; touch up; while [ ! -e go ]; do sleep 0.02; done; exit 3";
     home.ok(&["register", "x", "--target", "exit", "--start", "--", line]);
     until("it is up", || home.path("up").exists());
     assert_eq!(home.lines_of_sentinel("x", "pid"), [home.pid("x").to_string()]);
@@ -208,7 +227,8 @@ fn d30_after_a_reboot_what_was_up_comes_back_and_is_told_as_a_reboot() {
     command.arg(home.path("boot_id")).arg(home.program());
     finish(command);
     home.has_lines("pids", 2);
-    let told = eventually("the reboot is told", || home.told().into_iter().find(|told| told["cause"]["kind"] == "reboot"));
+    let told =
+        eventually("the reboot is told", || home.told().into_iter().find(|told| told["cause"]["kind"] == "reboot"));
     assert_eq!(told["process"], "bot");
     assert!(home.told().iter().all(|told| told["process"] != "rest"));
 }

@@ -10,7 +10,22 @@
     reason = "clippy allows these in test functions only; helpers of tests may panic just the same"
 )]
 
+mod alerts;
+mod alerts_mail;
+mod bad_input;
+mod cron;
+mod defects;
+mod demo;
 mod home;
+mod house;
+mod judge;
+mod logs;
 mod mail;
 mod procs;
+mod register;
 mod rig_cron;
+mod shim;
+mod start;
+mod stop;
+mod story;
+mod wait;

@@ -174,7 +174,9 @@ fn the_environment_of_register_is_what_a_start_from_elsewhere_uses() {
     let mut bare = home.command(&["start", "bot"]);
     bare.env_clear().env("GUARDIAN_HOME", home.root());
     crate::home::finish(bare).expect(0);
-    eventually("its environment is written", || home.lines("out").iter().any(|line| line.starts_with("PATH=")).then_some(()));
+    eventually("its environment is written", || {
+        home.lines("out").iter().any(|line| line.starts_with("PATH=")).then_some(())
+    });
     let seen = home.lines("out");
     assert!(seen.contains(&"VIRTUAL_ENV=/opt/venv".to_owned()), "{seen:?}");
     assert!(seen.contains(&format!("PATH={}", home.env()["PATH"])), "{seen:?}");

@@ -1,7 +1,6 @@
 //! The shim: what it records, and what is left when it is killed.
 
 use std::fs;
-use std::process::Command;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -179,19 +178,23 @@ fn the_push_starts_the_next_run_without_any_other_trigger() {
     assert_eq!(parent(home.shim_pid("bot")), 1);
 }
 
+/// The library that gives a program another clock.
+pub(crate) fn faketime() -> String {
+    ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+        .map(|triple| format!("/usr/lib/{triple}/faketime/libfaketime.so.1"))
+        .into_iter()
+        .find(|path| fs::exists(path).unwrap())
+        .expect("libfaketime: scripts/test installs it")
+}
+
 #[test]
 fn d23_time_lived_does_not_follow_the_wall_clock() {
     let home = Home::new();
     home.up("bot", &["--target", "1h", "--restart", "never"], "exec sleep 1000");
     // A pass under a clock that is a day ahead neither completes it nor ends it.
-    let library = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
-        .map(|triple| format!("/usr/lib/{triple}/faketime/libfaketime.so.1"))
-        .into_iter()
-        .find(|path| fs::exists(path).unwrap())
-        .expect("libfaketime: scripts/test installs it");
-    let mut pass = Command::new(home.program());
-    pass.env_clear().envs(home.env()).env("LD_PRELOAD", library).env("FAKETIME", "+1d").arg("healthcheck");
-    pass.env("DONT_FAKE_MONOTONIC", "1");
+    let library = faketime();
+    let mut pass = home.command(&["healthcheck"]);
+    pass.env("LD_PRELOAD", library).env("FAKETIME", "+1d").env("DONT_FAKE_MONOTONIC", "1");
     finish(pass).expect(0);
     assert_eq!(home.state("bot"), "running");
     signal(home.pid("bot"), Signal::SIGKILL);

@@ -65,9 +65,7 @@ fn a_waiter_uses_no_cpu_and_wakes_at_the_end() {
     let mut waiter = home.command(&["wait", "bot"]).stdout(Stdio::null()).spawn().unwrap();
     let pid = i32::try_from(waiter.id()).unwrap();
     // Asleep in the kernel, and still so after a pass: no loop of its own.
-    until("the waiter sleeps", || {
-        std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") S ")
-    });
+    until("the waiter sleeps", || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") S "));
     let switches = || {
         let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = text.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_owned();
