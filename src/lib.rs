@@ -14,8 +14,14 @@
 //! Dependencies point down: drivers (`cli`, `shim`, `healthcheck`) → effects (`os`, `store`,
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
+pub mod alert;
+pub mod cli;
+pub mod context;
 pub mod error;
 pub mod model;
 pub mod os;
 pub mod policy;
+pub mod registry;
+pub mod shim;
 pub mod store;
+pub mod view;

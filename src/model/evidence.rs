@@ -69,8 +69,6 @@ pub enum SpawnStep {
     Cwd,
     /// Executing the program.
     Exec,
-    /// Attaching the tracer.
-    Trace,
 }
 
 /// What the shim wrote down about one run.
@@ -86,6 +84,8 @@ pub struct RunRecord {
     pub signals: Vec<SignalRecord>,
     /// Signals seen but not kept, beyond the limit.
     pub more_signals: u64,
+    /// Why signals are not traced although that was asked for: the system's error number.
+    pub untraced: Option<i32>,
     /// Why the program never ran.
     pub spawn_failure: Option<SpawnFailure>,
     /// The end.
@@ -96,7 +96,7 @@ pub struct RunRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
     /// The record, with a torn last line dropped.
-    Read(RunRecord),
+    Read(Box<RunRecord>),
     /// There is none.
     Missing,
     /// There is one, but it cannot be trusted; in words.

@@ -46,8 +46,6 @@ pub fn now() -> io::Result<Stamp> {
 ///
 /// # Errors
 /// It cannot be read.
-#[cfg(target_os = "linux")]
 pub fn boot_id() -> io::Result<BootId> {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    Ok(BootId(text.trim().to_owned()))
+    super::platform::boot_id()
 }

@@ -1,5 +1,22 @@
 //! The kernel: clocks, locks, processes, signals. The only place with `unsafe`, and the only one
-//! that knows which platform this is. `linux.rs` and `macos.rs` hold what differs.
+//! that knows which platform this is.
+#![expect(unsafe_code, reason = "system calls that no crate wraps; each block says why it is sound")]
 
 pub mod clock;
 pub mod lock;
+pub mod process;
+pub mod signals;
+pub mod spawn;
+#[cfg(target_os = "linux")]
+#[path = "trace_linux.rs"]
+pub mod trace;
+#[cfg(not(target_os = "linux"))]
+#[path = "trace_none.rs"]
+pub mod trace;
+
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod platform;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod platform;

@@ -116,7 +116,6 @@ fn spawn_failure(spec: &Spec, failure: &SpawnFailure) -> String {
             Command::Argv(argv) => format!("program `{}`", argv.first().map_or("", String::as_str)),
             Command::Shell(_) => "program `/bin/sh`".to_owned(),
         },
-        SpawnStep::Trace => "tracing (`trace_signals`)".to_owned(),
     }
 }
 

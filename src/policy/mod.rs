@@ -6,4 +6,7 @@
 pub mod backoff;
 pub mod classify;
 pub mod decide;
+pub mod delivery;
+pub mod environment;
+pub mod notify;
 pub mod settle;

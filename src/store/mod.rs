@@ -4,4 +4,14 @@
 //! cannot be read is an error or a value that says so, never an empty default.
 
 pub mod atomic;
+pub mod environment;
+pub mod journal;
+pub mod launch;
+pub mod ledger;
+pub mod outbox;
 pub mod paths;
+pub mod record;
+mod registry_cache;
+pub mod registry_file;
+mod registry_trust;
+pub mod state;

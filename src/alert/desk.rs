@@ -1,0 +1,104 @@
+//! What an operator asks of the outbox: what is in it, does this sink work, try it all again.
+
+use std::time::Duration;
+
+use super::Message;
+use super::drain::{Drained, bounded, drain};
+use crate::error::{Code, Error};
+use crate::model::delivery::{Entry, Outcome, Receipt};
+use crate::model::event::{Event, EventKind, Notification, SCHEMA, Severity};
+use crate::model::name::Name;
+use crate::model::sink::Sink;
+use crate::model::time::Stamp;
+use crate::os::lock;
+use crate::store::outbox::Part;
+use crate::store::{ledger, outbox, paths::Paths};
+
+/// The whole of the outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    /// What waits.
+    pub pending: Vec<Entry>,
+    /// What was given up.
+    pub dead: Vec<Entry>,
+    /// What was settled last, newest first.
+    pub settled: Vec<Receipt>,
+    /// A sentence for each thing that could not be read.
+    pub unreadable: Vec<String>,
+}
+
+/// Looks at the outbox, with at most `recent` receipts.
+///
+/// # Errors
+/// The outbox or its ledger cannot be read.
+pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
+    let pending = outbox::list(paths, Part::Pending)?;
+    let dead = outbox::list(paths, Part::Dead)?;
+    let ledger = ledger::read(paths)?;
+    let mut unreadable = [pending.unreadable, dead.unreadable].concat();
+    if ledger.unreadable > 0 {
+        unreadable.push(format!("{} receipts in the ledger of the outbox are not valid", ledger.unreadable));
+    }
+    let settled = ledger.receipts.into_iter().rev().take(recent).collect();
+    Ok(Overview { pending: pending.entries, dead: dead.entries, settled, unreadable })
+}
+
+/// Sends a marked message to a sink at once, past outbox and cooldown. Returns what the sink said.
+///
+/// # Errors
+/// It was not delivered; the error says why.
+pub fn test(sink: &Sink, host: &str, now: &Stamp) -> Result<String, Error> {
+    let message = Message::new(&test_notification(host, now)?, &[], None);
+    match bounded(sink, message, sink.timeout) {
+        Outcome::Delivered { reply, refused } if refused.is_empty() => Ok(reply),
+        Outcome::Delivered { refused, .. } => Err(not_delivered(sink, &refused.join("; "))),
+        Outcome::Failed { error, .. } | Outcome::Refused { error } => Err(not_delivered(sink, &error)),
+    }
+}
+
+fn not_delivered(sink: &Sink, why: &str) -> Error {
+    let (name, kind) = (&sink.name, sink.kind.type_name());
+    Error::new(Code::No, "not_delivered", format!("{kind} sink `{name}` did not take the test message: {why}"))
+        .hint(format!("mend `[sinks.{name}]` in the registry, then: guardian alerts test {name}"))
+}
+
+fn test_notification(host: &str, now: &Stamp) -> Result<Notification, Error> {
+    let process: Name = "guardian".parse()?;
+    Ok(Notification {
+        event: Event {
+            schema: SCHEMA,
+            id: format!("guardian.test.{}", now.wall.0),
+            at: now.wall,
+            process,
+            run: None,
+            kind: EventKind::Test,
+            severity: Severity::Info,
+            group: None,
+            cause: None,
+            verdict: None,
+            ran_s: None,
+            target_s: None,
+            action: String::new(),
+            signals: Vec::new(),
+            by: None,
+            failures: None,
+            pid: None,
+            detail: String::new(),
+            notify: Vec::new(),
+        },
+        host: host.to_owned(),
+        log_tail: Vec::new(),
+    })
+}
+
+/// Brings the dead back, makes everything due, and delivers for at most about `limit`. Cooldowns stay.
+///
+/// # Errors
+/// Those of the outbox and of [`drain`].
+pub fn retry(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, Error> {
+    crate::store::atomic::make_dir(&paths.outbox())?;
+    let held = lock::wait(&outbox::lock(paths))?;
+    outbox::retry_all(paths)?;
+    drop(held);
+    drain(paths, sinks, limit)
+}

@@ -1,0 +1,247 @@
+//! Emptying the outbox: one pass over what is due, each sink in a thread of its own.
+//!
+//! Called by a pass after it let go of every process lock, and by `alerts retry`. Receipt first,
+//! then the entry goes (a disk that takes no receipt may still unlink): a crash between delivery and receipt delivers again, with the same id. One
+//! drain at a time; whoever finds another at work may leave, because that one looks again after it
+//! let go of the lock. Renders and decides nothing itself.
+
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use crate::alert::{Message, send};
+use crate::error::{Code, Error};
+use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
+use crate::model::event::Event;
+use crate::model::sink::Sink;
+use crate::model::time::Stamp;
+use crate::os::{clock, lock};
+use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
+use crate::store::outbox::Part;
+use crate::store::{ledger, outbox, paths::Paths};
+
+/// A send that has its own limit gets this much longer before its thread is abandoned.
+const GRACE: Duration = Duration::from_millis(300);
+/// Times that a drain looks again for what was queued while it was busy.
+const ROUNDS: usize = 8;
+
+/// What became of one notification for one sink.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Name of the sink.
+    pub sink: String,
+    /// The event that was to be told.
+    pub event: Event,
+    /// `None`: delivered; else why it was given up.
+    pub given_up: Option<String>,
+}
+
+/// What a drain did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Drained {
+    /// Notifications delivered, folded ones included.
+    pub delivered: usize,
+    /// Notifications that still wait.
+    pub pending: usize,
+    /// Notifications given up and kept among the dead, now and earlier.
+    pub dead: usize,
+    /// Somebody else was at it; the counts are of what was found.
+    pub busy: bool,
+    /// When the next one is due, as far as known.
+    pub next: Option<Stamp>,
+    /// What was delivered or given up this time.
+    pub reports: Vec<Report>,
+    /// Failed tries, refused recipients and unreadable entries, as sentences.
+    pub errors: Vec<String>,
+}
+
+/// Delivers what is due, for at most about `limit` in all. What is not done then stays pending.
+///
+/// # Errors
+/// Outbox, ledger, lock or clock cannot be used. A sink that fails is no error but part of the answer.
+pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, Error> {
+    let mut drained = Drained::default();
+    let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    for _ in 0..ROUNDS {
+        // Nothing was ever queued, or nothing waits: then not even the lock is touched.
+        if outbox::list(paths, Part::Pending)? == outbox::Listing::default() {
+            break;
+        }
+        let Some(held) = lock::try_take(&outbox::lock(paths))? else {
+            drained.busy = true;
+            break;
+        };
+        let sent = round(paths, sinks, &mut drained, limit, until)?;
+        drop(held);
+        // Who found the lock taken meanwhile has left its work to us: it is seen by the next round.
+        let left = Duration::from_millis(until.saturating_sub(boot()?));
+        if sent == 0 || left < limit / 4 {
+            break;
+        }
+    }
+    count(paths, &mut drained)?;
+    Ok(drained)
+}
+
+fn count(paths: &Paths, drained: &mut Drained) -> Result<(), Error> {
+    let pending = outbox::list(paths, Part::Pending)?;
+    let dead = outbox::list(paths, Part::Dead)?;
+    drained.pending = pending.entries.len();
+    drained.dead = dead.entries.len();
+    drained.errors.extend(pending.unreadable);
+    drained.errors.extend(dead.unreadable);
+    Ok(())
+}
+
+fn clock_error(error: &io::Error) -> Error {
+    Error::new(Code::System, "clock", format!("cannot read the clock: {error}"))
+}
+
+fn now() -> Result<Stamp, Error> {
+    clock::now().map_err(|error| clock_error(&error))
+}
+
+fn boot() -> Result<u64, Error> {
+    clock::boot_ms().map_err(|error| clock_error(&error))
+}
+
+/// One look at the outbox, with its lock held. Returns how many messages were tried.
+fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, until: u64) -> Result<usize, Error> {
+    let pending = outbox::list(paths, Part::Pending)?.entries;
+    let known = ledger::read(paths)?;
+    let now = now()?;
+    ledger::prune(paths, &known, &now)?;
+    let plan = plan(&pending, &known.receipts, sinks, &now);
+    drained.next.clone_from(&plan.next);
+    tidy(paths, &plan, &now, drained)?;
+    let tried = plan.send.len();
+    let (tell, told) = mpsc::channel();
+    for sink in sinks {
+        let batches: Vec<Batch> = plan.send.iter().filter(|batch| batch.lead.sink == sink.name).cloned().collect();
+        if !batches.is_empty() {
+            let (sink, tell) = (sink.clone(), tell.clone());
+            thread::spawn(move || deliver_all(&sink, batches, limit, until, &tell));
+        }
+    }
+    drop(tell);
+    // Each thread is bounded by `until`, so that this ends when the last one lets go of its sender.
+    for (batch, outcome) in told {
+        // What cannot be written down must not keep the other messages from being sent.
+        if let Err(error) = settle(paths, &batch, &outcome, drained) {
+            drained.errors.push(error.message);
+        }
+    }
+    Ok(tried)
+}
+
+/// Puts away what needs no sending.
+fn tidy(paths: &Paths, plan: &Plan, now: &Stamp, drained: &mut Drained) -> Result<(), Error> {
+    for entry in &plan.done {
+        outbox::remove(paths, entry)?;
+    }
+    for entry in &plan.moot {
+        ledger::append(paths, &[receipt(entry, Settled::Moot, now, Vec::new())])?;
+        outbox::remove(paths, entry)?;
+    }
+    for entry in &plan.hopeless {
+        give_up(paths, entry, drained)?;
+    }
+    Ok(())
+}
+
+fn give_up(paths: &Paths, entry: &Entry, drained: &mut Drained) -> Result<(), Error> {
+    outbox::bury(paths, entry)?;
+    drained.reports.push(Report {
+        sink: entry.sink.clone(),
+        event: entry.notification.event.clone(),
+        given_up: entry.last_error.clone(),
+    });
+    Ok(())
+}
+
+fn receipt(entry: &Entry, how: Settled, at: &Stamp, refused: Vec<String>) -> Receipt {
+    Receipt {
+        schema: SCHEMA,
+        id: entry.id().to_owned(),
+        sink: entry.sink.clone(),
+        group: entry.group(),
+        at: at.clone(),
+        how,
+        refused,
+    }
+}
+
+/// All messages of one sink, one after the other. A slow or dead sink costs only itself.
+fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, tell: &Sender<(Batch, Outcome)>) {
+    for (nth, batch) in batches.into_iter().enumerate() {
+        let left = match clock::boot_ms() {
+            Ok(now) => Duration::from_millis(until.saturating_sub(now)),
+            Err(_) => return, // the entries stay; the next drain says what is wrong with the clock
+        };
+        // One that is begun late would be cut off and sent again: it waits for the next drain.
+        if left.is_zero() || (nth > 0 && left < limit / 4) {
+            return;
+        }
+        let folded: Vec<&Event> = batch.folded.iter().map(|entry| &entry.notification.event).collect();
+        let mut message = Message::new(&batch.lead.notification, &folded, batch.answers.clone());
+        message.reached.clone_from(&batch.lead.reached);
+        let outcome = bounded(sink, message, sink.timeout.min(left));
+        if tell.send((batch, outcome)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends in a thread that is left behind when it takes too long: libraries bound a step, not the whole.
+#[must_use]
+pub fn bounded(sink: &Sink, message: Message, limit: Duration) -> Outcome {
+    let (tell, told) = mpsc::sync_channel(1);
+    let worker = sink.clone();
+    thread::spawn(move || {
+        // Nobody listens any more when the limit has passed; the try was then counted as failed.
+        drop(tell.send(send(&worker, &message, limit)));
+    });
+    match told.recv_timeout(limit + GRACE) {
+        Ok(outcome) => outcome,
+        Err(RecvTimeoutError::Timeout) => {
+            Outcome::failed(format!("no answer within {}", crate::model::units::human_duration(limit)))
+        }
+        Err(RecvTimeoutError::Disconnected) => Outcome::failed("the delivery broke off (a bug in guardian)"),
+    }
+}
+
+/// Writes down what came of a message.
+fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained) -> Result<(), Error> {
+    let now = now()?;
+    let sink = &batch.lead.sink;
+    let entries = || batch.folded.iter().chain([&batch.lead]);
+    match outcome {
+        Outcome::Delivered { refused, .. } => {
+            drained.errors.extend(refused.iter().map(|who| format!("sink `{sink}` refused {who}")));
+            let mut receipts: Vec<Receipt> =
+                batch.folded.iter().map(|entry| receipt(entry, Settled::Folded, &now, Vec::new())).collect();
+            receipts.push(receipt(&batch.lead, Settled::Sent, &now, refused.clone()));
+            // Without a receipt the entry goes all the same: on a full disk it would be sent each minute.
+            let written = ledger::append(paths, &receipts);
+            for entry in entries() {
+                outbox::remove(paths, entry)?;
+                let event = entry.notification.event.clone();
+                drained.reports.push(Report { sink: sink.clone(), event, given_up: None });
+                drained.delivered += 1;
+            }
+            written?;
+        }
+        Outcome::Failed { error, .. } | Outcome::Refused { error } => {
+            drained.errors.push(format!("sink `{sink}`: {error}"));
+            for entry in entries() {
+                match after_failure(entry, outcome, &now) {
+                    Some(Fate::Later(entry)) => outbox::update(paths, &entry)?,
+                    Some(Fate::Hopeless(entry)) => give_up(paths, &entry, drained)?,
+                    None => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}

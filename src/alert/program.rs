@@ -1,0 +1,99 @@
+//! Running a program for a sink or a secret: input given, output kept in part, time limited.
+//!
+//! It runs in a process group of its own; when its time is up the whole group is killed.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::os::clock;
+
+/// Bytes of each output stream that are kept.
+const KEEP: usize = 4096;
+/// How often the end is looked for.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long output is waited for after the end: a child left behind may hold the pipe open.
+const DRY: Duration = Duration::from_millis(200);
+
+/// What a program did.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// How it ended; `None`: it was killed at the limit.
+    pub(super) status: Option<ExitStatus>,
+    /// The beginning of its standard output.
+    pub(super) stdout: String,
+    /// The beginning of its standard error.
+    pub(super) stderr: String,
+}
+
+/// Runs `argv` with `input` on standard input.
+///
+/// # Errors
+/// It cannot be started or waited for; `argv` is empty.
+pub(super) fn run(
+    argv: &[String],
+    environment: &[(&'static str, String)],
+    input: &str,
+    limit: Duration,
+) -> io::Result<Ran> {
+    let (program, arguments) = argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let input = input.to_owned();
+        // A program that does not read its input is no error, and must not block us.
+        thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    }
+    let stdout = child.stdout.take().map(keep);
+    let stderr = child.stderr.take().map(keep);
+    let status = wait(&mut child, limit)?;
+    let text = |kept: Option<Receiver<String>>| kept.and_then(|kept| kept.recv_timeout(DRY).ok()).unwrap_or_default();
+    Ok(Ran { status, stdout: text(stdout), stderr: text(stderr) })
+}
+
+/// Reads to the end and keeps the beginning.
+fn keep(mut stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (tell, told) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            let room = KEEP.saturating_sub(kept.len()).min(count);
+            kept.extend_from_slice(&buffer[..room]);
+        }
+        drop(tell.send(String::from_utf8_lossy(&kept).into_owned()));
+    });
+    told
+}
+
+fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let begun = clock::boot_ms()?;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let spent = clock::boot_ms()?.saturating_sub(begun);
+        if Duration::from_millis(spent) >= limit {
+            // Not waited for yet, so the pid is still its own.
+            let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+            if killpg(Pid::from_raw(pid), Signal::SIGKILL).is_err() {
+                child.kill()?;
+            }
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(LOOK);
+    }
+}

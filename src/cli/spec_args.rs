@@ -1,0 +1,205 @@
+//! The options that describe a process, one for each key of the registry, for `register` and `run`.
+//!
+//! Generated from `registry::keys`, so an option, its key and its help cannot drift apart. Turns
+//! arguments into a draft; whether its values are valid is for the registry to say.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use crate::error::{Code, Error};
+use crate::registry::form::Form;
+use crate::registry::keys::{Field, Key, PROCESS};
+use crate::registry::value::{Draft, Value};
+
+/// Id of the arguments after `--`.
+const COMMAND: &str = "spec_command";
+
+/// What was given of the options of a process, and its command.
+#[derive(Debug, Clone, Default)]
+pub struct SpecArgs {
+    options: Vec<(&'static str, Vec<OsString>)>,
+    command: Vec<OsString>,
+}
+
+fn options() -> impl Iterator<Item = &'static Key> {
+    PROCESS.iter().filter(|key| !matches!(key.field, Field::Argv | Field::Shell))
+}
+
+fn arg(key: &'static Key) -> Arg {
+    let help = match key.default() {
+        Some(default) if !matches!(default.as_str(), "[]" | "{}" | "{  }" | "false") => {
+            format!("{} [default: {}]", key.help, default.trim_matches('"'))
+        }
+        Some(_) | None => key.help.to_owned(),
+    };
+    let arg = Arg::new(key.name)
+        .long(key.option())
+        .help(help)
+        .help_heading(key.chapter.title())
+        .value_parser(OsStringValueParser::new())
+        .value_name(key.form().metavar())
+        .hide_short_help(!matches!(key.name, "target" | "restart" | "cwd" | "env" | "group"));
+    match key.form() {
+        Form::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        Form::Codes | Form::Texts | Form::Variables | Form::Pairs => arg.action(ArgAction::Append),
+        Form::Words(words) => arg.value_parser(words_parser(words)),
+        Form::Argv
+        | Form::Text
+        | Form::Count
+        | Form::Share
+        | Form::Duration
+        | Form::Target
+        | Form::Signal
+        | Form::Path
+        | Form::Headers
+        | Form::Port
+        | Form::Secret => arg,
+    }
+}
+
+/// Only these words, `_` for `-` as well.
+fn words_parser(words: &'static [&'static str]) -> impl TypedValueParser<Value = OsString> {
+    let value = |word: &&'static str| PossibleValue::new(*word).alias(word.replace('-', "_"));
+    PossibleValuesParser::new(words.iter().map(value)).map(OsString::from)
+}
+
+impl Args for SpecArgs {
+    fn augment_args(command: Command) -> Command {
+        command.args(options().map(arg)).arg(
+            Arg::new(COMMAND)
+                .value_name("COMMAND")
+                .help("After `--`: one argument is a line for sh, several are executed as they are")
+                .last(true)
+                .required(true)
+                .num_args(1..)
+                .value_parser(OsStringValueParser::new()),
+        )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SpecArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |id: &str| -> Option<Vec<OsString>> {
+            matches.get_many::<OsString>(id).map(|values| values.cloned().collect())
+        };
+        let options = options().filter_map(|key| Some((key.name, given(key.name)?))).collect();
+        Ok(Self { options, command: given(COMMAND).into_iter().flatten().collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl SpecArgs {
+    /// The arguments after `--`.
+    #[must_use]
+    pub fn command(&self) -> &[OsString] {
+        &self.command
+    }
+
+    /// What was given, as keys of the registry. Relative paths are made absolute from `here`.
+    ///
+    /// # Errors
+    /// 2: an argument that is not UTF-8 or holds NUL, a pair without `=`, a number or word that
+    /// cannot be one. Values that need the registry's own rules are checked there.
+    pub fn draft(&self, here: &Path) -> Result<Draft, Error> {
+        let mut draft = Draft::default();
+        let words = self.command.iter().map(|word| text("the command", word)).collect::<Result<Vec<_>, _>>()?;
+        match <[String; 1]>::try_from(words) {
+            Ok([line]) => draft.set("shell", Value::Text(line)),
+            Err(words) => draft.set("command", Value::Texts(words)),
+        }
+        for (name, given) in &self.options {
+            let Some(key) = options().find(|key| key.name == *name) else { continue };
+            let option = format!("--{}", key.option());
+            let given = given.iter().map(|value| text(&option, value)).collect::<Result<Vec<_>, _>>()?;
+            draft.set(key.name, value(key.form(), &option, given, here)?);
+        }
+        Ok(draft)
+    }
+}
+
+fn usage(message: String, hint: &str) -> Error {
+    Error::new(Code::Usage, "bad_argument", message).hint(hint)
+}
+
+fn text(what: &str, given: &OsStr) -> Result<String, Error> {
+    if given.as_bytes().contains(&0) {
+        return Err(usage(format!("{what} holds a NUL character"), "no program can be given one: take it out"));
+    }
+    let refused = || {
+        let shown = given.to_string_lossy();
+        let hint = "a registry is UTF-8 text; put such a name into a script and register the script";
+        usage(format!("{what} is not UTF-8: {shown:?}"), hint)
+    };
+    given.to_str().map(str::to_owned).ok_or_else(refused)
+}
+
+/// The value of one option, from all its occurrences.
+fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Value, Error> {
+    let split = |given: &[String]| -> Vec<String> {
+        given.iter().flat_map(|list| list.split(',')).map(|word| word.trim().to_owned()).collect()
+    };
+    let number = |word: &String| {
+        let wanted = format!("{} is wanted", form.wanted());
+        word.parse::<i64>().map_err(|_| usage(format!("{option} cannot be {word:?}"), &wanted))
+    };
+    let one = || given.last().cloned().unwrap_or_else(String::new);
+    Ok(match form {
+        Form::Switch => match one().as_str() {
+            "true" => Value::Switch(true),
+            "false" => Value::Switch(false),
+            other => {
+                let message = format!("{option} cannot be {other:?}");
+                return Err(usage(message, "give it alone, or with `=true` or `=false`"));
+            }
+        },
+        Form::Count | Form::Port => Value::Number(number(&one())?),
+        Form::Share => match one().parse::<f64>() {
+            Ok(share) => Value::Share(share),
+            Err(_) => {
+                let message = format!("{option} cannot be {:?}", one());
+                return Err(usage(message, &format!("{} is wanted", form.wanted())));
+            }
+        },
+        Form::Codes => {
+            Value::Codes(split(&given).iter().filter(|word| !word.is_empty()).map(number).collect::<Result<_, _>>()?)
+        }
+        Form::Texts | Form::Variables => Value::Texts(split(&given)),
+        Form::Argv => Value::Texts(given),
+        Form::Pairs | Form::Headers => Value::Pairs(pairs(option, &given)?),
+        Form::Path => Value::Text(absolute(option, &one(), here)?),
+        Form::Text | Form::Duration | Form::Target | Form::Signal | Form::Words(_) | Form::Secret => Value::Text(one()),
+    })
+}
+
+fn pairs(option: &str, given: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let pair = |pair: &String| match pair.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => {
+            let message = format!("{option} {pair:?} has no `=`");
+            Err(usage(message, "write NAME=VALUE; --pass-env NAME takes a value from guardian's environment"))
+        }
+    };
+    given.iter().map(pair).collect()
+}
+
+fn absolute(option: &str, path: &str, here: &Path) -> Result<String, Error> {
+    if path.is_empty() || path.starts_with('/') || path.starts_with("~/") {
+        return Ok(path.to_owned());
+    }
+    let whole = here.join(path);
+    let plain: std::path::PathBuf = whole.components().collect();
+    text(option, plain.as_os_str())
+}

@@ -1,0 +1,209 @@
+//! Linux: the process table is `/proc`, a signal goes through a pidfd, the boot has a random id.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use crate::model::time::{BootId, Identity};
+
+use super::process::Process;
+use super::spawn::Usage;
+
+/// Which boot this is.
+pub(super) fn boot_id() -> io::Result<BootId> {
+    let mut buffer = [0; 64];
+    let text = read_small("/proc/sys/kernel/random/boot_id", &mut buffer)?;
+    Ok(BootId(String::from_utf8_lossy(text).trim().to_owned()))
+}
+
+fn read_small<'a>(path: &str, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let length = File::open(path)?.read(buffer)?;
+    buffer.get(..length).ok_or_else(|| io::Error::other("a read of more than was asked for"))
+}
+
+/// No such process: gone before it was opened, or while it was read.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
+}
+
+pub(super) fn look(pid: i32) -> io::Result<Option<Process>> {
+    let mut buffer = [0; 1024];
+    match read_small(&format!("/proc/{pid}/stat"), &mut buffer) {
+        Ok(text) => {
+            parse_stat(text).map(Some).ok_or_else(|| io::Error::other(format!("/proc/{pid}/stat has another form")))
+        }
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// `pid (comm) state ppid …`; comm may hold anything, so fields are counted from the last `)`.
+fn parse_stat(text: &[u8]) -> Option<Process> {
+    let open = text.iter().position(|byte| *byte == b'(')?;
+    let close = text.iter().rposition(|byte| *byte == b')')?;
+    let pid = std::str::from_utf8(text.get(..open)?).ok()?.trim().parse().ok()?;
+    let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
+    let mut fields = std::str::from_utf8(text.get(close + 1..)?).ok()?.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let started = fields.nth(17)?.parse().ok()?; // field 22; state was 3, ppid 4
+    Some(Process { pid, parent, started, zombie: matches!(state, "Z" | "X" | "x"), comm })
+}
+
+pub(super) fn table() -> io::Result<Vec<Process>> {
+    let mut processes = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let Some(process) = look(pid)? {
+            processes.push(process);
+        }
+    }
+    Ok(processes)
+}
+
+pub(super) fn cmdline(pid: i32, most: usize) -> Option<String> {
+    let mut buffer = vec![0; most];
+    let text = read_small(&format!("/proc/{pid}/cmdline"), &mut buffer).ok().filter(|text| !text.is_empty())?;
+    let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    Some(String::from_utf8_lossy(text.get(..end)?).replace('\0', " "))
+}
+
+pub(super) fn cgroup(pid: i32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let unified = text.lines().find_map(|line| line.strip_prefix("0::"));
+    let memory = || text.lines().find(|line| line.contains(":memory:")).and_then(|line| line.rsplit(':').next());
+    unified.filter(|path| *path != "/").or_else(memory).or(unified).map(str::to_owned)
+}
+
+pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
+    // Not ours to read, or gone: then it is none of ours either.
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    marks.iter().all(|mark| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
+}
+
+/// A descriptor that means exactly this process, even when its pid is given to another one.
+pub(super) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = i32::try_from(fd).map_err(io::Error::other)?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Result<bool> {
+    let fd = match pidfd(identity.pid) {
+        Ok(fd) => fd,
+        Err(error) if is_gone(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    // The descriptor is taken first: if the identity still holds now, the descriptor means that process.
+    if super::process::identify(identity.pid, boot)?.as_ref() != Some(identity) {
+        return Ok(false);
+    }
+    // SAFETY: an open pidfd, a signal number, no siginfo, no flags; no memory is passed.
+    let sent = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+    };
+    match sent {
+        0 => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if is_gone(&error) => Ok(false),
+            error => Err(error),
+        },
+    }
+}
+
+/// An anonymous file that vanishes with its last descriptor, close-on-exec.
+pub(super) fn anonymous_file() -> io::Result<File> {
+    // SAFETY: a NUL-terminated constant and a flag; a new descriptor or -1 comes back.
+    let fd = unsafe { libc::memfd_create(c"launch".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Room on the disk for what will be appended, the size unchanged.
+pub(super) fn set_aside(file: &File, bytes: i64) -> io::Result<()> {
+    // SAFETY: an open descriptor and integers; no memory is passed.
+    match unsafe { libc::fallocate(file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, 0, bytes) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Closes every descriptor from `first` on. Async-signal-safe.
+pub(super) fn close_from(first: i32) {
+    // SAFETY: closing descriptors passes no memory; this runs between fork and exec, where no owner of one runs on.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    if closed != 0 {
+        for fd in first..4096 {
+            // SAFETY: as above; a number that is not open is an error that changes nothing.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
+/// Orphans among our descendants become our children, or no longer.
+pub(super) fn become_subreaper(yes: bool) -> io::Result<()> {
+    // SAFETY: PR_SET_CHILD_SUBREAPER takes one integer.
+    match unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(yes), 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The name that `ps` and `pkill` without `-f` see.
+pub(super) fn set_process_name(name: &std::ffi::CStr) {
+    // SAFETY: PR_SET_NAME reads at most 16 bytes of a NUL-terminated string. It cannot fail.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
+}
+
+/// With `wait4`: children of every kind, threads that are traced included.
+pub(super) const WAIT_ALL: i32 = libc::__WALL;
+
+/// Where this thread's errno lies.
+pub(super) fn errno_location() -> *mut i32 {
+    // SAFETY: takes nothing; the pointer is valid as long as the thread.
+    unsafe { libc::__errno_location() }
+}
+
+/// Linux counts the resident set in KiB.
+pub(super) fn usage(usage: &libc::rusage) -> Usage {
+    Usage {
+        user_ms: millis(usage.ru_utime),
+        system_ms: millis(usage.ru_stime),
+        max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0), // never negative
+    }
+}
+
+fn millis(time: libc::timeval) -> u64 {
+    u64::try_from(time.tv_sec * 1000 + time.tv_usec / 1000).unwrap_or(0) // CPU time is never negative
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+        let text = b"42 (a) R 7 (x) S 41 42 42 0 -1 4194304 1 0 0 0 3 4 0 0 20 0 1 0 12345 1000 10 1";
+        let want = Process { pid: 42, parent: 41, started: 12345, zombie: false, comm: "a) R 7 (x".to_owned() };
+        assert_eq!(parse_stat(text), Some(want));
+    }
+
+    #[test]
+    fn this_very_process_is_found_and_alive() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let boot = boot_id().unwrap();
+        let me = super::super::process::identify(pid, &boot).unwrap().unwrap();
+        assert_eq!(super::super::process::life(&me, &boot), crate::model::evidence::Life::Alive);
+        let other = Identity { started: me.started + 1, ..me };
+        assert_eq!(super::super::process::life(&other, &boot), crate::model::evidence::Life::Gone, "a reused pid");
+        assert!(!send(&other, &boot, libc::SIGKILL).unwrap(), "and it is never signalled");
+    }
+}

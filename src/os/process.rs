@@ -1,0 +1,131 @@
+//! Processes that exist: who they are, who their parents are, whether one is still the one we knew.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::model::ending::{Ancestor, Sender};
+use crate::model::evidence::Life;
+use crate::model::time::{BootId, Identity};
+
+use super::platform;
+
+/// Longest command line that is kept, in bytes.
+const CMDLINE_MAX: usize = 256;
+/// Longest chain of parents that is followed.
+const PARENTS_MAX: usize = 16;
+
+/// One process, as the kernel shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its pid.
+    pub pid: i32,
+    /// Its parent's.
+    pub parent: i32,
+    /// Its start time, as in [`Identity::started`].
+    pub started: u64,
+    /// It ended and its parent has not waited for it yet.
+    pub zombie: bool,
+    /// Its short name.
+    pub comm: String,
+}
+
+/// The process `pid` as it is now; `None`: there is none.
+///
+/// # Errors
+/// It cannot be asked.
+pub fn look(pid: i32) -> io::Result<Option<Process>> {
+    platform::look(pid)
+}
+
+/// Every process that can be seen.
+///
+/// # Errors
+/// The process table cannot be read at all; single processes that go away meanwhile are left out.
+pub fn table() -> io::Result<Vec<Process>> {
+    platform::table()
+}
+
+/// The identity of the running process `pid`; `None`: there is none, or a zombie.
+///
+/// # Errors
+/// It cannot be asked.
+pub fn identify(pid: i32, boot: &BootId) -> io::Result<Option<Identity>> {
+    let process = look(pid)?.filter(|process| !process.zombie);
+    Ok(process.map(|process| Identity { pid, started: process.started, boot: boot.clone() }))
+}
+
+/// Whether the very process that `identity` means still runs. A zombie does not.
+#[must_use]
+pub fn life(identity: &Identity, boot: &BootId) -> Life {
+    if identity.boot != *boot {
+        return Life::Gone;
+    }
+    match look(identity.pid) {
+        Ok(Some(process)) if process.started == identity.started && !process.zombie => Life::Alive,
+        Ok(_) => Life::Gone,
+        Err(_) => Life::Unknown,
+    }
+}
+
+/// Sends `signal` to the process that `identity` means, and to nobody else; false: it is gone.
+///
+/// # Errors
+/// The kernel refuses, or it cannot be asked who that pid is.
+pub fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Result<bool> {
+    platform::send(identity, boot, signal)
+}
+
+/// `roots` and all their descendants in `table`, zombies left out, parents before children.
+#[must_use]
+pub fn tree<'a>(table: &'a [Process], roots: &BTreeSet<i32>) -> Vec<&'a Process> {
+    let mut known = roots.clone();
+    loop {
+        let before = known.len();
+        known.extend(
+            table
+                .iter()
+                .filter(|process| known.contains(&process.parent))
+                .map(|process| process.pid)
+                .collect::<Vec<_>>(),
+        );
+        if known.len() == before {
+            break;
+        }
+    }
+    table.iter().filter(|process| known.contains(&process.pid) && !process.zombie).collect()
+}
+
+/// Those of `table` whose environment, as it was when they were executed, has `mark` (`NAME=value`) in it.
+/// A process whose environment is not ours to read has not.
+#[must_use]
+pub fn marked<'a>(table: &'a [Process], marks: &[String]) -> Vec<&'a Process> {
+    table.iter().filter(|process| !process.zombie && platform::environment_has(process.pid, marks)).collect()
+}
+
+/// Who `pid` is, as much as can be read before it is gone.
+#[must_use]
+pub fn describe(pid: i32, uid: u32) -> Sender {
+    let process = look(pid).ok().flatten();
+    let mut parents = Vec::new();
+    let mut parent = process.as_ref().map(|process| process.parent);
+    while let Some(next) = parent.filter(|next| *next > 0 && parents.len() < PARENTS_MAX) {
+        let Ok(Some(ancestor)) = look(next) else { break };
+        parents.push(Ancestor { pid: next, comm: ancestor.comm });
+        parent = Some(ancestor.parent);
+    }
+    Sender {
+        pid,
+        uid,
+        comm: process.map(|process| process.comm),
+        cmdline: platform::cmdline(pid, CMDLINE_MAX),
+        parents,
+        cgroup: platform::cgroup(pid),
+    }
+}
+
+/// Who is calling: this very process, seen as the sender of what it asks for.
+#[must_use]
+pub fn caller() -> Sender {
+    let pid = i32::try_from(std::process::id()).unwrap_or(0); // pids fit by definition of pid_t
+    describe(pid, nix::unistd::getuid().as_raw())
+}

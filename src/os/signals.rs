@@ -1,0 +1,230 @@
+//! Signals as the shim takes them: blocked, waited for one by one, with who sent them.
+
+use std::io;
+use std::mem::MaybeUninit;
+
+/// The bell that a pass rings after it has written its answer for the shim that ran it.
+pub const BELL: i32 = libc::SIGIO;
+
+/// What the shim waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// A child changed state.
+    Child,
+    /// The armed moment has come.
+    Alarm,
+    /// Somebody sent a signal that is meant for the process.
+    Sent {
+        /// Which one.
+        signal: i32,
+        /// The sender; `None`: the kernel.
+        sender: Option<(i32, u32)>,
+    },
+    /// One that means nothing to the shim.
+    Other,
+}
+
+/// Never blocked: the kernel raises them for a fault, and blocking them would hide it.
+const FAULTS: [i32; 7] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT];
+
+/// All signals but faults.
+fn all() -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initialises the whole set; sigdelset changes one that is initialised.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        for fault in FAULTS {
+            libc::sigdelset(set.as_mut_ptr(), fault);
+        }
+        set.assume_init()
+    }
+}
+
+/// A signal mask, to be put back.
+#[derive(Clone, Copy)]
+pub struct Mask(libc::sigset_t);
+
+/// Blocks every signal but faults, and returns the mask that was in force.
+///
+/// # Errors
+/// Those of `pthread_sigmask`.
+pub fn block_all() -> io::Result<Mask> {
+    let mut old = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: both sets live through the call; the old one is written when it returns 0.
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &all(), old.as_mut_ptr()) } {
+        // SAFETY: the call succeeded, so the old mask was written.
+        0 => Ok(Mask(unsafe { old.assume_init() })),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// Puts a mask back.
+///
+/// # Errors
+/// Those of `pthread_sigmask`.
+pub fn set_mask(mask: &Mask) -> io::Result<()> {
+    // SAFETY: the set lives through the call; no old set is asked for.
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &mask.0, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// Gives every signal its default disposition and unblocks all: what a program expects to start with.
+/// Async-signal-safe.
+pub fn reset_all() {
+    let mut none = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: only async-signal-safe calls; a number that has no disposition to set is an error that changes nothing.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Waits for the next signal. All of them must be blocked. Uses no CPU while it waits.
+///
+/// # Errors
+/// Those of `sigwaitinfo`, interruption left out.
+#[cfg(target_os = "linux")]
+pub fn wait() -> io::Result<Arrival> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    loop {
+        // SAFETY: both structures live through the call.
+        let signal = unsafe { libc::sigwaitinfo(&all(), info.as_mut_ptr()) };
+        if signal > 0 {
+            // SAFETY: the call returned a signal, so it filled the structure; zeroes are valid besides.
+            return Ok(arrival(signal, unsafe { info.assume_init_ref() }));
+        }
+        match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => {}
+            error => return Err(error),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn arrival(signal: i32, info: &libc::siginfo_t) -> Arrival {
+    let by_a_process = matches!(info.si_code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL);
+    // SAFETY: pid and uid are plain integers of a structure that is wholly initialised; used for these codes only.
+    let (pid, uid) = unsafe { (info.si_pid(), info.si_uid()) };
+    match signal {
+        libc::SIGCHLD => Arrival::Child,
+        libc::SIGALRM if info.si_code == libc::SI_TIMER => Arrival::Alarm,
+        libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE | libc::SIGURG => Arrival::Other,
+        _ => Arrival::Sent { signal, sender: by_a_process.then_some((pid, uid)) },
+    }
+}
+
+/// Waits for the next signal. All of them must be blocked. macOS has no `sigwaitinfo`: who sent it is not known.
+///
+/// # Errors
+/// Those of `sigwait`.
+#[cfg(not(target_os = "linux"))]
+pub fn wait() -> io::Result<Arrival> {
+    let mut signal = 0;
+    // SAFETY: set and number live through the call.
+    match unsafe { libc::sigwait(&all(), &mut signal) } {
+        0 => Ok(match signal {
+            libc::SIGCHLD => Arrival::Child,
+            libc::SIGALRM => Arrival::Alarm,
+            libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE | libc::SIGURG => Arrival::Other,
+            _ => Arrival::Sent { signal, sender: None },
+        }),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// A one-shot timer on the boot clock that arrives as [`Arrival::Alarm`].
+#[cfg(target_os = "linux")]
+#[derive(Debug, Default)]
+pub struct Alarm(Option<usize>);
+
+#[cfg(target_os = "linux")]
+impl Alarm {
+    /// Sets it to `boot_ms` on the boot clock; a moment that has passed arrives at once; `None` disarms it.
+    ///
+    /// # Errors
+    /// Those of `timer_create` and `timer_settime`.
+    pub fn set(&mut self, boot_ms: Option<u64>) -> io::Result<()> {
+        let timer = match (self.0, boot_ms) {
+            (Some(timer), _) => timer,
+            (None, None) => return Ok(()),
+            (None, Some(_)) => *self.0.insert(create_timer()?),
+        };
+        let ms = boot_ms.map_or(0, |ms| ms.max(1)); // zero would disarm it
+        let value = libc::timespec {
+            tv_sec: libc::time_t::try_from(ms / 1000).unwrap_or(libc::time_t::MAX), // beyond the clock's range: never
+            tv_nsec: libc::c_long::try_from(ms % 1000 * 1_000_000).unwrap_or(0),    // below 10^9 by construction
+        };
+        let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let spec = libc::itimerspec { it_interval: zero, it_value: value };
+        // SAFETY: the timer is ours and the structure lives through the call.
+        let set =
+            unsafe { libc::timer_settime(timer as libc::timer_t, libc::TIMER_ABSTIME, &spec, std::ptr::null_mut()) };
+        if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn create_timer() -> io::Result<usize> {
+    let mut timer: libc::timer_t = std::ptr::null_mut();
+    // SAFETY: zeroes are a valid sigevent; the fields that matter are set below.
+    let mut event: libc::sigevent = unsafe { MaybeUninit::zeroed().assume_init() };
+    event.sigev_notify = libc::SIGEV_SIGNAL;
+    event.sigev_signo = libc::SIGALRM;
+    // SAFETY: event and timer live through the call.
+    match unsafe { libc::timer_create(libc::CLOCK_BOOTTIME, &mut event, &mut timer) } {
+        0 => Ok(timer as usize),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A one-shot timer that arrives as [`Arrival::Alarm`].
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug, Default)]
+pub struct Alarm(());
+
+#[cfg(not(target_os = "linux"))]
+impl Alarm {
+    /// Sets it to `boot_ms` on the boot clock; a moment that has passed arrives at once; `None` disarms it.
+    ///
+    /// # Errors
+    /// Those of the clock and of `setitimer`.
+    pub fn set(&mut self, boot_ms: Option<u64>) -> io::Result<()> {
+        let left = match boot_ms {
+            Some(at) => at.saturating_sub(super::clock::boot_ms()?).max(1), // zero would disarm it
+            None => 0,
+        };
+        let value = libc::timeval {
+            tv_sec: libc::time_t::try_from(left / 1000).unwrap_or(libc::time_t::MAX), // beyond the clock's range: never
+            tv_usec: libc::suseconds_t::try_from(left % 1000 * 1000).unwrap_or(0),    // below 10^6 by construction
+        };
+        let zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
+        let timer = libc::itimerval { it_interval: zero, it_value: value };
+        // SAFETY: the structure lives through the call; no old value is asked for.
+        match unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Rings the bell of the parent of this process.
+///
+/// # Errors
+/// The parent is gone, or may not be signalled.
+pub fn ring_parent() -> io::Result<()> {
+    let parent = nix::unistd::getppid();
+    if parent.as_raw() <= 1 {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    // SAFETY: kill passes no memory.
+    match unsafe { libc::kill(parent.as_raw(), BELL) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

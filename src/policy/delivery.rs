@@ -1,0 +1,270 @@
+//! What leaves the outbox now, as which message, and what becomes of a failed try.
+//!
+//! Asked by `alert::drain`, with the pending entries and the receipts of earlier ones. Nothing is
+//! ever dropped: an entry is sent, folded into the message of a newer one, answered by a receipt
+//! that says why it is moot, given up with its error kept, or it waits.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use super::notify::{hears_trouble, is_trouble};
+use crate::model::delivery::{Entry, Outcome, Receipt, Settled};
+use crate::model::event::{EventKind, Severity};
+use crate::model::name::Name;
+use crate::model::sink::Sink;
+use crate::model::time::Stamp;
+
+/// A first retry soon, as most outages of a mail server or a network are short.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+/// At least once an hour, as a fact that arrives a day late helps nobody.
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+/// How long a delivery is tried, and how long a sink may ask us to wait.
+const GIVE_UP: Duration = Duration::from_secs(86_400);
+
+/// One message for one sink.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// The notification that is told.
+    pub lead: Entry,
+    /// Older ones that it speaks for, oldest first.
+    pub folded: Vec<Entry>,
+    /// Id of the earlier message that this one answers.
+    pub answers: Option<String>,
+}
+
+/// What to do with the pending entries.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// To be sent now, in this order within a sink.
+    pub send: Vec<Batch>,
+    /// Delivered before, as the ledger says: only their files are left.
+    pub done: Vec<Entry>,
+    /// Recoveries from what the sink was never told.
+    pub moot: Vec<Entry>,
+    /// To be given up, their `last_error` says why.
+    pub hopeless: Vec<Entry>,
+    /// How many wait for their time.
+    pub waiting: usize,
+    /// When the first of them is due.
+    pub next: Option<Stamp>,
+}
+
+/// What becomes of an entry whose delivery failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// It waits for its next try.
+    Later(Entry),
+    /// It is given up.
+    Hopeless(Entry),
+}
+
+/// Decides over all pending entries.
+#[must_use]
+pub fn plan(pending: &[Entry], ledger: &[Receipt], sinks: &[Sink], now: &Stamp) -> Plan {
+    let mut plan = Plan::default();
+    let mut by_sink: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    let settled: HashSet<_> = ledger.iter().map(|receipt| (receipt.sink.as_str(), receipt.id.as_str())).collect();
+    for entry in pending {
+        if settled.contains(&(entry.sink.as_str(), entry.id())) {
+            plan.done.push(entry.clone());
+        } else {
+            by_sink.entry(&entry.sink).or_default().push(entry);
+        }
+    }
+    for (name, entries) in by_sink {
+        match sinks.iter().find(|sink| sink.name == name) {
+            Some(sink) => plan_sink(&mut plan, sink, entries, ledger, now),
+            None => plan_orphans(&mut plan, &entries, now),
+        }
+    }
+    plan
+}
+
+/// Entries of a sink that the registry does not know (any more, or while it is being edited).
+fn plan_orphans(plan: &mut Plan, entries: &[&Entry], now: &Stamp) {
+    for entry in entries {
+        if now.since(&entry.queued) >= GIVE_UP {
+            let error = format!("the registry has no sink `{}`", entry.sink);
+            plan.hopeless.push(Entry { last_error: Some(error), ..(*entry).clone() });
+        } else {
+            plan.waiting += 1;
+        }
+    }
+}
+
+fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Receipt], now: &Stamp) {
+    let told = || ledger.iter().filter(|receipt| receipt.sink == sink.name);
+    let (recoveries, rest) = split_recoveries(entries);
+    let mut batches = Vec::new();
+    for members in recoveries {
+        let process = &members[members.len() - 1].notification.event.process;
+        let told_trouble = open_trouble(told(), process);
+        let pending_trouble = members.iter().any(|entry| is_trouble(entry.notification.event.kind));
+        if told_trouble.is_none() && !pending_trouble && hears_trouble(sink) {
+            plan.moot.extend(members.into_iter().cloned());
+        } else if let Some(until) = retry_at(&members, now) {
+            wait(plan, members.len(), until);
+        } else {
+            batches.extend(batch(&members, told_trouble));
+        }
+    }
+    let mut groups: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
+    for entry in rest {
+        // Each test is a message of its own: somebody waits for exactly that one.
+        let alone = (entry.notification.event.kind == EventKind::Test).then(|| entry.id().to_owned());
+        groups.entry((entry.group(), entry.notification.event.severity, alone)).or_default().push(entry);
+    }
+    for ((group, _, alone), mut members) in groups {
+        members.sort_by_key(|entry| entry.notification.event.at);
+        let held = match alone {
+            Some(_) => None,
+            None => held_until(told().filter(|receipt| receipt.group == group), sink.cooldown, now),
+        };
+        match later(retry_at(&members, now), held) {
+            Some(until) => wait(plan, members.len(), until),
+            None => batches.extend(batch(&members, None)),
+        }
+    }
+    order(&mut batches);
+    plan.send.extend(batches);
+}
+
+/// For each process that recovered: the newest recovery, last, behind all that it answers; and
+/// everything else.
+fn split_recoveries(entries: Vec<&Entry>) -> (Vec<Vec<&Entry>>, Vec<&Entry>) {
+    let mut newest: BTreeMap<Name, &Entry> = BTreeMap::new();
+    for entry in &entries {
+        let event = &entry.notification.event;
+        if event.kind == EventKind::Recovered {
+            let best = newest.entry(event.process.clone()).or_insert(entry);
+            if best.notification.event.at < event.at {
+                *best = entry;
+            }
+        }
+    }
+    let mut answered: BTreeMap<Name, Vec<&Entry>> = BTreeMap::new();
+    let mut rest = Vec::new();
+    for entry in entries {
+        let event = &entry.notification.event;
+        let belongs = event.kind == EventKind::Recovered || is_trouble(event.kind);
+        match newest.get(&event.process) {
+            Some(recovery) if belongs && event.at <= recovery.notification.event.at => {
+                answered.entry(event.process.clone()).or_default().push(entry);
+            }
+            Some(_) | None => rest.push(entry),
+        }
+    }
+    for members in answered.values_mut() {
+        members.sort_by_key(|entry| {
+            let event = &entry.notification.event;
+            (event.at, event.kind == EventKind::Recovered)
+        });
+    }
+    (answered.into_values().collect(), rest)
+}
+
+/// Id of the last trouble that a sink was told and that no recovery has answered yet.
+fn open_trouble<'l>(told: impl Iterator<Item = &'l Receipt>, process: &Name) -> Option<String> {
+    let mut open = None;
+    for receipt in told.filter(|receipt| receipt.group.process == *process) {
+        if receipt.group.kind == EventKind::Recovered {
+            open = None;
+        } else if is_trouble(receipt.group.kind) && receipt.how == Settled::Sent {
+            open = Some(receipt.id.clone());
+        }
+    }
+    open
+}
+
+fn batch(members: &[&Entry], answers: Option<String>) -> Option<Batch> {
+    let (lead, folded) = members.split_last()?;
+    Some(Batch { lead: (*lead).clone(), folded: folded.iter().map(|entry| (*entry).clone()).collect(), answers })
+}
+
+fn wait(plan: &mut Plan, count: usize, until: Stamp) {
+    plan.waiting += count;
+    plan.next = match plan.next.take() {
+        Some(next) if next.boot_ms <= until.boot_ms => Some(next),
+        Some(_) | None => Some(until),
+    };
+}
+
+/// The later of two moments of this boot that are still to come.
+fn later(one: Option<Stamp>, other: Option<Stamp>) -> Option<Stamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if one.boot_ms >= other.boot_ms { one } else { other }),
+        (one, other) => one.or(other),
+    }
+}
+
+/// When entries that are told together may be tried again; `None`: now.
+fn retry_at(members: &[&Entry], now: &Stamp) -> Option<Stamp> {
+    let waits = members.iter().filter_map(|entry| entry.not_before.as_ref()).filter(|until| !now.has_reached(until));
+    waits.max_by_key(|until| until.boot_ms).cloned()
+}
+
+/// When the cooldown of a group ends; `None`: it is over, or there was no message.
+fn held_until<'l>(told: impl Iterator<Item = &'l Receipt>, cooldown: Duration, now: &Stamp) -> Option<Stamp> {
+    let last = told.filter(|receipt| receipt.how != Settled::Moot).last()?;
+    if last.at.boot != now.boot && last.at.wall > now.wall {
+        return None; // a clock that was set back since: better a message too many
+    }
+    let rest = cooldown.checked_sub(now.since(&last.at))?;
+    (!rest.is_zero()).then(|| now.plus(rest))
+}
+
+/// The worst process first; within a process as it happened.
+fn order(batches: &mut [Batch]) {
+    let mut worst: BTreeMap<Name, Severity> = BTreeMap::new();
+    for batch in batches.iter() {
+        let event = &batch.lead.notification.event;
+        let severity = worst.entry(event.process.clone()).or_insert(event.severity);
+        *severity = event.severity.max(*severity);
+    }
+    batches.sort_by_key(|batch| {
+        let event = &batch.lead.notification.event;
+        (std::cmp::Reverse(worst.get(&event.process).copied()), event.process.clone(), event.at)
+    });
+}
+
+/// What becomes of an entry after a try that did not deliver it; `None`: it was delivered.
+#[must_use]
+pub fn after_failure(entry: &Entry, outcome: &Outcome, now: &Stamp) -> Option<Fate> {
+    let mut entry = entry.clone();
+    entry.attempts = entry.attempts.saturating_add(1);
+    let first = entry.first_failed.get_or_insert_with(|| now.clone()).clone();
+    match outcome {
+        Outcome::Delivered { .. } => None,
+        Outcome::Refused { error } => {
+            entry.last_error = Some(error.clone());
+            Some(Fate::Hopeless(entry))
+        }
+        Outcome::Failed { error, after, reached } => {
+            entry.last_error = Some(error.clone());
+            entry.reached.extend(reached.iter().cloned());
+            if now.since(&first) >= GIVE_UP {
+                return Some(Fate::Hopeless(entry));
+            }
+            let own = retry_after(entry.attempts, entry.id());
+            let asked = after.map_or(Duration::ZERO, |after| after.min(GIVE_UP));
+            entry.not_before = Some(now.plus(own.max(asked)));
+            Some(Fate::Later(entry))
+        }
+    }
+}
+
+/// Wait before the next try, after `attempts` failed ones: 30 s, 1 m, 2 m … 1 h, ±10 % so that what
+/// failed together does not come back together. The spread is derived from the id.
+#[must_use]
+pub fn retry_after(attempts: u32, id: &str) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(7);
+    let delay = (FIRST_RETRY * (1 << doublings)).min(LONGEST_RETRY);
+    let spread = u32::try_from(hash(&format!("{id}#{attempts}")) % 201).unwrap_or(100); // always below 201
+    delay * (900 + spread) / 1000
+}
+
+/// FNV-1a: spreads and names, proves nothing.
+#[must_use]
+pub fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,142 @@
+//! Which events a sink is told, and which one speaks for a commit.
+//!
+//! Asked by a pass when it commits. Knows nothing of what was sent before: that is
+//! [`super::delivery`].
+
+use crate::model::event::{Event, EventKind};
+use crate::model::sink::Sink;
+
+/// Whether this sink wants to be told of this event.
+///
+/// A sink named in the event's `notify` gets it whatever its `processes` and `groups` say; others
+/// then do not. Without `events` it wants what is at least of its severity, and recoveries. Events
+/// about alerts themselves, and tests, are wanted only by name: `*` does not mean them, so that a
+/// broken sink cannot cause alerts about alerts for ever.
+#[must_use]
+pub fn wants(sink: &Sink, event: &Event) -> bool {
+    routed(sink, event) && wants_kind(sink, event)
+}
+
+fn routed(sink: &Sink, event: &Event) -> bool {
+    if !event.notify.is_empty() {
+        return event.notify.contains(&sink.name);
+    }
+    let process = sink.processes.is_empty() || sink.processes.iter().any(|glob| matches(glob, event.process.as_str()));
+    let group = sink.groups.is_empty() || event.group.as_ref().is_some_and(|group| sink.groups.contains(group));
+    process && group
+}
+
+fn wants_kind(sink: &Sink, event: &Event) -> bool {
+    if sink.events.iter().any(|kind| kind == event.kind.word()) {
+        return true;
+    }
+    match event.kind {
+        EventKind::AlertDelivered | EventKind::AlertFailed | EventKind::Test => false,
+        EventKind::Recovered if sink.events.is_empty() => true,
+        EventKind::Registered
+        | EventKind::Started
+        | EventKind::Restarted
+        | EventKind::Signal
+        | EventKind::Exited
+        | EventKind::Premature
+        | EventKind::Completed
+        | EventKind::Failed
+        | EventKind::Stopped
+        | EventKind::Killed
+        | EventKind::Tripped
+        | EventKind::HalfOpen
+        | EventKind::Recovered
+        | EventKind::Unsupervised => match sink.events.as_slice() {
+            [] => event.severity >= sink.min_severity,
+            kinds => kinds.iter().any(|kind| kind == "*"),
+        },
+    }
+}
+
+/// The one event among those of one commit, about one process, that this sink is told: the most
+/// telling of the wanted ones, the newest where two are alike.
+#[must_use]
+pub fn choose<'e>(sink: &Sink, events: &'e [Event]) -> Option<&'e Event> {
+    events.iter().filter(|event| wants(sink, event)).max_by_key(|event| (weight(event.kind), event.at))
+}
+
+/// How much of a commit an event of this kind tells.
+fn weight(kind: EventKind) -> u8 {
+    match kind {
+        EventKind::Test => 10,
+        EventKind::Tripped => 9,
+        EventKind::Premature | EventKind::Failed | EventKind::Completed => 8,
+        EventKind::Killed => 7,
+        EventKind::Unsupervised => 6,
+        EventKind::Recovered => 5,
+        EventKind::HalfOpen => 4,
+        EventKind::Restarted | EventKind::Started | EventKind::Stopped => 3,
+        EventKind::Exited => 2,
+        EventKind::Signal => 1,
+        EventKind::Registered | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
+    }
+}
+
+/// Whether an event of this kind opens or goes on with an incident, which a recovery answers.
+#[must_use]
+pub fn is_trouble(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Premature
+        | EventKind::Failed
+        | EventKind::Killed
+        | EventKind::Tripped
+        | EventKind::HalfOpen
+        | EventKind::Exited
+        | EventKind::Unsupervised => true,
+        EventKind::Registered
+        | EventKind::Started
+        | EventKind::Restarted
+        | EventKind::Signal
+        | EventKind::Completed
+        | EventKind::Stopped
+        | EventKind::Recovered
+        | EventKind::AlertDelivered
+        | EventKind::AlertFailed
+        | EventKind::Test => false,
+    }
+}
+
+/// Whether this sink can be told of trouble at all; one that cannot is told recoveries alone.
+#[must_use]
+pub fn hears_trouble(sink: &Sink) -> bool {
+    sink.events.is_empty()
+        || sink
+            .events
+            .iter()
+            .any(|word| word == "*" || EventKind::ALL.iter().any(|kind| is_trouble(*kind) && kind.word() == word))
+}
+
+/// Whether `text` fits `glob`: `*` is any characters or none, `?` exactly one.
+#[must_use]
+pub fn matches(glob: &str, text: &str) -> bool {
+    let (glob, text) = (glob.as_bytes(), text.as_bytes());
+    let (mut g, mut t) = (0, 0);
+    // Where to go on after the last star: behind it in the glob, and from which byte of the text.
+    let mut star = None;
+    while t < text.len() {
+        match glob.get(g) {
+            Some(b'*') => {
+                star = Some((g + 1, t));
+                g += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == text[t] => {
+                g += 1;
+                t += 1;
+            }
+            Some(_) | None => match star {
+                Some((after, from)) => {
+                    star = Some((after, from + 1));
+                    g = after;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    glob[g..].iter().all(|byte| *byte == b'*')
+}

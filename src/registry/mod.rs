@@ -1,0 +1,71 @@
+//! Text ↔ specs: the registry file as values, and edits that keep what people wrote in it.
+//!
+//! [`parse`] reads a whole file and reports everything that is wrong with it at once, each with its
+//! line and column; one bad entry never takes the others with it. [`keys`] is the only list of keys.
+//! Pure: it never opens the file, `store::registry_file` does.
+
+pub mod edit;
+pub mod form;
+pub mod keys;
+pub mod parse;
+mod problem;
+mod read;
+pub mod reference;
+pub mod show;
+mod sink;
+pub mod sink_keys;
+pub mod value;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use parse::parse;
+pub use problem::Problem;
+
+use crate::model::name::Name;
+use crate::model::sink::{HealthcheckConfig, Sink};
+use crate::model::spec::Spec;
+
+/// The annotated example that `guardian init` writes.
+pub const EXAMPLE: &str = include_str!("../../registry.example.toml");
+
+/// What the parser needs to know of its surroundings.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// What `~/` stands for; `None`: such paths are errors.
+    pub home_dir: Option<std::path::PathBuf>,
+}
+
+/// One process of the registry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What it is.
+    pub spec: Spec,
+    /// Line of its name in the file, from 1.
+    pub line: u32,
+}
+
+/// A registry: what was valid of the file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Registry {
+    /// The valid processes.
+    pub processes: BTreeMap<Name, Entry>,
+    /// The valid sinks, by name.
+    pub sinks: Vec<Sink>,
+    /// `[healthcheck]`.
+    pub healthcheck: HealthcheckConfig,
+    /// Names, as written, of processes that were left out because something in them is not valid.
+    pub invalid: Vec<String>,
+}
+
+/// A registry with everything that is wrong with its text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// What was valid; empty when the text is not TOML.
+    pub registry: Registry,
+    /// All that is wrong, in the order of the text. Empty: the text is valid as a whole.
+    pub problems: Vec<Problem>,
+    /// Whether the text is TOML at all. When not, `registry` says nothing about what is in it.
+    pub is_toml: bool,
+}

@@ -1,0 +1,241 @@
+//! From the text of a registry to processes and sinks, with everything that is wrong with it.
+//!
+//! What is wrong with one entry drops that entry only; what is wrong with `[defaults]` drops that
+//! key only. Text that is not TOML gives no entries at all: half a file is not a smaller registry.
+
+use std::str::FromStr;
+
+use toml::de::{DeTable, DeValue};
+
+use super::keys::{self, Field, Key};
+use super::problem::similar;
+use super::read::{Item, Reader};
+use super::{Context, Entry, Parsed, Registry, sink};
+use crate::model::name::Name;
+use crate::model::signal::Signal;
+use crate::model::spec::{Command, Spec, Target};
+use crate::model::units::parse_duration;
+
+const TABLES: &[&str] = &["defaults", "process", "sinks", "healthcheck"];
+
+/// Reads a registry. Never fails: what is wrong is in the answer.
+#[must_use]
+pub fn parse(text: &str, context: &Context) -> Parsed {
+    let mut reader = Reader::new(text, context.home_dir.as_deref());
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let hint = if error.message() == "duplicate key" {
+            "the same key or table stands above: keep one of them"
+        } else {
+            "what stands there is not TOML; nothing of this file is used until it is"
+        };
+        reader.fail::<()>(error.span().unwrap_or(text.len()..text.len()), error.message(), hint);
+    }
+    let is_toml = errors.is_empty();
+    let registry = if is_toml { read_root(&mut reader, root.get_ref()) } else { Registry::default() };
+    let mut problems = reader.problems;
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    Parsed { registry, problems, is_toml }
+}
+
+fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
+    for (key, _) in root.iter().filter(|(key, _)| !TABLES.contains(&key.get_ref().as_ref())) {
+        let hint = match similar(key.get_ref(), TABLES.iter().copied()) {
+            Some(similar) => format!("did you mean `[{similar}]`?"),
+            None => "a process is a table `[process.NAME]`, a sink `[sinks.NAME]`".to_owned(),
+        };
+        reader.fail::<()>(key.span(), format!("unknown table or key `{}`", key.get_ref().escape_debug()), hint);
+    }
+    let mut base = Spec::with_command(Command::Argv(Vec::new()));
+    if let Some(defaults) = root.get("defaults").and_then(|item| reader.table("defaults", item)) {
+        reader.scope = "`[defaults]`: ".to_owned();
+        read_keys(reader, defaults, &mut base, Place::Defaults);
+        reader.scope.clear();
+    }
+    let mut registry = Registry::default();
+    if let Some(config) = root.get("healthcheck").and_then(|item| reader.table("healthcheck", item)) {
+        registry.healthcheck = sink::read_healthcheck(reader, config);
+    }
+    let mut sinks = Vec::new();
+    if let Some(table) = root.get("sinks").and_then(|item| reader.table("sinks", item)) {
+        sinks = table.keys().map(|name| name.get_ref().to_string()).collect();
+        registry.sinks = table.iter().filter_map(|(name, item)| sink::read(reader, name, item)).collect();
+    }
+    if let Some(table) = root.get("process").and_then(|item| reader.table("process", item)) {
+        for (name, item) in table {
+            reader.process = Some(name.get_ref().to_string());
+            match read_process(reader, name, item, &base) {
+                Some((name, mut entry)) => {
+                    check_sinks(reader, item, &mut entry.spec.notify, &sinks);
+                    registry.processes.insert(name, entry);
+                }
+                None => registry.invalid.push(name.get_ref().to_string()),
+            }
+        }
+        reader.process = None;
+    }
+    if let Some(item) = root.get("defaults") {
+        reader.scope = "`[defaults]`: ".to_owned();
+        check_sinks(reader, item, &mut base.notify, &sinks);
+    }
+    registry
+}
+
+type SpannedKey<'i> = toml::Spanned<toml::de::DeString<'i>>;
+
+fn read_process(reader: &mut Reader<'_>, key: &SpannedKey<'_>, item: &Item<'_>, base: &Spec) -> Option<(Name, Entry)> {
+    let before = reader.problems.len();
+    let name = match Name::from_str(key.get_ref()) {
+        Ok(name) => Some(name),
+        Err(error) => reader.fail(key.span(), error.to_string(), error.hint()),
+    };
+    let table = reader.table(&format!("process.{}", key.get_ref()), item)?;
+    let mut spec = base.clone();
+    read_keys(reader, table, &mut spec, Place::Process);
+    match (table.get_key_value("command"), table.get_key_value("shell")) {
+        (Some(_), Some((shell, _))) => {
+            reader.fail::<()>(shell.span(), "both `command` and `shell` are given", "keep one of them");
+        }
+        (None, None) => {
+            let hint = "add `command = [\"program\", \"argument\"]` or `shell = \"a line for sh\"`";
+            reader.fail::<()>(key.span(), "neither `command` nor `shell` is given", hint);
+        }
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+    if reader.problems.len() > before {
+        return None;
+    }
+    let line = u32::try_from(reader.line(&key.span())).unwrap_or(u32::MAX);
+    Some((name?, Entry { spec, line }))
+}
+
+/// Where keys of processes may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Defaults,
+    Process,
+}
+
+fn read_keys(reader: &mut Reader<'_>, table: &DeTable<'_>, spec: &mut Spec, place: Place) {
+    for (name, item) in table {
+        match keys::find(name.get_ref()) {
+            Some(key) if place == Place::Defaults && matches!(key.field, Field::Argv | Field::Shell) => {
+                let message = format!("`{}` cannot be the same for all processes", key.name);
+                reader.fail::<()>(name.span(), message, "move it to the `[process.NAME]` it belongs to");
+            }
+            Some(key) => {
+                // What is wrong is in the reader; the spec keeps its default there.
+                let _read: Option<()> = read_key(reader, key, item, spec);
+            }
+            None => reader.unknown(name.span(), name.get_ref(), keys::PROCESS.iter().map(|key| key.name)),
+        }
+    }
+}
+
+/// Reads one value into the field of its key; on `None` the reader knows why.
+fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec) -> Option<()> {
+    let name = key.name;
+    match key.field {
+        Field::Argv => spec.command = Command::Argv(reader.argv(name, item)?),
+        Field::Shell => spec.command = Command::Shell(reader.text(name, item)?),
+        Field::Target => spec.target = read_target(reader, name, item)?,
+        Field::Share(of) => *of(spec) = reader.share(name, item)?,
+        Field::Switch(of) => *of(spec) = reader.switch(name, item)?,
+        Field::Words(words, _, set) => set(spec, reader.word(name, item, words)?),
+        Field::Path(of) => *of(spec) = Some(reader.path(name, item)?),
+        Field::Text(of) => *of(spec) = Some(reader.text(name, item)?),
+        Field::Pairs(of) => of(spec).extend(reader.pairs(name, item)?),
+        Field::Variables(of) => *of(spec) = reader.variables(name, item)?,
+        Field::Sinks(of) => {
+            let all = item.get_ref().as_str() == Some("auto");
+            let mut sinks = if all { Vec::new() } else { reader.texts(name, item)? };
+            sinks.retain(|sink| sink != "auto");
+            *of(spec) = sinks;
+        }
+        Field::Signal(of) => *of(spec) = read_signal(reader, name, item)?,
+        Field::Duration(of) => *of(spec) = reader.duration(name, item)?,
+        Field::Limit(of) => {
+            *of(spec) = Some(reader.some_time(name, item, "take the key out when there is no limit")?);
+        }
+        Field::Count(of) => *of(spec) = reader.count(name, item)?,
+        Field::Codes(of) => *of(spec) = reader.codes(name, item)?,
+        Field::SomeCodes(of) => {
+            let codes = reader.codes(name, item)?;
+            if codes.is_empty() {
+                return reader.fail(
+                    item.span(),
+                    format!("`{name}` is empty"),
+                    "nothing could ever succeed: name a code",
+                );
+            }
+            *of(spec) = codes;
+        }
+    }
+    Some(())
+}
+
+fn read_target(reader: &mut Reader<'_>, key: &str, item: &Item<'_>) -> Option<Target> {
+    match item.get_ref().as_str() {
+        Some("forever") => return Some(Target::Forever),
+        Some("exit") => return Some(Target::Exit),
+        Some(word) if parse_duration(word).is_err() && word.chars().all(char::is_alphabetic) => {
+            let hint = match similar(word, ["forever", "exit"]) {
+                Some(similar) => format!("did you mean `{similar}`?"),
+                None => format!("{} is wanted", super::form::Form::Target.wanted()),
+            };
+            return reader.fail(item.span(), format!("`{key}` cannot be {word:?}"), hint);
+        }
+        Some(_) | None => {}
+    }
+    let hint = "a job that is done when it exits has `target = \"exit\"`, a service `\"forever\"`";
+    reader.some_time(key, item, hint).map(Target::For)
+}
+
+fn read_signal(reader: &mut Reader<'_>, key: &str, item: &Item<'_>) -> Option<i32> {
+    let text = match item.get_ref() {
+        DeValue::Integer(digits) => digits.to_string(),
+        DeValue::String(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => reader.text(key, item)?,
+    };
+    match Signal::from_str(&text) {
+        Ok(Signal(number)) => Some(number),
+        Err(error) => {
+            let common = ["TERM", "INT", "HUP", "QUIT", "KILL", "USR1", "USR2"];
+            let bare = text.to_ascii_uppercase().trim_start_matches("SIG").to_owned();
+            let hint = match common.into_iter().max_by(|a, b| strsim::jaro(&bare, a).total_cmp(&strsim::jaro(&bare, b)))
+            {
+                Some(best) if strsim::jaro(&bare, best) > 0.75 => format!("did you mean `{best}`?"),
+                Some(_) | None => format!("{} is wanted", super::form::Form::Signal.wanted()),
+            };
+            reader.fail(item.span(), format!("`{key}`: {error}"), hint)
+        }
+    }
+}
+
+/// Takes unknown sinks out of `notify`: a slip in a sink's name must neither stop the process from
+/// being served nor leave nobody to be told.
+fn check_sinks(reader: &mut Reader<'_>, item: &Item<'_>, notify: &mut Vec<String>, sinks: &[String]) {
+    let Some(place) = item.get_ref().as_table().and_then(|table| table.get("notify")) else {
+        notify.retain(|name| sinks.contains(name));
+        return;
+    };
+    for name in notify.iter().filter(|name| !sinks.contains(name)) {
+        let hint = match similar(name, sinks.iter().map(String::as_str)) {
+            Some(similar) => format!("did you mean `{similar}`?"),
+            None => format!("add `[sinks.{}]`, or take it out; until then the others are told", name.escape_debug()),
+        };
+        reader.fail::<()>(place.span(), format!("`notify`: there is no sink {name:?}"), hint);
+    }
+    notify.retain(|name| sinks.contains(name));
+}
+
+/// The valid processes of a text, for tests of other modules.
+#[cfg(test)]
+pub(super) fn processes(text: &str) -> std::collections::BTreeMap<String, Spec> {
+    let parsed = parse(text, &Context::default());
+    parsed.registry.processes.into_iter().map(|(name, entry)| (name.to_string(), entry.spec)).collect()
+}

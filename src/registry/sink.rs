@@ -1,0 +1,283 @@
+//! Reads one `[sinks.NAME]`, and `[healthcheck]`.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::str::FromStr;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::form::Form;
+use super::problem::similar;
+use super::read::{Item, Reader};
+use super::sink_keys::{self, HEALTHCHECK, SINK, SinkKey};
+use crate::model::event::{EventKind, Severity};
+use crate::model::name::Name;
+use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
+
+/// Kinds of event of the contract that this version never makes: a filter may name them.
+const LATER: [&str; 3] = ["ready", "hung", "stray"];
+
+/// Reads one sink; on `None` the reader knows why.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    name: &toml::Spanned<toml::de::DeString<'_>>,
+    item: &Item<'_>,
+) -> Option<Sink> {
+    let before = reader.problems.len();
+    let shown = name.get_ref().escape_debug().to_string();
+    if Name::from_str(name.get_ref()).is_err() {
+        let hint = "use 1 to 64 of `a-z 0-9 . _ -`, beginning with a letter or digit, for example `ops`";
+        reader.fail::<()>(name.span(), format!("a sink cannot be called `{shown}`"), hint);
+    }
+    let table = reader.table(&format!("sinks.{shown}"), item)?;
+    reader.scope = format!("sink `{shown}`: ");
+    let sink = Fields { reader, table, at: name.span() }.sink(name.get_ref());
+    reader.scope.clear();
+    sink.filter(|_| reader.problems.len() == before)
+}
+
+/// Reads `[healthcheck]`; a key that is not valid keeps its default.
+pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> HealthcheckConfig {
+    let mut config = HealthcheckConfig::default();
+    reader.scope = "`[healthcheck]`: ".to_owned();
+    for (key, _) in table.iter().filter(|(key, _)| HEALTHCHECK.iter().all(|known| known.name != key.get_ref())) {
+        reader.unknown(key.span(), key.get_ref(), HEALTHCHECK.iter().map(|known| known.name));
+    }
+    let every = table.get("every").and_then(|item| reader.some_time("every", item, "a minute is usual: `\"1m\"`"));
+    if let Some(every) = every {
+        config.every = every;
+    }
+    reader.scope.clear();
+    config
+}
+
+/// One sink's table while it is read.
+struct Fields<'r, 't, 'a, 'i> {
+    reader: &'r mut Reader<'t>,
+    table: &'a DeTable<'i>,
+    /// Where the sink's name stands.
+    at: Range<usize>,
+}
+
+impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
+    fn sink(&mut self, name: &str) -> Option<Sink> {
+        let kind = self.required("type").and_then(|item| self.reader.word("type", item, sink_keys::TYPES))?;
+        self.refuse_unknown(kind);
+        let events = self.events();
+        let processes = self.texts("processes");
+        let groups = self.texts("groups");
+        let min_severity = match self.word("min_severity", sink_keys::SEVERITIES) {
+            Some("info") => Severity::Info,
+            Some("critical") => Severity::Critical,
+            Some(_) | None => Severity::Warning,
+        };
+        let cooldown = match self.table.get("cooldown") {
+            Some(item) => self.reader.duration("cooldown", item),
+            None => Some(Duration::from_secs(900)),
+        };
+        let timeout = match self.table.get("timeout") {
+            Some(item) => self.reader.some_time("timeout", item, "nothing could be delivered: `\"10s\"` is usual"),
+            None => Some(Duration::from_secs(10)),
+        };
+        let kind = match kind {
+            "email" => self.email(),
+            "webhook" => self.webhook(),
+            "command" => self
+                .required("command")
+                .and_then(|item| self.reader.argv("command", item))
+                .map(|command| SinkKind::Command { command }),
+            _ => self
+                .required("path")
+                .and_then(|item| self.reader.path("path", item))
+                .map(|path| SinkKind::File { path }),
+        };
+        Some(Sink {
+            name: name.to_owned(),
+            kind: kind?,
+            events,
+            processes,
+            groups,
+            min_severity,
+            cooldown: cooldown?,
+            timeout: timeout?,
+        })
+    }
+
+    fn refuse_unknown(&mut self, kind: &str) {
+        let of_kind = |key: &&SinkKey| key.of.is_none_or(|of| of == kind);
+        let known: Vec<String> = SINK.iter().filter(of_kind).flat_map(sink_keys::spellings).collect();
+        for (key, _) in self.table {
+            let written = key.get_ref().as_ref();
+            if known.iter().any(|known| known == written) {
+                continue;
+            }
+            let other = SINK.iter().find(|known| sink_keys::spellings(known).iter().any(|known| known == written));
+            match other.and_then(|known| known.of) {
+                Some(of) => {
+                    let message = format!("key `{written}` belongs to sinks of type `{of}`, this one is `{kind}`");
+                    self.reader.fail::<()>(key.span(), message, "take it out, or change `type`");
+                }
+                None => self.reader.unknown(key.span(), written, known.iter().map(String::as_str)),
+            }
+        }
+    }
+
+    fn required(&mut self, key: &str) -> Option<&'a Item<'i>> {
+        if !self.table.contains_key(key) {
+            let wanted =
+                SINK.iter().find(|known| known.name == key).map_or_else(String::new, |known| known.form.wanted());
+            self.reader.fail::<()>(self.at.clone(), format!("`{key}` is missing"), format!("add it: {wanted}"));
+        }
+        self.table.get(key)
+    }
+
+    fn texts(&mut self, key: &str) -> Vec<String> {
+        // What is wrong is in the reader, and drops the sink.
+        self.table.get(key).and_then(|item| self.reader.texts(key, item)).unwrap_or_else(Vec::new)
+    }
+
+    fn word(&mut self, key: &str, words: &'static [&'static str]) -> Option<&'static str> {
+        self.table.get(key).and_then(|item| self.reader.word(key, item, words))
+    }
+
+    fn events(&mut self) -> Vec<String> {
+        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.word()).chain(LATER).chain(["*"]).collect();
+        let mut events = Vec::new();
+        for word in self.texts("events") {
+            let plain = word.replace('-', "_");
+            if known.contains(&plain.as_str()) {
+                events.push(plain);
+                continue;
+            }
+            let at = self.table.get("events").map_or(self.at.clone(), toml::Spanned::span);
+            let hint = match similar(&word, known.iter().copied()) {
+                Some(similar) => format!("did you mean `{similar}`?"),
+                None => format!("known are {}", known.join(", ")),
+            };
+            self.reader.fail::<()>(at, format!("`events`: {word:?} is no kind of event"), hint);
+        }
+        events
+    }
+
+    /// A secret in one of its four spellings, with its place.
+    fn secret(&mut self, key: &str) -> Option<(SecretSource, Range<usize>)> {
+        let spellings = ["", "_file", "_env", "_command"].map(|suffix| format!("{key}{suffix}"));
+        let given: Vec<_> = spellings.iter().filter_map(|name| Some((name, self.table.get(name.as_str())?))).collect();
+        if let [(first, _), (second, item), ..] = given.as_slice() {
+            let message = format!("both `{first}` and `{second}` are given");
+            return self.reader.fail(item.span(), message, "keep one of them");
+        }
+        let (name, item) = given.first()?;
+        let reader = &mut *self.reader;
+        let source = match name.strip_prefix(key) {
+            Some("_file") => SecretSource::File(reader.path(name, item)?),
+            Some("_env") => SecretSource::Env(reader.text(name, item)?),
+            Some("_command") => SecretSource::Command(reader.argv(name, item)?),
+            Some(_) | None => SecretSource::Inline(Secret::new(reader.text(name, item)?)),
+        };
+        Some((source, item.span()))
+    }
+
+    fn webhook(&mut self) -> Option<SinkKind> {
+        if !["url", "url_file", "url_env", "url_command"].iter().any(|key| self.table.contains_key(*key)) {
+            let hint = "add `url`, or keep it out of this file with `url_file`, `url_env` or `url_command`";
+            self.reader.fail::<()>(self.at.clone(), "`url` is missing", hint);
+        }
+        let url = self.secret("url");
+        if let Some((SecretSource::Inline(url), at)) = &url {
+            let rest = url.expose().strip_prefix("https://").or_else(|| url.expose().strip_prefix("http://"));
+            // The URL may hold a token, so the message does not repeat it.
+            if rest.is_none_or(|rest| rest.is_empty() || rest.contains(char::is_whitespace)) {
+                let hint = "it begins with `https://` or `http://` and holds no blanks";
+                self.reader.fail::<()>(at.clone(), "`url` is not a web address", hint);
+            }
+        }
+        let mut header = Vec::new();
+        if let Some(table) = self.table.get("header").and_then(|item| self.reader.table("header", item)) {
+            for (name, value) in table {
+                let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+                if name.get_ref().is_empty() || !name.get_ref().chars().all(token) {
+                    let message = format!("`header`: {:?} cannot be the name of a header", name.get_ref());
+                    self.reader.fail::<()>(name.span(), message, "use letters, digits and `-`");
+                }
+                let shown = format!("header.{}", name.get_ref().escape_debug());
+                let Some(text) = self.reader.text(&shown, value) else { continue };
+                if text.contains(char::is_control) {
+                    self.reader.fail::<()>(value.span(), format!("`{shown}` holds a control character"), "take it out");
+                }
+                header.push((name.get_ref().to_string(), text));
+            }
+        }
+        Some(SinkKind::Webhook { url: url?.0, header })
+    }
+
+    fn email(&mut self) -> Option<SinkKind> {
+        let host = self.required("host").and_then(|item| self.reader.text("host", item));
+        let tls = match self.word("tls", sink_keys::TLS) {
+            Some("implicit") => Tls::Implicit,
+            Some("none") => Tls::None,
+            Some(_) | None => Tls::Starttls,
+        };
+        let port = match self.table.get("port") {
+            Some(item) => {
+                self.reader.number("port", item, Form::Port, 1..65536).and_then(|port| u16::try_from(port).ok())
+            }
+            None => Some(match tls {
+                Tls::Starttls => 587,
+                Tls::Implicit => 465,
+                Tls::None => 25,
+            }),
+        };
+        let user = self.table.get("user").and_then(|item| self.reader.text("user", item));
+        let password = self.secret("password");
+        match (&user, &password) {
+            (Some(_), None) if !self.table.keys().any(|key| key.get_ref().starts_with("password")) => {
+                let hint = "add `password_file`, `password_env` or `password_command`, or take `user` out";
+                self.reader.fail::<()>(self.at.clone(), "`user` is given without a password", hint);
+            }
+            (None, Some((_, at))) if !self.table.contains_key("user") => {
+                self.reader.fail::<()>(at.clone(), "a password is given without `user`", "add `user`, or take it out");
+            }
+            (_, Some((_, at))) if tls == Tls::None && host.as_deref().is_some_and(|host| !is_loopback(host)) => {
+                let hint = "use `tls = \"starttls\"` or `\"implicit\"`";
+                self.reader.fail::<()>(at.clone(), "a password would be sent over the network without TLS", hint);
+            }
+            (_, _) => {}
+        }
+        let from = self.required("from").and_then(|item| {
+            let address = self.reader.text("from", item)?;
+            self.address("from", item, &address).then_some(address)
+        });
+        let to = self.required("to").and_then(|item| {
+            let to = self.reader.texts("to", item)?;
+            if to.is_empty() {
+                return self.reader.fail(item.span(), "`to` is empty", "name a recipient");
+            }
+            let valid: Vec<bool> = to.iter().map(|address| self.address("to", item, address)).collect();
+            (!valid.contains(&false)).then_some(to)
+        });
+        Some(SinkKind::Email {
+            host: host?,
+            port: port?,
+            tls,
+            user,
+            password: password.map(|(source, _)| source),
+            from: from?,
+            to: to?,
+        })
+    }
+
+    fn address(&mut self, key: &str, item: &Item<'_>, address: &str) -> bool {
+        if address.parse::<lettre::message::Mailbox>().is_ok() {
+            return true;
+        }
+        let hint = "write `user@example.org` or `Name <user@example.org>`";
+        self.reader.fail::<()>(item.span(), format!("`{key}`: {address:?} is not a mail address"), hint);
+        false
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || IpAddr::from_str(host.trim_matches(['[', ']'])).is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,180 @@
+//! The shim while its run lives: signals in, signals on, children waited for, the end recorded.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+
+use crate::model::ending::{Arrived, SignalRecord, WaitStatus};
+use crate::model::evidence::End;
+use crate::model::signal::Signal;
+use crate::model::time::{BootId, Identity};
+use crate::os::signals::Arrival;
+use crate::os::spawn::{self, Usage, Waited};
+use crate::os::{clock, process, signals, trace};
+use crate::store::record::{Durable, Line};
+
+use super::pass::Passes;
+use super::{Leftovers, now};
+
+/// Signals that are written down for one run; more are counted.
+const SIGNALS_KEPT: u64 = 64;
+
+/// What the kernel itself sends and an operator wants to know of, when tracing.
+const FROM_THE_KERNEL: [i32; 6] =
+    [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGXCPU, libc::SIGXFSZ];
+
+/// A run that lives.
+pub(super) struct Live {
+    main: i32,
+    record: File,
+    boot: BootId,
+    leftovers: Leftovers,
+    signals: u64,
+    /// The main process has been waited for.
+    over: bool,
+}
+
+/// What a look at the children showed.
+#[derive(PartialEq, Eq)]
+enum Children {
+    /// Some live.
+    Some,
+    /// None is left.
+    None,
+}
+
+impl Live {
+    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers) -> Self {
+        Self { main, record, boot, leftovers, signals: 0, over: false }
+    }
+
+    /// Until the main process has ended, that is on the disk, and what it left is cleared.
+    pub(super) fn until_end(&mut self, passes: &mut Passes) -> io::Result<()> {
+        loop {
+            // Before the first wait as well: the child may have ended before its signal could be waited for.
+            let children = self.children(passes)?;
+            if self.over {
+                return self.clear(passes, children);
+            }
+            match signals::wait()? {
+                Arrival::Child | Arrival::Other => {}
+                Arrival::Alarm => passes.start(),
+                Arrival::Sent { signal: signals::BELL, .. } if passes.hear() => {}
+                Arrival::Sent { signal, sender } => self.pass_on(signal, sender),
+            }
+        }
+    }
+
+    /// Takes note of a signal that was sent to the shim and gives it to the process.
+    fn pass_on(&mut self, signal: i32, sender: Option<(i32, u32)>) {
+        self.note(signal, sender, Arrived::Shim);
+        // Gone already: its end is what is recorded next.
+        drop(spawn::signal_child(self.main, signal));
+    }
+
+    fn note(&mut self, signal: i32, sender: Option<(i32, u32)>, to: Arrived) {
+        self.signals += 1;
+        if self.signals > SIGNALS_KEPT {
+            return;
+        }
+        let sender = sender.map(|(pid, uid)| process::describe(pid, uid)); // at once: it may be gone in a millisecond
+        let Ok(at) = clock::wall() else { return };
+        let record = Box::new(SignalRecord { signal: Signal(signal), at, to, sender });
+        // On a full disk the note is lost, the signal is not.
+        drop(Line::Signal { record }.append(&mut self.record, Durable::No));
+    }
+
+    /// Waits for all children that have changed.
+    fn children(&mut self, passes: &mut Passes) -> io::Result<Children> {
+        loop {
+            match spawn::poll_children()? {
+                Waited::Quiet => return Ok(Children::Some),
+                Waited::Childless => return Ok(Children::None),
+                Waited::Ended { pid, status, usage } if pid == self.main => {
+                    self.over = true;
+                    self.end(status, usage, passes)?;
+                }
+                Waited::Ended { pid, .. } => passes.ended(pid),
+                Waited::Stopped { pid, stop } => self.traced(pid, trace::resume(pid, stop)?),
+            }
+        }
+    }
+
+    fn traced(&mut self, thread: i32, seen: Option<trace::Seen>) {
+        let Some(seen) = seen else { return };
+        let me = nix::unistd::getpid().as_raw();
+        let worth = match seen.sender {
+            Some((pid, _)) => pid != self.main && pid != me && pid != thread,
+            None => FROM_THE_KERNEL.contains(&seen.signal),
+        };
+        if worth {
+            self.note(seen.signal, seen.sender, Arrived::Process);
+        }
+    }
+
+    /// The end is on the disk when this returns.
+    fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
+        let end = Box::new(End {
+            status,
+            at: now(&self.boot)?,
+            user_ms: usage.user_ms,
+            system_ms: usage.system_ms,
+            max_rss_kib: usage.max_rss_kib,
+            leftover: !self.left(passes).is_empty(),
+            log_bytes: spawn::size_of_output(),
+        });
+        let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
+        Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)
+    }
+
+    /// Processes of the run that live: descendants of the shim, less the pass that it runs.
+    fn left(&self, passes: &Passes) -> Vec<Identity> {
+        if spawn::is_childless() {
+            return Vec::new();
+        }
+        // A table that cannot be read leaves them to the next pass, which finds them by lock and environment.
+        let Ok(table) = process::table() else { return Vec::new() };
+        let me = nix::unistd::getpid().as_raw();
+        let roots: BTreeSet<i32> = table
+            .iter()
+            .filter(|process| process.parent == me && Some(process.pid) != passes.running() && process.pid != self.main)
+            .map(|process| process.pid)
+            .collect();
+        let boot = &self.boot;
+        let living = process::tree(&table, &roots);
+        living.iter().map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone() }).collect()
+    }
+
+    /// What the main process left is asked to end, then killed, until nothing of it lives.
+    fn clear(&mut self, passes: &mut Passes, mut children: Children) -> io::Result<()> {
+        let Leftovers::Kill(grace) = self.leftovers else { return Ok(()) };
+        let mut left = self.left(passes);
+        if children == Children::None || left.is_empty() {
+            return Ok(());
+        }
+        self.send(&left, libc::SIGTERM);
+        let kill_at = now(&self.boot)?.plus(grace);
+        passes.alarm(Some(kill_at.boot_ms));
+        while children == Children::Some && !left.is_empty() {
+            match signals::wait()? {
+                Arrival::Sent { signal: signals::BELL, .. } => drop(passes.hear()),
+                Arrival::Child | Arrival::Other | Arrival::Alarm | Arrival::Sent { .. } => {}
+            }
+            children = self.children(passes)?;
+            left = self.left(passes);
+            if now(&self.boot)?.has_reached(&kill_at) {
+                self.send(&left, libc::SIGKILL);
+                passes.alarm(Some(now(&self.boot)?.boot_ms + 100)); // a fork may have slipped through
+            }
+        }
+        passes.alarm(None);
+        Ok(())
+    }
+
+    fn send(&self, left: &[Identity], signal: i32) {
+        for identity in left {
+            // Gone already, or not ours to signal (a setuid program): the loop sees which.
+            drop(process::send(identity, &self.boot, signal));
+        }
+    }
+}

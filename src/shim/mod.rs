@@ -1,0 +1,126 @@
+//! The shim: parent of one managed process, one for each of them, for as long as a run lives.
+//!
+//! It does four things: it forwards and records signals with their sender, waits, records the end
+//! durably before it lets go of its lock, and starts passes. It restarts nothing, reads no
+//! registry, sends no alert. It is told what to run through an unnamed file, so its command line
+//! says nothing that a pattern for the program could match.
+//!
+//! Once the run is over it stays only while a pass has asked to be started again at some moment
+//! (the end of a backoff), so that no restart waits for cron.
+
+mod live;
+mod pass;
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::model::evidence::{SpawnFailure, SpawnStep};
+use crate::model::time::{BootId, Stamp};
+use crate::os::spawn::{self, Mapping, Program, Report};
+use crate::os::{clock, process, signals};
+use crate::store::launch::Launch;
+use crate::store::record::{Durable, Line};
+
+use live::Live;
+use pass::Passes;
+
+/// The command line of every shim. What it guards stands in no argument.
+pub const ARGV0: &str = "guardian-shim";
+
+/// What is done with processes that outlive the main one.
+#[derive(Debug, Clone, Copy)]
+enum Leftovers {
+    /// TERM, and KILL after this grace.
+    Kill(Duration),
+    /// Nothing.
+    Keep,
+}
+
+/// Runs as the shim until nothing more is to be done. The exit code says whether it could begin at all.
+#[must_use]
+pub fn run() -> u8 {
+    match begin() {
+        Ok(()) => 0,
+        // Nobody is there to be told: the report pipe closes unused and the launcher says so.
+        Err(_) => 74,
+    }
+}
+
+fn begin() -> io::Result<()> {
+    signals::block_all()?;
+    spawn::become_shim();
+    let launch = spawn::inherited(spawn::LAUNCH_FD)?;
+    let report = spawn::inherited(spawn::REPORT_FD)?;
+    let mut record = spawn::inherited(spawn::RECORD_FD)?;
+    let tree = spawn::inherited(spawn::TREE_FD)?;
+    let boot = clock::boot_id()?;
+    let me = nix::unistd::getpid().as_raw();
+    let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
+    Line::shim(who).append(&mut record, Durable::No)?;
+
+    let mapping = Mapping::new(&launch)?;
+    let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;
+    let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
+    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
+    let deadline = number(told.deadline);
+    let mut passes = Passes::new(CString::from(told.exe), CString::from(told.name), CString::from(told.run));
+    let program = Program {
+        cwd: told.cwd,
+        candidates: &told.candidates,
+        argv: &told.argv,
+        environment: &told.environment,
+        umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
+        trace: !told.trace.is_empty(),
+    };
+    let spawned = spawn::program(&program, || introduce(&record, &boot));
+    drop((told.candidates, told.argv, told.environment));
+    drop(mapping);
+    drop((launch, tree));
+    tell(report, &mut record, &boot, &spawned);
+    if let Ok((pid, _)) = spawned {
+        let mut live = Live::new(pid, record, boot, leftovers);
+        passes.alarm(deadline);
+        live.until_end(&mut passes)?;
+        drop(live); // with it the lock: the end is on the disk
+    } else {
+        drop(record);
+    }
+    passes.until_done()
+}
+
+/// In the child, before it is executed: it writes down who it is, so that it is known even if the shim dies now.
+fn introduce(record: &File, boot: &BootId) {
+    let line = || -> io::Result<()> {
+        let me = nix::unistd::getpid().as_raw();
+        let who = process::identify(me, boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
+        let mut record = record.try_clone()?;
+        Line::Main { who, at: now(boot)? }.append(&mut record, Durable::No)
+    };
+    // Without the line the run is still under its locks; `status` shows it as starting.
+    drop(line());
+}
+
+/// This moment, in a boot whose id is known already.
+fn now(boot: &BootId) -> io::Result<Stamp> {
+    Ok(Stamp { wall: clock::wall()?, boot_ms: clock::boot_ms()?, boot: boot.clone() })
+}
+
+/// The outcome of the start goes into the record, then to the launcher, who may be gone.
+fn tell(mut report: File, record: &mut File, boot: &BootId, spawned: &spawn::Spawned) {
+    let (line, outcome) = match *spawned {
+        Ok((pid, untraced)) => (untraced.map(|errno| Line::Untraced { errno }), Report::Started { pid, untraced }),
+        Err((step, errno)) => (failure(boot, step, errno), Report::Failed { step, errno }),
+    };
+    if let Some(line) = line {
+        // A disk that refuses the line leaves the end of this run unexplained; the launcher is still told.
+        drop(line.append(record, Durable::Yes));
+    }
+    drop(report.write_all(&outcome.encode()));
+}
+
+fn failure(boot: &BootId, step: SpawnStep, errno: i32) -> Option<Line> {
+    let at = now(boot).ok()?; // without a clock there is no end to record
+    Some(Line::SpawnFailed { failure: SpawnFailure { errno, step, at } })
+}

@@ -1,0 +1,72 @@
+//! The environment that `register` took down for a process: mode 0600, in the state, never printed.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use crate::error::{Code, Error};
+use crate::model::name::Name;
+use crate::policy::environment::Environment;
+
+use super::atomic;
+use super::paths::Paths;
+
+/// Key of the first entry, which is no variable: the file mode creation mask, octal.
+const UMASK: &[u8] = b"\x01umask";
+
+/// What was taken down.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The variables.
+    pub variables: Environment,
+    /// File mode creation mask.
+    pub umask: u32,
+}
+
+fn path(paths: &Paths, name: &Name) -> PathBuf {
+    paths.process(name).join("environment")
+}
+
+/// Takes `snapshot` down for `name`.
+///
+/// # Errors
+/// It cannot be written.
+pub fn save(paths: &Paths, name: &Name, snapshot: &Snapshot) -> Result<(), Error> {
+    let mut bytes = UMASK.to_vec();
+    bytes.extend(format!("={:o}\0", snapshot.umask).bytes());
+    for (key, value) in &snapshot.variables {
+        bytes.extend(key.as_bytes());
+        bytes.push(b'=');
+        bytes.extend(value.as_bytes());
+        bytes.push(0);
+    }
+    atomic::replace(&path(paths, name), &bytes)
+}
+
+/// What was taken down for `name`; `None`: nothing.
+///
+/// # Errors
+/// It cannot be read, or is damaged.
+pub fn load(paths: &Paths, name: &Name) -> Result<Option<Snapshot>, Error> {
+    let path = path(paths, name);
+    let Some(bytes) = atomic::read_if_there(&path)? else { return Ok(None) };
+    let damaged = || {
+        let message = format!("environment `{}` is damaged", path.display());
+        Error::new(Code::System, "environment_damaged", message)
+            .hint(format!("register it again from the right shell: guardian register {name} --replace …"))
+            .about(name)
+    };
+    let mut variables = Environment::new();
+    let mut umask = None;
+    for entry in bytes.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+        let at = entry.iter().position(|byte| *byte == b'=').ok_or_else(damaged)?;
+        let (key, value) = (entry.get(..at).ok_or_else(damaged)?, entry.get(at + 1..).ok_or_else(damaged)?);
+        if key == UMASK {
+            let octal = std::str::from_utf8(value).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
+            umask = Some(octal.ok_or_else(damaged)?);
+        } else {
+            variables.insert(OsString::from_vec(key.to_vec()), OsString::from_vec(value.to_vec()));
+        }
+    }
+    Ok(Some(Snapshot { variables, umask: umask.ok_or_else(damaged)? }))
+}

@@ -1,0 +1,100 @@
+//! What a shim is told at its start: through an unnamed file, so that neither its command line nor
+//! the disk shows what it guards.
+//!
+//! Text fields, each ended by a NUL, counted lists before their elements. Read once, by a shim of
+//! the same build that wrote it, then unmapped.
+
+use std::ffi::{CStr, CString};
+
+/// What the shim needs to run the program and to start passes. `S` is owned (written) or borrowed (read).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch<S> {
+    /// Name of the process.
+    pub name: S,
+    /// Number of the run.
+    pub run: S,
+    /// This executable, where a newer one would be put in its place.
+    pub exe: S,
+    /// Working directory.
+    pub cwd: S,
+    /// File mode creation mask, octal.
+    pub umask: S,
+    /// `trace` or nothing.
+    pub trace: S,
+    /// What happens to leftover processes: the grace in milliseconds before they are killed, or nothing to keep them.
+    pub leftover_ms: S,
+    /// First moment at which something would become true, in milliseconds on the boot clock, or nothing.
+    pub deadline: S,
+    /// Paths to try to execute.
+    pub candidates: Vec<S>,
+    /// Argument vector.
+    pub argv: Vec<S>,
+    /// Environment, `NAME=value`.
+    pub environment: Vec<S>,
+}
+
+impl Launch<CString> {
+    /// The form that goes into the file.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let texts =
+            [&self.name, &self.run, &self.exe, &self.cwd, &self.umask, &self.trace, &self.leftover_ms, &self.deadline];
+        for text in texts {
+            bytes.extend(text.as_bytes_with_nul());
+        }
+        for list in [&self.candidates, &self.argv, &self.environment] {
+            bytes.extend(format!("{}\0", list.len()).bytes());
+            list.iter().for_each(|text| bytes.extend(text.as_bytes_with_nul()));
+        }
+        bytes
+    }
+}
+
+impl<'a> Launch<&'a CStr> {
+    /// What the file says; `None`: it is not such a file.
+    #[must_use]
+    pub fn decode(mut bytes: &'a [u8]) -> Option<Self> {
+        let mut text = || {
+            let text = CStr::from_bytes_until_nul(bytes).ok()?;
+            bytes = bytes.get(text.to_bytes_with_nul().len()..)?;
+            Some(text)
+        };
+        let (name, run, exe, cwd) = (text()?, text()?, text()?, text()?);
+        let (umask, trace, leftover_ms, deadline) = (text()?, text()?, text()?, text()?);
+        let mut list = || {
+            let count = text()?.to_str().ok()?.parse().ok()?;
+            (0..count).map(|_| text()).collect::<Option<Vec<_>>>()
+        };
+        let (candidates, argv, environment) = (list()?, list()?, list()?);
+        Some(Self { name, run, exe, cwd, umask, trace, leftover_ms, deadline, candidates, argv, environment })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_byte_for_byte() {
+        let text = |bytes: &[u8]| CString::new(bytes).unwrap();
+        let launch = Launch {
+            name: text(b"n"),
+            run: text(b"7"),
+            exe: text(b"/x"),
+            cwd: text(b"/"),
+            umask: text(b"22"),
+            trace: text(b""),
+            leftover_ms: text(b"10000"),
+            deadline: text(b""),
+            candidates: vec![text(b"/bin/a")],
+            argv: vec![text(b"a"), text(b""), text(b"\xff\n'\"")],
+            environment: vec![],
+        };
+        let bytes = launch.encode();
+        let read = Launch::decode(&bytes).unwrap();
+        assert_eq!(read.argv, launch.argv.iter().map(CString::as_c_str).collect::<Vec<_>>());
+        assert_eq!((read.name, read.environment.len()), (launch.name.as_c_str(), 0));
+        assert_eq!(Launch::decode(&bytes[..bytes.len() - 3]), None, "cut short");
+    }
+}

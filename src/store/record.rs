@@ -1,0 +1,261 @@
+//! The record of one run: who shim and process are, which signals came, how it ended.
+//!
+//! Written by the shim alone (the process itself writes one line before it is executed), append-only,
+//! JSON lines. The shim holds the lock on it for life, so whoever finds it free knows that the shim
+//! is gone. A torn last line is dropped on read; a torn earlier line makes the record unreadable,
+//! never empty.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use fs2::FileExt;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::model::ending::SignalRecord;
+use crate::model::evidence::{End, Lock, Recorded, RunRecord, SpawnFailure};
+use crate::model::name::Name;
+use crate::model::time::{Identity, Stamp};
+use crate::os::{self, lock};
+
+use super::atomic;
+use super::paths::Paths;
+
+/// Version of the lines.
+const SCHEMA: u32 = 1;
+/// Room that is set aside for each record, so that an end can be recorded on a full disk.
+const SET_ASIDE: u64 = 4096;
+/// Records of ended runs that are kept for `why --run` and `logs --run`.
+const KEPT: u64 = 100;
+
+/// One line of a record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum Line {
+    /// The shim began.
+    Shim {
+        /// Version of the lines.
+        schema: u32,
+        /// Who it is.
+        who: Identity,
+    },
+    /// The process was made; it writes this itself before it is executed.
+    Main {
+        /// Who it is.
+        who: Identity,
+        /// When.
+        at: Stamp,
+    },
+    /// Signals are not traced although that was asked for.
+    Untraced {
+        /// The system's error number.
+        errno: i32,
+    },
+    /// A signal came.
+    Signal {
+        /// Which, when, from whom.
+        record: Box<SignalRecord>,
+    },
+    /// The program never ran.
+    SpawnFailed {
+        /// Why.
+        failure: SpawnFailure,
+    },
+    /// The process ended.
+    End {
+        /// How.
+        end: Box<End>,
+        /// Signals that came and were not written down, beyond the limit.
+        more_signals: u64,
+    },
+    /// Written by a later version.
+    #[serde(other)]
+    Later,
+}
+
+impl Line {
+    /// The line with which a shim begins.
+    #[must_use]
+    pub fn shim(who: Identity) -> Self {
+        Self::Shim { schema: SCHEMA, who }
+    }
+
+    /// Appends the line to `file` in one write. With `Durable::Yes` it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn append(&self, file: &mut File, durable: Durable) -> io::Result<()> {
+        let mut bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
+        bytes.push(b'\n');
+        file.write_all(&bytes)?;
+        match durable {
+            Durable::Yes => file.sync_data(),
+            Durable::No => Ok(()),
+        }
+    }
+}
+
+/// Whether a line must be on the disk before anything follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durable {
+    /// It must.
+    Yes,
+    /// A crash of the machine ends the process as well, so it need not.
+    No,
+}
+
+fn path(paths: &Paths, name: &Name, run: u64, kind: &str) -> PathBuf {
+    paths.process(name).join("run").join(format!("{run}.{kind}"))
+}
+
+/// Makes record and tree lock of a new run, both locked. The locks are let go when every descriptor is closed.
+///
+/// # Errors
+/// A file cannot be made or locked. A record of that run that is there already is emptied: its start was
+/// committed but never carried out.
+pub fn create(paths: &Paths, name: &Name, run: u64) -> Result<(File, File), Error> {
+    let made = |kind: &str| {
+        let path = path(paths, name, run, kind);
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|file| FileExt::lock_exclusive(&file).map(|()| file));
+        file.map_err(|error| Error::io("create", &path, &error)).map(|file| (path, file))
+    };
+    let (path, record) = made("rec")?;
+    record.set_len(0).map_err(|error| Error::io("empty", &path, &error))?;
+    // Where the file system cannot set room aside, a full disk may cost the record of an end, no more.
+    drop(os::spawn::set_aside(&record, SET_ASIDE));
+    let (_, tree) = made("tree")?;
+    Ok((record, tree))
+}
+
+/// The record of a run and whether its shim lives.
+#[must_use]
+pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
+    let mut file = match File::open(path(paths, name, run, "rec")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return (Recorded::Missing, Lock::Free),
+        Err(error) => return (Recorded::Unreadable(error.to_string()), Lock::Unknown),
+    };
+    // The lock is asked first: when it is free, the record that is read after it is complete.
+    let lock = lock::is_locked(&file);
+    let mut bytes = Vec::with_capacity(2048);
+    match file.read_to_end(&mut bytes) {
+        Ok(_) => (parse(&bytes), lock),
+        Err(error) => (Recorded::Unreadable(error.to_string()), lock),
+    }
+}
+
+/// Whether a process of the run lives, going by the lock that they inherit.
+#[must_use]
+pub fn tree_lock(paths: &Paths, name: &Name, run: u64) -> Lock {
+    lock::ask(&path(paths, name, run, "tree"))
+}
+
+fn parse(bytes: &[u8]) -> Recorded {
+    let mut record = RunRecord::default();
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
+    while let Some((index, line)) = lines.next() {
+        match serde_json::from_slice(line) {
+            Ok(line) => add(&mut record, line),
+            Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {} // torn: the writer was killed in it
+            Err(error) => return Recorded::Unreadable(format!("line {}: {error}", index + 1)),
+        }
+    }
+    Recorded::Read(Box::new(record))
+}
+
+fn add(record: &mut RunRecord, line: Line) {
+    match line {
+        Line::Shim { who, .. } => record.shim = Some(who),
+        Line::Main { who, at } => (record.main, record.began) = (Some(who), Some(at)),
+        Line::Untraced { errno } => record.untraced = Some(errno),
+        Line::Signal { record: signal } => record.signals.push(*signal),
+        Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
+        Line::End { end, more_signals } => (record.end, record.more_signals) = (Some(*end), more_signals),
+        Line::Later => {}
+    }
+}
+
+/// Makes the directory for records.
+///
+/// # Errors
+/// It cannot be made.
+pub fn prepare(paths: &Paths, name: &Name) -> Result<(), Error> {
+    atomic::make_dir(&paths.process(name).join("run"))
+}
+
+/// Removes the record that falls out of the [`KEPT`] newest ones when `run` begins.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> {
+    let Some(old) = run.checked_sub(KEPT) else { return Ok(()) };
+    atomic::remove_if_there(&path(paths, name, old, "rec"))?;
+    atomic::remove_if_there(&path(paths, name, old, "tree"))
+}
+
+/// Runs whose record is there, ascending.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn runs(paths: &Paths, name: &Name) -> Result<Vec<u64>, Error> {
+    let dir = paths.process(name).join("run");
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", &dir, &error)),
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::io("read", &dir, &error))?;
+        let number = entry.file_name().to_str().and_then(|name| name.strip_suffix(".rec")?.parse::<u64>().ok());
+        runs.extend(number);
+    }
+    runs.sort_unstable();
+    Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::{BootId, Wall};
+
+    fn shim() -> Vec<u8> {
+        let who = Identity { pid: 7, started: 9, boot: BootId("b".to_owned()) };
+        let mut bytes = serde_json::to_vec(&Line::shim(who.clone())).unwrap();
+        bytes.push(b'\n');
+        let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId("b".to_owned()) };
+        bytes.extend(serde_json::to_vec(&Line::Main { who, at }).unwrap());
+        bytes.push(b'\n');
+        bytes
+    }
+
+    #[test]
+    fn a_torn_last_line_is_dropped_and_the_rest_is_kept() {
+        let mut bytes = shim();
+        bytes.extend(br#"{"t":"end","end":{"sta"#);
+        let Recorded::Read(record) = parse(&bytes) else { panic!("not read") };
+        assert!(record.main.is_some() && record.end.is_none());
+    }
+
+    #[test]
+    fn a_torn_earlier_line_makes_the_record_unreadable_and_never_empty() {
+        let mut bytes = b"{\"t\":\"sh\n".to_vec();
+        bytes.extend(shim());
+        assert!(matches!(parse(&bytes), Recorded::Unreadable(why) if why.starts_with("line 1")));
+    }
+
+    #[test]
+    fn a_line_of_a_later_version_is_passed_over() {
+        let mut bytes = shim();
+        bytes.extend(b"{\"t\":\"moon_phase\",\"x\":1}\n");
+        assert!(matches!(parse(&bytes), Recorded::Read(record) if record.main.is_some()));
+    }
+}

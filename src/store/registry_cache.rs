@@ -1,0 +1,79 @@
+//! The parsed registry as bytes, so that a pass over a thousand entries need not parse TOML.
+//!
+//! Good for one file only: device, inode, size, both times, the version of guardian and the home
+//! directory must be the same. Whatever is odd about it is a miss, never an error.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::atomic;
+use crate::model::time::Wall;
+use crate::registry::Registry;
+
+/// A file that changed this recently may change again without a new time, so it is not cached.
+const SETTLED_MS: i64 = 2000;
+
+/// Which text the cache was made from.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    guardian: String,
+    home: Option<Vec<u8>>,
+    dev: u64,
+    ino: u64,
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+}
+
+impl Origin {
+    fn of(meta: &Metadata, home: Option<&Path>) -> Self {
+        Self {
+            guardian: env!("CARGO_PKG_VERSION").to_owned(),
+            home: home.map(|home| home.as_os_str().as_encoded_bytes().to_vec()),
+            dev: meta.dev(),
+            ino: meta.ino(),
+            size: meta.size(),
+            mtime: (meta.mtime(), meta.mtime_nsec()),
+            ctime: (meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+}
+
+/// The registry, when the cache at `path` was made from the file that `meta` describes.
+pub(super) fn get(path: &Path, meta: &Metadata, home: Option<&Path>) -> Option<Registry> {
+    let bytes = fs::read(path).ok()?;
+    let (sum, body) = bytes.split_first_chunk::<8>()?;
+    if checksum(body) != u64::from_le_bytes(*sum) {
+        return None;
+    }
+    let (origin, registry) = postcard::take_from_bytes::<Origin>(body).ok()?;
+    if origin != Origin::of(meta, home) {
+        return None;
+    }
+    postcard::from_bytes(registry).ok()
+}
+
+/// Keeps `registry` for the next pass, unless the file is so fresh that it might still change
+/// unseen. Failing costs the next pass some milliseconds and nothing else.
+pub(super) fn put(path: &Path, meta: &Metadata, home: Option<&Path>, registry: &Registry, now: Wall) {
+    let changed = meta.mtime().max(meta.ctime()).saturating_add(1).saturating_mul(1000);
+    if now.0.saturating_sub(changed) < SETTLED_MS {
+        return;
+    }
+    let body = postcard::to_stdvec(&Origin::of(meta, home)).and_then(|origin| postcard::to_extend(registry, origin));
+    if let Ok(body) = body {
+        let bytes = [checksum(&body).to_le_bytes().as_slice(), &body].concat();
+        drop(atomic::replace_unsynced_dir(path, &bytes));
+    }
+}
+
+/// Tells torn or flipped bytes; eight at a time, because it is paid on every pass.
+fn checksum(bytes: &[u8]) -> u64 {
+    let mix = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let sum = words.iter().fold(bytes.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)))
+}

@@ -1,0 +1,89 @@
+//! The state of one process on disk: one JSON file, replaced whole by one rename.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::error::{Code, Error};
+use crate::model::name::Name;
+use crate::model::state::{SCHEMA, State};
+use crate::os::lock;
+
+use super::atomic;
+use super::paths::Paths;
+use super::record;
+
+fn path(paths: &Paths, name: &Name) -> PathBuf {
+    paths.process(name).join("state.json")
+}
+
+#[derive(Deserialize)]
+struct Version {
+    schema: u32,
+}
+
+/// What is remembered of `name`; `None`: nothing yet.
+///
+/// # Errors
+/// It cannot be read, is damaged, or a later version wrote it: never taken for empty.
+pub fn load(paths: &Paths, name: &Name) -> Result<Option<State>, Error> {
+    let path = path(paths, name);
+    let Some(bytes) = atomic::read_if_there(&path)? else { return Ok(None) };
+    let damaged = |error: serde_json::Error| {
+        let message = format!("state `{}` is damaged: {error}", path.display());
+        let hint = format!("nothing is done about `{name}` until it is mended; move the file away to begin anew");
+        Error::new(Code::System, "state_damaged", message).hint(hint).about(name)
+    };
+    match serde_json::from_slice::<State>(&bytes) {
+        Ok(state) if state.schema <= SCHEMA => Ok(Some(state)),
+        outcome => {
+            let version: Version = serde_json::from_slice(&bytes).map_err(damaged)?;
+            if version.schema > SCHEMA {
+                let message =
+                    format!("state `{}` has schema {}, this guardian knows {SCHEMA}", path.display(), version.schema);
+                let error = Error::new(Code::System, "state_newer", message);
+                return Err(error.hint("use the newer guardian that wrote it").about(name));
+            }
+            outcome.map(Some).map_err(damaged)
+        }
+    }
+}
+
+/// Commits the state of `name`: on the disk, whole, when this returns. Its lock is held by the caller.
+///
+/// # Errors
+/// It cannot be written; the earlier state is intact.
+pub fn commit(paths: &Paths, name: &Name, state: &State) -> Result<(), Error> {
+    let bytes = serde_json::to_vec(state)
+        .map_err(|error| Error::new(Code::Bug, "bug", format!("state of `{name}` cannot be written down: {error}")))?;
+    atomic::replace(&path(paths, name), &bytes).map_err(|error| error.about(name))
+}
+
+/// Makes the directories of `name`.
+///
+/// # Errors
+/// One cannot be made.
+pub fn prepare(paths: &Paths, name: &Name) -> Result<(), Error> {
+    for dir in paths.directories() {
+        atomic::make_dir(&dir)?;
+    }
+    record::prepare(paths, name)
+}
+
+/// Waits for the right to change the state of `name`.
+///
+/// # Errors
+/// The lock cannot be made.
+pub fn lock(paths: &Paths, name: &Name) -> Result<lock::Held, Error> {
+    prepare(paths, name)?;
+    lock::wait(&paths.process(name).join("lock"))
+}
+
+/// The right to change the state of `name`, unless somebody is changing it right now.
+///
+/// # Errors
+/// The lock cannot be made.
+pub fn try_lock(paths: &Paths, name: &Name) -> Result<Option<lock::Held>, Error> {
+    prepare(paths, name)?;
+    lock::try_take(&paths.process(name).join("lock"))
+}

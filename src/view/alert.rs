@@ -1,0 +1,234 @@
+//! One notification as people read it, on a phone and half asleep, and as programs read it.
+//!
+//! The subject says what happened to what, for how long and why; the text says the rest and what
+//! to type next. Sends nothing and knows no sink.
+
+use serde_json::json;
+
+use super::words::{
+    cause_phrase, cause_sentence, cut, lived_of_target, percent_of_target, sender_sentence, strip_control,
+};
+use crate::model::ending::Cause;
+use crate::model::event::{Event, EventKind, Notification, SCHEMA};
+
+/// Longest subject, in characters.
+pub const SUBJECT_MAX: usize = 120;
+/// Most lines of output that a message carries.
+const TAIL_LINES: usize = 20;
+/// Longest line of output, in characters.
+const TAIL_WIDTH: usize = 300;
+/// A host takes at most this much of the subject.
+const HOST_WIDTH: usize = 24;
+
+/// A notification, rendered, with older ones that it speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line, at most [`SUBJECT_MAX`] characters, no control characters.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// The contract's JSON, one line.
+    pub json: String,
+}
+
+/// Renders a notification and what was folded into it, oldest first.
+#[must_use]
+pub fn render(notification: &Notification, folded: &[&Event]) -> Rendered {
+    let subject = subject(notification, folded.len());
+    let text = text(notification, folded);
+    let json = json(notification, &subject, &text);
+    Rendered { subject, text, json }
+}
+
+fn subject(notification: &Notification, folded: usize) -> String {
+    let event = &notification.event;
+    let host = strip_control(notification.host.split('.').next().unwrap_or(&notification.host));
+    let more = if folded == 0 { String::new() } else { format!(" (+{folded} more)") };
+    let line = format!("[guardian] {}/{}: {}", cut(&host, HOST_WIDTH), event.process, strip_control(&headline(event)));
+    cut(&line, SUBJECT_MAX - more.len()) + &more
+}
+
+/// What happened, in one phrase.
+fn headline(event: &Event) -> String {
+    let lived = lived_of_target(event.ran_s, event.target_s);
+    let cause = event.cause.as_ref().map(|cause| cause_phrase(cause, &event.signals));
+    let because = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+    let word = event.kind.word();
+    match event.kind {
+        EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Exited => {
+            format!("{word} after {lived}{because}")
+        }
+        EventKind::Stopped => match event.ran_s {
+            Some(_) => format!("stopped after {lived}{because}"),
+            None => "stopped".to_owned(),
+        },
+        EventKind::Tripped => match event.failures {
+            Some(failures) => format!("tripped, guardian gave up after {failures} failures in a row{because}"),
+            None => format!("tripped, guardian gave up restarting it{because}"),
+        },
+        EventKind::Killed => format!("guardian is ending it{because}"),
+        EventKind::Restarted => format!("restarted{because}"),
+        EventKind::HalfOpen => "one more try after the breaker was open".to_owned(),
+        EventKind::Recovered => "recovered".to_owned(),
+        EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
+        EventKind::Test => "this is a test, nothing is wrong".to_owned(),
+        EventKind::Signal => match event.signals.last() {
+            Some(record) => format!("was sent {}", record.signal),
+            None => "was sent a signal".to_owned(),
+        },
+        EventKind::Registered | EventKind::Started | EventKind::AlertDelivered | EventKind::AlertFailed => {
+            word.replace('_', " ")
+        }
+    }
+}
+
+fn text(notification: &Notification, folded: &[&Event]) -> String {
+    let event = &notification.event;
+    let run = event.run.map(|run| format!(", run {run}")).unwrap_or_default();
+    let mut lines = vec![
+        format!("{} on {}{run}: {}", event.process, strip_control(&notification.host), what(event)),
+        String::new(),
+    ];
+    if event.ran_s.is_some() || event.target_s.is_some() {
+        let share = percent_of_target(event.ran_s, event.target_s);
+        let share = share.map(|share| format!(" ({share} %)")).unwrap_or_default();
+        lines.push(format!("Lived:   {}{share}", lived_of_target(event.ran_s, event.target_s)));
+    }
+    if let Some(cause) = &event.cause {
+        lines.push(format!("Cause:   {}", cause_sentence(cause, &event.signals)));
+    }
+    if let Some(by) = &event.by {
+        lines.push(format!("By:      {}", sender_sentence(by)));
+    }
+    if !event.action.is_empty() {
+        lines.push(format!("Now:     {}", strip_control(&event.action)));
+    }
+    if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
+        lines.push(format!("In a row: {failures} failed"));
+    }
+    if !event.detail.is_empty() {
+        lines.push(format!("Note:    {}", strip_control(&event.detail)));
+    }
+    lines.push(format!("When:    {}", event.at));
+    lines.extend(more(folded));
+    let tail = tail(notification);
+    if !tail.is_empty() {
+        lines.push(String::new());
+        lines.push("Last output:".to_owned());
+        lines.extend(tail.iter().map(|line| format!("  {line}")));
+    }
+    lines.push(String::new());
+    lines.extend(look_closer(event));
+    lines.push(format!("id {}", strip_control(&event.id)));
+    lines.join("\n") + "\n"
+}
+
+/// What happened, as the rest of a sentence about the process.
+fn what(event: &Event) -> &'static str {
+    match event.kind {
+        EventKind::Registered => "it came into the registry",
+        EventKind::Started => "it was started",
+        EventKind::Restarted => "guardian started it again",
+        EventKind::Signal => "it was sent a signal",
+        EventKind::Exited => "it ended",
+        EventKind::Premature => "it ended before its time",
+        EventKind::Completed => "it met its target",
+        EventKind::Failed => "it failed",
+        EventKind::Stopped => "it was stopped on request",
+        EventKind::Killed => "guardian is ending it",
+        EventKind::Tripped => "the breaker is open, guardian does NOT restart it for now",
+        EventKind::HalfOpen => "the breaker lets it try once more",
+        EventKind::Recovered => "it is well again",
+        EventKind::Unsupervised => "it lives, but its shim is gone; nobody would record its end",
+        EventKind::AlertDelivered => "an alert reached its sink",
+        EventKind::AlertFailed => "an alert could not be delivered",
+        EventKind::Test => "this is a test that somebody asked for; nothing is wrong",
+    }
+}
+
+/// What older notifications this message speaks for.
+fn more(folded: &[&Event]) -> Option<String> {
+    let (first, last) = (folded.first()?, folded.last()?);
+    let mut kinds: Vec<(EventKind, usize)> = Vec::new();
+    for event in folded {
+        match kinds.iter_mut().find(|(kind, _)| *kind == event.kind) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((event.kind, 1)),
+        }
+    }
+    let kinds = kinds.into_iter().map(|(kind, count)| format!("{count} {}", kind.word())).collect::<Vec<_>>();
+    let (count, kinds) = (folded.len(), kinds.join(", "));
+    Some(if count == 1 {
+        format!("And 1 more at {} ({kinds})", first.at)
+    } else {
+        format!("And {count} more since {} ({kinds}), the last at {}", first.at, last.at)
+    })
+}
+
+/// Commands for somebody who wants to know more.
+fn look_closer(event: &Event) -> Vec<String> {
+    let name = &event.process;
+    match (event.kind, event.run) {
+        (EventKind::Test, _) => Vec::new(),
+        (_, Some(run)) if event.cause.is_some() => vec![format!("Look closer: guardian why {name} --run {run}")],
+        (_, _) => vec![format!("Look closer: guardian status {name}")],
+    }
+}
+
+fn tail(notification: &Notification) -> Vec<String> {
+    let skip = notification.log_tail.len().saturating_sub(TAIL_LINES);
+    notification.log_tail.iter().skip(skip).map(|line| cut(&strip_control(line), TAIL_WIDTH)).collect()
+}
+
+fn json(notification: &Notification, title: &str, text: &str) -> String {
+    let event = &notification.event;
+    json!({
+        "schema": SCHEMA,
+        "id": event.id,
+        "host": notification.host,
+        "at": event.at.to_string(),
+        "severity": event.severity,
+        "process": event.process,
+        "run": event.run,
+        "kind": event.kind,
+        "title": title,
+        "text": text,
+        "cause": event.cause,
+        "verdict": event.verdict,
+        "ran_s": event.ran_s,
+        "target_s": event.target_s,
+        "action": event.action,
+        "log_tail": tail(notification),
+    })
+    .to_string()
+}
+
+/// The contract's environment of a `command` sink; what is not known is empty.
+#[must_use]
+pub fn environment(event: &Event) -> Vec<(&'static str, String)> {
+    let (code, signal) = match &event.cause {
+        Some(Cause::Exited { code }) => (code.to_string(), String::new()),
+        Some(Cause::Signaled { signal, .. }) => (String::new(), signal.to_string()),
+        Some(
+            Cause::TimeLimit { .. }
+            | Cause::SpawnFailed { .. }
+            | Cause::Reboot
+            | Cause::ShimKilled
+            | Cause::Unknown { .. },
+        )
+        | None => (String::new(), String::new()),
+    };
+    vec![
+        ("GUARDIAN_EVENT", event.kind.word().to_owned()),
+        ("GUARDIAN_NAME", event.process.to_string()),
+        ("GUARDIAN_RUN", event.run.map(|run| run.to_string()).unwrap_or_default()),
+        ("GUARDIAN_CAUSE", event.cause.as_ref().map(|cause| cause.kind().to_owned()).unwrap_or_default()),
+        ("GUARDIAN_VERDICT", event.verdict.map(|verdict| verdict.word().to_owned()).unwrap_or_default()),
+        ("GUARDIAN_EXIT_CODE", code),
+        ("GUARDIAN_SIGNAL", signal),
+    ]
+}
+
+#[cfg(test)]
+#[path = "alert_tests.rs"]
+mod tests;

@@ -1,0 +1,6 @@
+//! What people and programs read: values in, text or JSON out.
+//!
+//! Pure: nothing here reads a clock, a file or the environment, and nothing prints.
+
+pub mod alert;
+pub mod words;

@@ -1,0 +1,193 @@
+//! Sentences about ends, causes and senders, shared by alerts, `why` and `status`.
+//!
+//! They say what the evidence says and no more: who is not known is called unknown. Text that came
+//! from outside (names, command lines, output) loses its control characters here.
+
+use std::time::Duration;
+
+use crate::model::ending::{Ancestor, Cause, Sender, SignalRecord, Verdict};
+use crate::model::units::{format_duration, human_duration};
+
+/// The text without anything that moves a cursor, colours, breaks a line or turns the reading
+/// direction: escape sequences go as a whole, a tab becomes a space.
+#[must_use]
+pub fn strip_control(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\t' => clean.push(' '),
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {}
+            c if c.is_control() => {}
+            c => clean.push(c),
+        }
+    }
+    clean
+}
+
+fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match chars.peek() {
+        // CSI: parameters, then one final byte.
+        Some('[') => {
+            chars.next();
+            while chars.next_if(|c| matches!(c, '\u{20}'..='\u{3f}')).is_some() {}
+            chars.next_if(|c| matches!(c, '\u{40}'..='\u{7e}'));
+        }
+        // OSC: up to BEL or the string terminator; only within what is plainly its text.
+        Some(']') => {
+            while chars.next_if(|c| !matches!(c, '\u{7}' | '\u{1b}' | '\n')).is_some() {}
+            if chars.next_if(|c| matches!(c, '\u{7}' | '\u{1b}')) == Some('\u{1b}') {
+                chars.next_if_eq(&'\\');
+            }
+        }
+        Some(_) | None => {}
+    }
+}
+
+/// The first `max` characters; where some are missing the last is `…`.
+#[must_use]
+pub fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A sender in short: `node, pid 99`; its name when it could be read, always its pid.
+#[must_use]
+pub fn sender_phrase(sender: &Sender) -> String {
+    match &sender.comm {
+        Some(comm) => format!("{}, pid {}", strip_control(comm), sender.pid),
+        None => format!("pid {}, gone before it could be named", sender.pid),
+    }
+}
+
+/// A sender in full: name, pid, user id, command line, and the chain of its parents.
+#[must_use]
+pub fn sender_sentence(sender: &Sender) -> String {
+    let mut text = match &sender.comm {
+        Some(comm) => format!("{} (pid {}, user {})", strip_control(comm), sender.pid, sender.uid),
+        None => format!("pid {} of user {}, gone before it could be named", sender.pid, sender.uid),
+    };
+    if let Some(cmdline) = &sender.cmdline {
+        text.push_str(&format!(", command `{}`", strip_control(cmdline)));
+    }
+    if !sender.parents.is_empty() {
+        let chain = sender.parents.iter().map(|Ancestor { pid, comm }| format!("{} {pid}", strip_control(comm)));
+        text.push_str(&format!(", started by {}", chain.collect::<Vec<_>>().join(" < ")));
+    }
+    text
+}
+
+/// The signal that matters for this cause: the one that ended the run, else the last one seen.
+#[must_use]
+pub fn telling_signal<'s>(cause: &Cause, signals: &'s [SignalRecord]) -> Option<&'s SignalRecord> {
+    match cause {
+        Cause::Signaled { signal, .. } => signals.iter().rev().find(|record| record.signal == *signal),
+        Cause::Exited { .. }
+        | Cause::TimeLimit { .. }
+        | Cause::SpawnFailed { .. }
+        | Cause::Reboot
+        | Cause::ShimKilled
+        | Cause::Unknown { .. } => signals.last(),
+    }
+}
+
+fn from(record: &SignalRecord, sender: fn(&Sender) -> String) -> String {
+    match &record.sender {
+        Some(who) => format!("{} from {}", record.signal, sender(who)),
+        None => format!("{} from the kernel", record.signal),
+    }
+}
+
+/// A cause for a subject line: `exit 0 after SIGTERM from node, pid 99`.
+#[must_use]
+pub fn cause_phrase(cause: &Cause, signals: &[SignalRecord]) -> String {
+    let record = telling_signal(cause, signals);
+    let after = |what: String| match record {
+        Some(record) => format!("{what} after {}", from(record, sender_phrase)),
+        None => what,
+    };
+    match cause {
+        Cause::Exited { code } => after(format!("exit {code}")),
+        Cause::Signaled { signal, .. } => match record {
+            Some(record) => from(record, sender_phrase),
+            None => format!("{signal} from an unknown sender"),
+        },
+        Cause::TimeLimit { limit_s } => format!("time limit of {}", seconds(*limit_s)),
+        Cause::SpawnFailed { what, .. } => format!("cannot start: {}", strip_control(what)),
+        Cause::Reboot => "reboot".to_owned(),
+        Cause::ShimKilled => after("process and shim both gone, no record of the end".to_owned()),
+        Cause::Unknown { .. } => after("cause unknown".to_owned()),
+    }
+}
+
+/// A cause as a whole sentence without its period, with everything known of who sent the signal.
+#[must_use]
+pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
+    let record = telling_signal(cause, signals);
+    let after = |what: String| match record {
+        Some(record) => format!("{what}, after {}", from(record, sender_sentence)),
+        None => what,
+    };
+    match cause {
+        Cause::Exited { code } => after(format!("it exited with code {code}")),
+        Cause::Signaled { signal, core_dumped } => {
+            let core = if *core_dumped { ", core dumped" } else { "" };
+            match record {
+                Some(record) => format!("it was ended by {}{core}", from(record, sender_sentence)),
+                None => format!("it was ended by {signal}{core}; nothing shows who sent it"),
+            }
+        }
+        Cause::TimeLimit { limit_s } => format!("guardian ended it at its time limit of {}", seconds(*limit_s)),
+        Cause::SpawnFailed { errno, what } => {
+            format!("it could not be started: {} (error {errno})", strip_control(what))
+        }
+        Cause::Reboot => "the machine went down under it".to_owned(),
+        Cause::ShimKilled => {
+            after("its shim was killed, the process is gone too, and nothing recorded how it ended".to_owned())
+        }
+        Cause::Unknown { why } => after(format!("how it ended is not known: {}", strip_control(why))),
+    }
+}
+
+fn seconds(secs: u64) -> String {
+    format_duration(Duration::from_secs(secs))
+}
+
+/// `3s of 8h`, `1h 02m`, `an unknown time of 8h`: how long a run lived, against its target where
+/// that is a duration.
+#[must_use]
+pub fn lived_of_target(ran_s: Option<f64>, target_s: Option<u64>) -> String {
+    let ran = match ran_s.and_then(|ran| Duration::try_from_secs_f64(ran).ok()) {
+        Some(ran) => human_duration(ran),
+        None => "an unknown time".to_owned(),
+    };
+    match target_s {
+        Some(target) => format!("{ran} of {}", seconds(target)),
+        None => ran,
+    }
+}
+
+/// The share of its target that a run lived, in whole percent; `None`: one of them is not known.
+#[must_use]
+pub fn percent_of_target(ran_s: Option<f64>, target_s: Option<u64>) -> Option<u64> {
+    let ran = Duration::try_from_secs_f64(ran_s?).ok()?;
+    ran.as_secs().saturating_mul(100).checked_div(target_s?)
+}
+
+/// What a verdict means, as the rest of a sentence about the process.
+#[must_use]
+pub fn verdict_phrase(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Completed => "met its target",
+        Verdict::Premature => "ended before its time",
+        Verdict::Failed => "failed",
+        Verdict::Stopped => "was stopped on request",
+    }
+}
+
+#[cfg(test)]
+#[path = "words_tests.rs"]
+mod tests;
