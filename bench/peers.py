@@ -4,17 +4,21 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from measure import NOTHING, activity, children_of, kill, median, pss_kib, stamp_after, stamps, timed, wait_for
+from measure import NOTHING, activity, children_of, kill, median, now, pss_kib, stamp_after, stamps, timed, wait_for
+
+# Both hold back a service that began less than a second ago.
+PAUSE_S = 1.2
 
 
 class Peer:
     """A supervision tree over service directories; a subclass names its programs."""
 
-    name = scanner = supervisor = ""
+    name = supervisor = ""
+    scanner = ()
 
     @classmethod
     def installed(cls):
-        return all(shutil.which(program) for program in (cls.scanner, cls.supervisor))
+        return all(shutil.which(program) for program in (cls.scanner[0], cls.supervisor))
 
     def __init__(self, work, programs):
         self.work = Path(work) / self.name
@@ -37,8 +41,8 @@ class Peer:
     def stamps(self, name):
         return self.work / f"{name}.stamps"
 
-    def begin(self):
-        self.root = subprocess.Popen([self.scanner, self.scan], stdin=NOTHING, stdout=NOTHING, stderr=NOTHING)
+    def __enter__(self):
+        self.root = subprocess.Popen([*self.scanner, self.scan], stdin=NOTHING, stdout=NOTHING, stderr=NOTHING)
 
     def supervisors(self):
         return [pid for pid in children_of(self.root.pid) if self.is_supervisor(pid)]
@@ -49,7 +53,7 @@ class Peer:
         except FileNotFoundError:
             return False
 
-    def end(self):
+    def __exit__(self, *_):
         """Supervisors first, so that nothing comes back, then what they watched."""
         supervisors = self.supervisors()
         watched = [child for pid in supervisors for child in children_of(pid)]
@@ -71,7 +75,7 @@ class Peer:
 
 
 class Runit(Peer):
-    name, scanner, supervisor = "runit", "runsvdir", "runsv"
+    name, scanner, supervisor = "runit", ("runsvdir",), "runsv"
 
     def start(self, name):
         return timed(["sv", "start", self.scan / name])
@@ -87,7 +91,7 @@ class Runit(Peer):
 
 
 class S6(Peer):
-    name, scanner, supervisor = "s6", "s6-svscan", "s6-supervise"
+    name, scanner, supervisor = "s6", ("s6-svscan", "-c", "2000"), "s6-supervise"
 
     def start(self, name):
         return timed(["s6-svc", "-uwu", self.scan / name])
@@ -108,29 +112,34 @@ ALL = [Runit, S6]
 
 def measure(kind, work, programs, rounds, idle_s, sleep):
     """Figures of one peer, by the names of the rows."""
-    figures = {}
     peer = kind(work, programs)
     peer.define("one", up=False)
-    peer.begin()
+    with peer:
+        return single(peer, rounds, sleep) | many(kind, work, programs, idle_s, sleep)
+
+
+def single(peer, rounds, sleep):
+    """Start, and restart after a kill, of one."""
+    figures, firsts, returns, pushes = {}, [], [], []
     control = {"runit": "supervise/ok", "s6": "supervise/control"}[peer.name]
     wait_for(f"{peer.name} watches", (peer.scan / "one" / control).exists)
-    firsts, returns, pushes = [], [], []
-    for _ in range(rounds):
+    fewer = max(5, rounds // 4)
+    for _ in range(fewer):
         had = len(stamps(peer.stamps("one")))
         at, ended, _ = peer.start("one")
         firsts.append(stamp_after(peer.stamps("one"), had) - at)
         returns.append(ended - at)
+        sleep(PAUSE_S)
         peer.stop("one")
+        sleep(PAUSE_S)
     peer.start("one")
-    for _ in range(max(5, rounds // 4)):
-        sleep(1.2)  # both hold back a service that lived for less than a second
+    for _ in range(fewer):
+        sleep(PAUSE_S)
         had = len(stamps(peer.stamps("one")))
         at = kill(peer.service_pid("one"))
         pushes.append(stamp_after(peer.stamps("one"), had) - at)
     figures["start_first"], figures["start_returned"] = median(firsts) / 1e6, median(returns) / 1e6
     figures["push"] = median(pushes) / 1e6
-    peer.end()
-    figures |= many(kind, work, programs, idle_s, sleep)
     return figures
 
 
@@ -142,23 +151,22 @@ def many(kind, work, programs, idle_s, sleep):
         names = [f"p{number}" for number in range(count)]
         for name in names:
             peer.define(name, up=True)
-        at, _, _ = timed(["true"])
-        peer.begin()
-        wait_for(f"{count} under {peer.name}", lambda: all(stamps(peer.stamps(name)) for name in names), pause=0.05)
-        if count == 1000:
-            figures["bring_up"] = (max(stamps(peer.stamps(name))[0] for name in names) - at) / 1e9
-        else:
-            pids = peer.supervisors()
-            totals[count] = sum(map(pss_kib, pids))
-        if count == 110:
-            before = activity(pids[:100])
-            sleep(idle_s)
-            after = activity(pids[:100])
-            figures["idle"] = tuple(b - a for a, b in zip(before, after))
-        for number, key in ((1, "status_1"), (100, "status_100"), (1000, "status_1000")):
-            run = peer.status(names[:number]) if number <= count else None
-            if run:
-                figures[key] = (run[1] - run[0]) / 1e6
-        peer.end()
+        at = now()
+        with peer:
+            wait_for(f"{count} under {peer.name}", lambda: all(stamps(peer.stamps(name)) for name in names), pause=0.05)
+            if count == 1000:
+                figures["bring_up"] = (max(stamps(peer.stamps(name))[0] for name in names) - at) / 1e9
+            else:
+                totals[count] = sum(map(pss_kib, peer.supervisors()))
+            if count == 110:
+                pids = peer.supervisors()[:100]
+                before = activity(pids)
+                sleep(idle_s)
+                cpu, switches = (b - a for a, b in zip(before, activity(pids)))
+                figures["idle_cpu"], figures["idle_switches"] = cpu / 1e6, switches
+            for number in (1, 100, 1000):
+                run = peer.status(names[:number]) if number <= count else None
+                if run:
+                    figures[f"status_{number}"] = (run[1] - run[0]) / 1e6
     figures["memory"] = (totals[110] - totals[10]) / 100
     return figures
