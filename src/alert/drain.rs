@@ -245,3 +245,7 @@ fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "drain_tests.rs"]
+mod tests;

@@ -173,3 +173,7 @@ fn transact(
     }
     Outcome::Delivered { reply, refused }
 }
+
+#[cfg(test)]
+#[path = "email_tests.rs"]
+mod tests;

@@ -119,3 +119,7 @@ fn explain(error: &ureq::Error) -> Outcome {
         | _ => Outcome::failed("the request failed"),
     }
 }
+
+#[cfg(test)]
+#[path = "webhook_tests.rs"]
+mod tests;

@@ -203,3 +203,82 @@ fn absolute(option: &str, path: &str, here: &Path) -> Result<String, Error> {
     let plain: std::path::PathBuf = whole.components().collect();
     text(option, plain.as_os_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+    use crate::registry::edit::{Replace, insert};
+    use crate::registry::{Context, Parsed, parse};
+
+    fn parsed<S: Into<OsString> + Clone>(arguments: &[S]) -> Result<SpecArgs, clap::Error> {
+        let command = SpecArgs::augment_args(Command::new("register").no_binary_name(true));
+        let matches = command.try_get_matches_from(arguments.iter().cloned())?;
+        SpecArgs::from_arg_matches(&matches)
+    }
+
+    fn draft(line: &str) -> Draft {
+        let words = shlex::split(line).unwrap();
+        parsed(&words).unwrap().draft(Path::new("/here")).unwrap()
+    }
+
+    fn registry(draft: &Draft) -> Parsed {
+        let edited = insert("", &"x".parse().unwrap(), draft, Replace::Refuse, &Context::default()).unwrap();
+        parse(&edited.text, &Context::default())
+    }
+
+    #[test]
+    fn the_command_itself_is_sound() {
+        SpecArgs::augment_args(Command::new("register")).debug_assert();
+    }
+
+    #[test]
+    fn every_key_but_the_command_is_an_option() {
+        let command = SpecArgs::augment_args(Command::new("register"));
+        for key in options() {
+            assert!(command.get_arguments().any(|arg| arg.get_long() == Some(&key.option())), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn one_argument_is_a_shell_line_and_several_are_executed_as_they_are() {
+        assert_eq!(draft("-- 'a | b'").get("shell"), Some(&Value::Text("a | b".into())));
+        assert_eq!(draft("-- a '| b'").get("command"), Some(&Value::Texts(vec!["a".into(), "| b".into()])));
+    }
+
+    #[test]
+    fn options_become_the_keys_of_the_same_name() {
+        let draft = draft(
+            "--target 8h --tolerance 0.5 --stop-at-target --success-codes 0,3 --success-codes 4 --env A=1 --env B=x=y \
+             --cwd sub --stop-signal INT --clean-env=false --max-failures 0 --restart on_failure --pass-env P,Q -- x y",
+        );
+        let spec = registry(&draft).registry.processes.into_values().next().unwrap().spec;
+        assert_eq!((spec.success_codes, spec.stop_signal, spec.max_failures), (vec![0, 3, 4], 2, 0));
+        assert_eq!((spec.env["A"].as_str(), spec.env["B"].as_str()), ("1", "x=y"));
+        assert_eq!((spec.cwd.as_deref(), spec.pass_env.len()), (Some("/here/sub"), 2));
+        assert!(spec.stop_at_target && !spec.clean_env);
+    }
+
+    #[test]
+    fn arguments_that_no_registry_can_hold_are_refused() {
+        let latin = OsString::from_vec(b"\xe4".to_vec());
+        let error = parsed(&["--".into(), "x".into(), latin]).unwrap().draft(Path::new("/")).unwrap_err();
+        assert!(error.code == Code::Usage && error.message.contains("not UTF-8"), "{error}");
+        let nul = parsed(&["--", "x", "a\0b"]).unwrap().draft(Path::new("/")).unwrap_err();
+        assert!(nul.message.contains("NUL"), "{nul}");
+    }
+
+    #[test]
+    fn values_that_cannot_be_one_are_refused_with_the_option_that_had_them() {
+        for line in
+            ["--env A -- x y", "--max-failures many -- x y", "--tolerance half -- x y", "--success-codes x -- x y"]
+        {
+            let error = parsed(&shlex::split(line).unwrap()).unwrap().draft(Path::new("/")).unwrap_err();
+            assert!(error.code == Code::Usage && error.message.starts_with("--"), "{line}: {error}");
+        }
+        for line in ["--restart sometimes -- x", "--grace 1s --grace 2s -- x", "--grace 5s"] {
+            assert!(parsed(&shlex::split(line).unwrap()).is_err(), "{line}");
+        }
+    }
+}

@@ -8,6 +8,8 @@ pub mod ending;
 pub mod event;
 pub mod evidence;
 pub mod name;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod signal;
 pub mod sink;
 pub mod spec;

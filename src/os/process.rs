@@ -102,6 +102,12 @@ pub fn marked<'a>(table: &'a [Process], marks: &[String]) -> Vec<&'a Process> {
     table.iter().filter(|process| !process.zombie && platform::environment_has(process.pid, marks)).collect()
 }
 
+/// Whether `pid` is a pass that a shim started: its command line says so.
+#[must_use]
+pub fn is_pass(pid: i32) -> bool {
+    platform::cmdline(pid, CMDLINE_MAX).is_some_and(|line| line.starts_with("guardian healthcheck "))
+}
+
 /// Who `pid` is, as much as can be read before it is gone.
 #[must_use]
 pub fn describe(pid: i32, uid: u32) -> Sender {

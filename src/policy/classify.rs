@@ -11,6 +11,8 @@ use crate::model::time::{Stamp, Wall};
 /// What is so of an open run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Standing {
+    /// Its start was committed but not carried out: nobody has written down anything of it.
+    NeverBegan,
     /// Its shim lives; the program may not have been executed yet.
     Starting,
     /// Shim and program live.
@@ -51,6 +53,11 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
     if open.since.boot != evidence.now.boot {
         return Standing::Ended(found);
     }
+    let nobody = match &evidence.record {
+        Recorded::Missing => true,
+        Recorded::Read(record) => record.shim.is_none() && record.main.is_none() && record.spawn_failure.is_none(),
+        Recorded::Unreadable(_) => false,
+    };
     let recorded_end = matches!(&evidence.record, Recorded::Read(r) if r.end.is_some() || r.spawn_failure.is_some());
     match (evidence.shim_lock, evidence.main, evidence.tree_lock) {
         (Lock::Unknown, _, _) => Standing::Uncertain("the shim's lock cannot be asked"),
@@ -60,6 +67,7 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
             Recorded::Read(_) | Recorded::Missing => Standing::Starting,
             Recorded::Unreadable(_) => Standing::Running,
         },
+        (Lock::Free, _, Lock::Free) if nobody => Standing::NeverBegan,
         (Lock::Free, _, _) if recorded_end => Standing::Ended(found),
         (Lock::Free, Life::Alive, _) => Standing::Unsupervised,
         (Lock::Free, Life::Unknown, _) => Standing::Uncertain("whether the main process lives cannot be asked"),

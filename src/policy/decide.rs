@@ -71,6 +71,8 @@ pub fn decide(look: Look<'_>) -> Decision {
             next.standing = Some(standing.clone());
             match standing {
                 Standing::Ended(found) => settle(&mut next, open, found),
+                Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
+                Standing::NeverBegan => next.state.phase = Phase::Stopped,
                 Standing::Starting | Standing::Running => running(&mut next, open, evidence),
                 Standing::Unsupervised => unsupervised(&mut next, open, evidence),
                 Standing::Remnants => remnants(&mut next, open),

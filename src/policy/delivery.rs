@@ -268,3 +268,7 @@ pub fn retry_after(attempts: u32, id: &str) -> Duration {
 pub fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

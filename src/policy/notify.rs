@@ -140,3 +140,7 @@ pub fn matches(glob: &str, text: &str) -> bool {
     }
     glob[g..].iter().all(|byte| *byte == b'*')
 }
+
+#[cfg(test)]
+#[path = "notify_tests.rs"]
+mod tests;

@@ -101,11 +101,9 @@ pub fn insert(
     context: &Context,
 ) -> Result<Edited, EditError> {
     let alone = parse(&append("", name, draft), context);
-    // Sinks are elsewhere in the text: whether `notify` names one shows only in the whole.
-    let invalid: Vec<_> =
-        alone.problems.into_iter().filter(|problem| !problem.message.starts_with("`notify`: there")).collect();
-    if !invalid.is_empty() {
-        return Err(EditError::Invalid(invalid));
+    // Sinks are elsewhere in the text, so an unknown one is no reason here; it does not drop the entry.
+    if alone.registry.processes.is_empty() {
+        return Err(EditError::Invalid(alone.problems));
     }
     let before = parse(text, context);
     if !before.is_toml {
@@ -310,3 +308,7 @@ fn same(old: &Item, new: &toml_edit::Value) -> bool {
     };
     old.is_some() && old == plain(format!("v = {new}\n"))
 }
+
+#[cfg(test)]
+#[path = "edit_tests.rs"]
+mod tests;

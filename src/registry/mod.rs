@@ -14,6 +14,8 @@ pub mod reference;
 pub mod show;
 mod sink;
 pub mod sink_keys;
+#[cfg(test)]
+mod tests;
 pub mod value;
 
 use std::collections::BTreeMap;

@@ -55,12 +55,14 @@ impl<'t> Lines<'t> {
 /// The word of `known` that `word` was most likely meant to be.
 pub(super) fn similar<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.to_lowercase().replace('-', "_");
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro(&word, &candidate.replace('-', "_")), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
+    let likeness = |candidate: &str| {
+        let candidate = candidate.replace('-', "_");
+        let slip = word.len() > 2 && strsim::osa_distance(&word, &candidate) == 1;
+        if slip { 1.0 } else { strsim::jaro(&word, &candidate) }
+    };
+    let scored = known.into_iter().map(|candidate| (likeness(candidate), candidate));
+    let best = scored.filter(|(score, _)| *score > 0.75).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

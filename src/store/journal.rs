@@ -16,6 +16,7 @@ use crate::model::name::Name;
 
 use super::atomic;
 use super::paths::Paths;
+use super::record::Durable;
 
 /// Size at which the journal of one process is turned over; so at most twice this is kept.
 const TURN_OVER: u64 = 4 << 20;
@@ -30,11 +31,11 @@ fn older(path: &Path) -> PathBuf {
     path.with_extension("jsonl.1")
 }
 
-/// Appends `events`; on the disk when this returns. The lock of `name` is held by the caller.
+/// Appends `events`; with `Durable::Yes` they are on the disk when this returns. The lock of `name` is held by the caller.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn append(paths: &Paths, name: &Name, events: &[Event]) -> Result<(), Error> {
+pub fn append(paths: &Paths, name: &Name, events: &[Event], durable: Durable) -> Result<(), Error> {
     if events.is_empty() {
         return Ok(());
     }
@@ -50,7 +51,10 @@ pub fn append(paths: &Paths, name: &Name, events: &[Event]) -> Result<(), Error>
             .map_err(|error| Error::new(Code::Bug, "bug", format!("event cannot be written down: {error}")))?;
         bytes.push(b'\n');
     }
-    file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(fail)?;
+    file.write_all(&bytes).map_err(fail)?;
+    if durable == Durable::Yes {
+        file.sync_data().map_err(fail)?;
+    }
     if file.metadata().map_err(fail)?.len() > TURN_OVER {
         fs::rename(&path, older(&path)).map_err(fail)?;
     }

@@ -219,3 +219,7 @@ fn read(path: &Path) -> Result<Option<Entry>, String> {
     }
     Ok(Some(entry))
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

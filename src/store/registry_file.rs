@@ -240,3 +240,7 @@ pub fn invalid(path: &Path, problems: &[Problem]) -> Error {
     };
     Error::new(Code::Config, "registry_invalid", message).hint(hint)
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -1,0 +1,219 @@
+//! The pass: look at every process, do what follows, then deliver what is to be told.
+//!
+//! Started by cron for all names, by a shim for its own. All triggers run this very code, and any
+//! number of passes at once is harmless: each process is changed under its own lock, and what a
+//! pass finds taken it leaves to whoever has it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alert::drain::{self, Drained};
+use crate::context::Context;
+use crate::error::{Code, Error};
+use crate::model::ending::Verdict;
+use crate::model::name::Name;
+use crate::model::state::{Phase, State};
+use crate::model::time::{Stamp, Wall};
+use crate::policy::classify::Standing;
+use crate::policy::decide::{Act, Decision};
+use crate::registry::Registry;
+use crate::store::paths::Paths;
+use crate::store::{atomic, state};
+use crate::supervise::{Held, Outcome, consider, now};
+use crate::view::status::State as Word;
+
+/// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
+const DELIVERY: Duration = Duration::from_secs(25);
+
+/// Whether a pass changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It does what follows.
+    Act,
+    /// It says what it would do.
+    DryRun,
+}
+
+/// What a pass found and did about one process.
+#[derive(Debug)]
+pub struct Checked {
+    /// Its name.
+    pub name: Name,
+    /// Where it stands now.
+    pub state: Word,
+    /// Verdict on the last run that ended.
+    pub verdict: Option<Verdict>,
+    /// What was done, in the contract's words.
+    pub actions: Vec<&'static str>,
+    /// Whether it was as desired when the pass came.
+    pub as_desired: bool,
+    /// When something would next become true.
+    pub deadline: Option<Stamp>,
+}
+
+/// What a pass found and did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// One for each process.
+    pub checked: Vec<Checked>,
+    /// Notifications queued.
+    pub queued: usize,
+    /// What failed; the rest was done.
+    pub errors: Vec<Error>,
+}
+
+/// Checks `names` one after the other.
+#[must_use]
+pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> Report {
+    let mut report = Report::default();
+    for name in names {
+        match check(ctx, registry, name, mode, &mut report) {
+            Ok(Some(checked)) => report.checked.push(checked),
+            Ok(None) => {}
+            Err(error) => report.errors.push(error.about(name)),
+        }
+    }
+    report
+}
+
+/// Checks one process. First without its lock: most of the time nothing follows.
+fn check(
+    ctx: &Context,
+    registry: &Registry,
+    name: &Name,
+    mode: Mode,
+    report: &mut Report,
+) -> Result<Option<Checked>, Error> {
+    let Some(entry) = registry.processes.get(name) else { return Ok(None) };
+    let now = now()?;
+    let Some(state) = state::load(&ctx.paths, name)? else {
+        return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true)));
+    };
+    let first = consider(ctx, name, &entry.spec, &state, &now);
+    let as_desired = is_as_desired(&state, &first);
+    let quiet = !first.changed && first.act == Act::None && state.pending.is_empty();
+    if quiet || mode == Mode::DryRun {
+        let word = Word::of(&first);
+        let outcome = Outcome { actions: first.actions, deadline: first.deadline, ..Outcome::default() };
+        return Ok(Some(Checked::new(name, word, first.state.last.map(|last| last.verdict), outcome, as_desired)));
+    }
+    let Some(mut held) = Held::try_take(ctx, name, &entry.spec, &registry.sinks)? else {
+        let outcome = Outcome { actions: vec!["busy"], ..Outcome::default() };
+        return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
+    };
+    Ok(Some(advance(&mut held, as_desired, report)?))
+}
+
+/// Does what follows for one process that is held, and reports it.
+fn advance(held: &mut Held<'_>, as_desired: bool, report: &mut Report) -> Result<Checked, Error> {
+    let mut outcome = held.advance()?;
+    report.errors.append(&mut outcome.errors);
+    report.queued += outcome.queued;
+    let after = consider(held.ctx, held.name, held.spec, &held.state, &now()?);
+    let verdict = held.state.last.as_ref().map(|last| last.verdict);
+    Ok(Checked::new(held.name, Word::of(&after), verdict, outcome, as_desired))
+}
+
+/// A pass for one name on behalf of the shim of `run`: waits for the process's lock, so that a death is
+/// never left to somebody who looked before it. Returns when something would next become true, unless
+/// another run has begun, whose own shim waits for that.
+///
+/// # Errors
+/// Lock or state cannot be used.
+pub fn push(ctx: &Context, registry: &Registry, name: &Name, run: u64, report: &mut Report) -> Result<Option<Stamp>, Error> {
+    let Some(entry) = registry.processes.get(name) else { return Ok(None) };
+    let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
+    let checked = advance(&mut held, true, report)?;
+    let mine = held.state.run == run;
+    let deadline = checked.deadline.clone().filter(|_| mine);
+    report.checked.push(checked);
+    Ok(deadline)
+}
+
+impl Checked {
+    fn new(name: &Name, state: Word, verdict: Option<Verdict>, outcome: Outcome, as_desired: bool) -> Self {
+        Self { name: name.clone(), state, verdict, actions: outcome.actions, as_desired, deadline: outcome.deadline }
+    }
+}
+
+/// Whether a process is as the operator asked for: down when down was asked for, else up or done.
+#[must_use]
+pub fn is_as_desired(state: &State, decision: &Decision) -> bool {
+    match (&state.phase, &decision.standing) {
+        (Phase::Open(open), Some(Standing::Running | Standing::Starting)) => {
+            open.stopping.as_ref().is_none_or(|stopping| stopping.reason == crate::model::ending::StopReason::Target)
+        }
+        (Phase::Open(_), _) => false,
+        (Phase::New | Phase::Completed | Phase::Stopped, _) => true,
+        (Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead, _) => false,
+    }
+}
+
+/// Delivers what is due to the sinks of `registry`.
+///
+/// # Errors
+/// The outbox cannot be used.
+pub fn deliver(ctx: &Context, registry: &Registry) -> Result<Drained, Error> {
+    drain::drain(&ctx.paths, &registry.sinks, DELIVERY)
+}
+
+/// When the last pass over all processes ran.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LastPass {
+    /// When it ended.
+    pub at: Wall,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// Notes that a pass over all processes ran.
+///
+/// # Errors
+/// It cannot be written.
+pub fn note(paths: &Paths, last: &LastPass) -> Result<(), Error> {
+    atomic::make_dir(&paths.state)?;
+    let bytes = serde_json::to_vec(last)
+        .map_err(|error| Error::new(Code::Bug, "bug", format!("the last pass cannot be written down: {error}")))?;
+    atomic::replace_unsynced_dir(&paths.last_pass(), &bytes)
+}
+
+/// When the last pass over all processes ran; `None`: never, or it cannot be told.
+///
+/// # Errors
+/// The note is there and cannot be read.
+pub fn last(paths: &Paths) -> Result<Option<LastPass>, Error> {
+    let Some(bytes) = atomic::read_if_there(&paths.last_pass())? else { return Ok(None) };
+    // A note that is damaged says nothing: the next pass writes it anew.
+    Ok(serde_json::from_slice(&bytes).ok())
+}
+
+/// Names that are to be looked at: the ones asked for, else all of the registry.
+///
+/// # Errors
+/// One that was asked for is not registered.
+pub fn names(registry: &Registry, asked: &[Name]) -> Result<Vec<Name>, Error> {
+    if asked.is_empty() {
+        return Ok(registry.processes.keys().cloned().collect());
+    }
+    for name in asked {
+        if !registry.processes.contains_key(name) {
+            return Err(unknown(registry, name));
+        }
+    }
+    let unique: BTreeMap<&Name, ()> = asked.iter().map(|name| (name, ())).collect();
+    Ok(unique.into_keys().cloned().collect())
+}
+
+/// The error for a name that is not registered, with the one that was probably meant.
+#[must_use]
+pub fn unknown(registry: &Registry, name: &Name) -> Error {
+    let similar = registry
+        .processes
+        .keys()
+        .map(|known| (strsim::damerau_levenshtein(known.as_str(), name.as_str()), known))
+        .min()
+        .filter(|(distance, _)| *distance <= 2);
+    Error::not_registered(name, similar.map(|(_, known)| known))
+}

@@ -1,0 +1,255 @@
+//! Starting a run: from a committed state to a program that runs under its shim, or the true reason why not.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::context::Context;
+use crate::error::{Code, Error};
+use crate::model::evidence::{SpawnFailure, SpawnStep};
+use crate::model::name::Name;
+use crate::model::sink::{SecretSource, Sink, SinkKind};
+use crate::model::spec::{Leftover, Spec, Target};
+use crate::model::state::OpenRun;
+use crate::os::clock;
+use crate::os::spawn::{Report, ShimFiles, anonymous_file, detach_shim};
+use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
+use crate::store::environment::{self, Snapshot};
+use crate::store::launch::Launch;
+use crate::store::record::{self, Durable, Line};
+use crate::store::{atomic, paths::Paths};
+
+/// What a program finds in PATH when its environment has none (POSIX leaves it to the system).
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What became of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Launched {
+    /// The program runs.
+    Started {
+        /// Its pid.
+        pid: i32,
+        /// Why its signals are not traced although that was asked for.
+        untraced: Option<i32>,
+    },
+    /// It does not; the run's record says why.
+    Failed {
+        /// The step that failed.
+        step: SpawnStep,
+        /// The system's error number.
+        errno: i32,
+    },
+}
+
+/// Size of the log of `name` now: where the output of the next run begins.
+///
+/// # Errors
+/// The log is there and cannot be asked.
+pub fn log_size(paths: &Paths, name: &Name) -> Result<u64, Error> {
+    let path = paths.log(name);
+    match fs::metadata(&path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(Error::io("look at", &path, &error)),
+    }
+}
+
+/// Starts the run that the committed state of `name` has open. The lock of `name` is held by the caller.
+///
+/// # Errors
+/// Something of guardian's own is missing or full; nothing was started. That the program cannot be
+/// started is no error but [`Launched::Failed`].
+pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[Sink]) -> Result<Launched, Error> {
+    let paths = &ctx.paths;
+    let snapshot = environment::load(paths, name)?;
+    let environment = program_environment(ctx, name, spec, open, snapshot.as_ref())?;
+    let (mut record, tree) = record::create(paths, name, open.run)?;
+    let log = open_log(paths, name)?;
+    atomic::remove_if_there(&paths.sentinel(name, "status"))?;
+    let told = tell(ctx, name, spec, open, &environment, snapshot.as_ref())?;
+    let mut file = anonymous_file().map_err(|error| system("make the launch file", &error))?;
+    file.write_all(&told.encode()).map_err(|error| system("write the launch file", &error))?;
+    let files = ShimFiles { launch: &file, log: &log, record: &record, tree: &tree };
+    let exe = text(ctx.exe.as_os_str())?;
+    let argv = [text(OsStr::new(crate::shim::ARGV0))?];
+    let shim_environment = variables(&for_shim(&ctx.environment, &named(spec, sinks)))?;
+    let report =
+        detach_shim(&exe, &argv, &shim_environment, &files).map_err(|error| system("start the shim", &error))?;
+    let launched = read(report);
+    if let Launched::Failed { step, errno } = launched {
+        blame(&mut record, step, errno)?;
+    }
+    drop((record, tree));
+    if let Launched::Started { pid, .. } = launched {
+        atomic::replace_unsynced_dir(&paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())?;
+    }
+    record::forget_oldest(paths, name, open.run)?;
+    Ok(launched)
+}
+
+fn system(what: &str, error: &io::Error) -> Error {
+    Error::new(Code::System, "io", format!("cannot {what}: {error}"))
+}
+
+fn text(value: &OsStr) -> Result<CString, Error> {
+    CString::new(value.as_bytes())
+        .map_err(|_| Error::new(Code::Config, "nul", format!("{} holds a NUL byte", value.display())))
+}
+
+fn texts<'a>(values: impl IntoIterator<Item = &'a String>) -> Result<Vec<CString>, Error> {
+    values.into_iter().map(|value| text(OsStr::new(value))).collect()
+}
+
+fn variables(environment: &Environment) -> Result<Vec<CString>, Error> {
+    let pairs = environment.iter().map(|(name, value)| {
+        let mut pair = name.clone().into_vec();
+        pair.push(b'=');
+        pair.extend(value.as_bytes());
+        text(&OsString::from_vec(pair))
+    });
+    pairs.collect()
+}
+
+fn open_log(paths: &Paths, name: &Name) -> Result<File, Error> {
+    let path = paths.log(name);
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| Error::io("open", &path, &error).about(name))
+}
+
+/// What the shim is told.
+fn tell(
+    ctx: &Context,
+    name: &Name,
+    spec: &Spec,
+    open: &OpenRun,
+    environment: &Environment,
+    snapshot: Option<&Snapshot>,
+) -> Result<Launch<CString>, Error> {
+    let plain = |value: String| text(OsStr::new(&value));
+    let argv = spec.command.argv();
+    let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
+    let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
+    let first = [Some(spec.healthy_after), spec.time_limit, stop_after(spec)].into_iter().flatten().min();
+    Ok(Launch {
+        name: plain(name.to_string())?,
+        run: plain(open.run.to_string())?,
+        exe: text(ctx.exe.as_os_str())?,
+        cwd: text(working_directory(ctx, spec).as_os_str())?,
+        umask: plain(format!("{umask:o}"))?,
+        trace: plain(if spec.trace_signals { "trace".to_owned() } else { String::new() })?,
+        leftover_ms: plain(match spec.leftover {
+            Leftover::Kill => spec.grace.as_millis().to_string(),
+            Leftover::Keep => String::new(),
+        })?,
+        // Measured from the decision to start, so a hair early: the pass then names the exact moment.
+        deadline: plain(first.map(|first| open.since.plus(first).boot_ms.to_string()).unwrap_or_default())?,
+        candidates: candidates(argv.first().map_or("", String::as_str), path)?,
+        argv: texts(&argv)?,
+        environment: variables(environment)?,
+    })
+}
+
+fn stop_after(spec: &Spec) -> Option<std::time::Duration> {
+    match spec.target {
+        Target::For(target) if spec.stop_at_target => Some(target),
+        Target::For(_) | Target::Forever | Target::Exit => None,
+    }
+}
+
+/// The directory that the program is started in.
+#[must_use]
+pub fn working_directory(ctx: &Context, spec: &Spec) -> PathBuf {
+    match (&spec.cwd, &ctx.home) {
+        (Some(cwd), _) => PathBuf::from(cwd),
+        (None, Some(home)) => home.clone(),
+        (None, None) => PathBuf::from("/"),
+    }
+}
+
+/// Paths to try, in order: the one that is named, or one for each directory of PATH.
+fn candidates(program: &str, path: &OsStr) -> Result<Vec<CString>, Error> {
+    if program.contains('/') {
+        return Ok(vec![text(OsStr::new(program))?]);
+    }
+    // An empty element of PATH means the working directory.
+    let join = |dir: &[u8]| match dir {
+        [] => Path::new(".").join(program),
+        dir => Path::new(OsStr::from_bytes(dir)).join(program),
+    };
+    path.as_bytes().split(|byte| *byte == b':').map(|dir| text(join(dir).as_os_str())).collect()
+}
+
+fn program_environment(
+    ctx: &Context,
+    name: &Name,
+    spec: &Spec,
+    open: &OpenRun,
+    snapshot: Option<&Snapshot>,
+) -> Result<Environment, Error> {
+    let paths = &ctx.paths;
+    let base = snapshot.map_or_else(|| unbound(&ctx.environment), |snapshot| snapshot.variables.clone());
+    let file = match &spec.env_file {
+        Some(file) => env_file(name, Path::new(file))?,
+        None => Vec::new(),
+    };
+    let mut own = vec![
+        ("GUARDIAN_NAME", OsString::from(name.as_str())),
+        ("GUARDIAN_RUN", open.run.to_string().into()),
+        ("GUARDIAN_HEARTBEAT_FILE", paths.sentinel(name, "heartbeat").into()),
+        ("GUARDIAN_RESULT_FILE", paths.sentinel(name, "result").into()),
+    ];
+    own.extend(paths.home.iter().map(|home| ("GUARDIAN_HOME", home.clone().into())));
+    if let Target::For(target) = spec.target {
+        own.push(("GUARDIAN_TARGET_S", target.as_secs().to_string().into()));
+    }
+    Ok(compose(spec, &base, &file, &ctx.environment, &own))
+}
+
+fn env_file(name: &Name, path: &Path) -> Result<Vec<(String, String)>, Error> {
+    let text = fs::read_to_string(path).map_err(|error| Error::io("read `env_file`", path, &error).about(name))?;
+    parse_env_file(&text).map_err(|line| {
+        let message = format!("`env_file` `{}` line {line} is not `NAME=value`", path.display());
+        Error::new(Code::Config, "env_file", message).about(name)
+    })
+}
+
+/// Variables of guardian's own environment that this process or a sink names.
+fn named<'a>(spec: &'a Spec, sinks: &'a [Sink]) -> Vec<&'a str> {
+    let secrets = sinks.iter().filter_map(|sink| match &sink.kind {
+        SinkKind::Email { password: Some(SecretSource::Env(name)), .. }
+        | SinkKind::Webhook { url: SecretSource::Env(name), .. } => Some(name.as_str()),
+        SinkKind::Email { .. } | SinkKind::Webhook { .. } | SinkKind::Command { .. } | SinkKind::File { .. } => None,
+    });
+    spec.pass_env.iter().map(String::as_str).chain(secrets).collect()
+}
+
+/// What the shim reports. A shim that ends without a word was killed, or could not be executed as it should.
+fn read(mut report: File) -> Launched {
+    let mut bytes = Vec::new();
+    match report.read_to_end(&mut bytes).ok().and_then(|_| Report::decode(&bytes)) {
+        Some(Report::Started { pid, untraced }) => Launched::Started { pid, untraced },
+        Some(Report::Failed { step, errno }) => Launched::Failed { step, errno },
+        None => Launched::Failed { step: SpawnStep::Fork, errno: libc::EIO },
+    }
+}
+
+/// Writes down why the run never began, where the shim could not.
+fn blame(record: &mut File, step: SpawnStep, errno: i32) -> Result<(), Error> {
+    let mut written = String::new();
+    let at = clock::now().map_err(|error| system("read the clock", &error))?;
+    // The shim appended through the same open file: its end is where reading would go on.
+    let already = record.rewind().and_then(|()| record.read_to_string(&mut written)).is_ok()
+        && written.contains("\"spawn_failed\"");
+    if already {
+        return Ok(());
+    }
+    let line = Line::SpawnFailed { failure: SpawnFailure { errno, step, at } };
+    line.append(record, Durable::Yes).map_err(|error| system("record the failed start", &error))
+}

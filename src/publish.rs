@@ -1,0 +1,75 @@
+//! From committed events to journal and outbox.
+//!
+//! Done after the act, while the lock of the process is held: an event that a crash kept from being
+//! published is still in the state and is published by the next pass. Doing it twice is doing it
+//! once, because ids are derived.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::model::event::{Event, Notification};
+use crate::model::name::Name;
+use crate::model::sink::Sink;
+use crate::model::time::Stamp;
+use crate::policy::notify;
+use crate::store::record::Durable;
+use crate::store::{journal, outbox};
+use crate::view::words::strip_control;
+
+/// Lines of output that go with a notification.
+const TAIL_LINES: usize = 20;
+/// Longest of them, in characters.
+const TAIL_WIDTH: usize = 300;
+/// How much of the log is read for them, in bytes.
+const TAIL_BYTES: u64 = 16 * 1024;
+
+/// Publishes `events` of `name`: all into its journal, and for each run at most one for each sink into the outbox.
+/// Returns how many were queued.
+///
+/// # Errors
+/// Journal or outbox cannot be written; the caller keeps the events.
+pub fn publish(ctx: &Context, name: &Name, events: &[Event], sinks: &[Sink],
+    now: &Stamp,
+    durable: Durable,
+) -> Result<usize, Error> {
+    journal::append(&ctx.paths, name, events, durable)?;
+    let mut runs: BTreeMap<Option<u64>, Vec<Event>> = BTreeMap::new();
+    for event in events {
+        runs.entry(event.run).or_default().push(event.clone());
+    }
+    let mut tail = None;
+    let mut queued = 0;
+    for events in runs.values() {
+        for sink in sinks {
+            let Some(event) = notify::choose(sink, events) else { continue };
+            let log_tail = tail.get_or_insert_with(|| log_tail(ctx, name)).clone();
+            let notification = Notification { event: event.clone(), host: ctx.host.clone(), log_tail };
+            if outbox::put(&ctx.paths, &notification, &sink.name, now)? == outbox::Put::Queued {
+                queued += 1;
+            }
+        }
+    }
+    Ok(queued)
+}
+
+/// The last lines of the output, fit to be shown anywhere. A log that cannot be read has none to show,
+/// and that must not keep the notification back.
+#[must_use]
+pub fn log_tail(ctx: &Context, name: &Name) -> Vec<String> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(ctx.paths.log(name))?;
+        let start = file.metadata()?.len().saturating_sub(TAIL_BYTES);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let Ok(bytes) = read() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let first = lines.len().saturating_sub(TAIL_LINES);
+    lines.iter().skip(first).map(|line| strip_control(line).chars().take(TAIL_WIDTH).collect()).collect()
+}

@@ -1,0 +1,371 @@
+//! Observe, decide, commit, act, publish: one process, under its lock.
+//!
+//! Every trigger and every command that changes a process goes through here: the pass, the death
+//! push, `start`, `stop`.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::context::Context;
+use crate::error::{Code, Error};
+use crate::launch::{self, Launched};
+use crate::model::event::Event;
+use crate::model::evidence::{Evidence, Life, Lock, Recorded, SpawnStep};
+use crate::model::name::Name;
+use crate::model::sink::Sink;
+use crate::model::spec::Spec;
+use crate::model::state::{Phase, State};
+use crate::model::time::{Identity, Stamp};
+use crate::os::{clock, lock, process};
+use crate::policy::classify::Standing;
+use crate::policy::decide::{Act, Decision, Look, decide};
+use crate::publish::publish;
+use crate::store::record::Durable;
+use crate::store::{atomic, record, state};
+
+/// Steps that one look may lead to before the rest is left to the next pass.
+const STEPS: usize = 8;
+
+/// One process, with its state and the right to change it.
+#[derive(Debug)]
+pub struct Held<'a> {
+    /// Surroundings.
+    pub ctx: &'a Context,
+    /// Its name.
+    pub name: &'a Name,
+    /// What the registry says of it.
+    pub spec: &'a Spec,
+    /// Who may be told.
+    pub sinks: &'a [Sink],
+    /// What is remembered; on the disk exactly like this.
+    pub state: State,
+    /// Events of this very moment that a later look would find out as well: told, not committed.
+    announced: Vec<Event>,
+    _lock: lock::Held,
+}
+
+/// What came of a look at one process.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What was done, in the contract's words.
+    pub actions: Vec<&'static str>,
+    /// When something would next become true.
+    pub deadline: Option<Stamp>,
+    /// What became of the last start, if one was made.
+    pub launched: Option<Launched>,
+    /// Notifications queued.
+    pub queued: usize,
+    /// What failed without undoing the rest: publishing, sentinel files.
+    pub errors: Vec<Error>,
+}
+
+/// This moment.
+///
+/// # Errors
+/// A clock cannot be read.
+pub fn now() -> Result<Stamp, Error> {
+    clock::now().map_err(|error| Error::new(Code::System, "clock", format!("cannot read the clock: {error}")))
+}
+
+/// What can be observed of the open run of `name`; `None`: none is open. Takes no lock.
+#[must_use]
+pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option<Evidence> {
+    let run = state.open()?.run;
+    let (record, shim_lock) = record::read(&ctx.paths, name, run);
+    let main = match &record {
+        Recorded::Read(record) => record.main.clone(),
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    // While the shim lives nothing more need be asked: it records the end before it lets go.
+    let (main, tree_lock) = match (shim_lock, main) {
+        (Lock::Held, _) => (Life::Unknown, Lock::Unknown),
+        (Lock::Free | Lock::Unknown, main) => {
+            let life = main.map_or(Life::Gone, |main| process::life(&main, &now.boot));
+            (life, record::tree_lock(&ctx.paths, name, run))
+        }
+    };
+    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record })
+}
+
+/// Decides about `name` without changing anything.
+#[must_use]
+pub fn consider(ctx: &Context, name: &Name, spec: &Spec, state: &State, now: &Stamp) -> Decision {
+    let evidence = observe(ctx, name, state, now);
+    decide(Look { name, spec, state, evidence: evidence.as_ref(), now })
+}
+
+impl<'a> Held<'a> {
+    /// Takes `name` under its lock and reads its state; one that was never seen is new.
+    ///
+    /// # Errors
+    /// Lock or state cannot be used.
+    pub fn take(ctx: &'a Context, name: &'a Name, spec: &'a Spec, sinks: &'a [Sink]) -> Result<Self, Error> {
+        let lock = state::lock(&ctx.paths, name)?;
+        Self::with(ctx, name, spec, sinks, lock)
+    }
+
+    /// The same, unless somebody else has it right now.
+    ///
+    /// # Errors
+    /// Lock or state cannot be used.
+    pub fn try_take(
+        ctx: &'a Context,
+        name: &'a Name,
+        spec: &'a Spec,
+        sinks: &'a [Sink],
+    ) -> Result<Option<Self>, Error> {
+        let lock = state::try_lock(&ctx.paths, name)?;
+        lock.map(|lock| Self::with(ctx, name, spec, sinks, lock)).transpose()
+    }
+
+    fn with(
+        ctx: &'a Context,
+        name: &'a Name,
+        spec: &'a Spec,
+        sinks: &'a [Sink],
+        lock: lock::Held,
+    ) -> Result<Self, Error> {
+        let state = match state::load(&ctx.paths, name)? {
+            Some(state) => state,
+            None => State::new(&now()?),
+        };
+        Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), _lock: lock })
+    }
+
+    /// Looks, and does what follows, until nothing more follows now.
+    ///
+    /// # Errors
+    /// The state cannot be committed, or a start cannot even be tried. What was committed before stands.
+    pub fn advance(&mut self) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        for _ in 0..STEPS {
+            let now = now()?;
+            let decision = consider(self.ctx, self.name, self.spec, &self.state, &now);
+            outcome.deadline.clone_from(&decision.deadline);
+            if !decision.changed && decision.act == Act::None {
+                break;
+            }
+            if self.carry_out(decision, &mut outcome)? == Then::Rest {
+                break;
+            }
+        }
+        self.publish(&mut outcome);
+        Ok(outcome)
+    }
+
+    /// Commits a decision and acts on it.
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub fn carry_out(&mut self, decision: Decision, outcome: &mut Outcome) -> Result<Then, Error> {
+        let Decision { mut state, changed, act, deadline, actions, standing } = decision;
+        if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
+            open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
+        }
+        if changed {
+            state::commit(&self.ctx.paths, self.name, &state)?;
+            let ended = state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
+            self.state = state;
+            if ended {
+                self.leave_status(outcome);
+            }
+        }
+        outcome.actions.extend(actions);
+        outcome.deadline = deadline;
+        match act {
+            Act::None => Ok(Then::Look),
+            Act::Launch => self.launch(outcome),
+            Act::Ask => {
+                self.signal(self.spec.stop_signal, outcome);
+                Ok(Then::Rest)
+            }
+            Act::Kill => {
+                self.signal(libc::SIGKILL, outcome);
+                // With its shim the end is pushed; without it the locks are free as soon as the kernel is done.
+                Ok(if standing == Some(Standing::Remnants) { self.wait_until_gone() } else { Then::Rest })
+            }
+        }
+    }
+
+    /// Starts the open run. A run that could not begin is looked at again at once: it has ended.
+    fn launch(&mut self, outcome: &mut Outcome) -> Result<Then, Error> {
+        let Some(open) = self.state.open().cloned() else { return Ok(Then::Look) };
+        let launched = launch::launch(self.ctx, self.name, self.spec, &open, self.sinks)?;
+        outcome.launched = Some(launched);
+        match launched {
+            Launched::Started { pid, .. } => {
+                // Told now what really happened; the events go out after this.
+                for event in &mut self.state.pending {
+                    if event.action.starts_with("restarting at once") {
+                        event.action = format!("restarted at once as run {} (pid {pid})", open.run);
+                    }
+                }
+                let now = now()?;
+                let decision = consider(self.ctx, self.name, self.spec, &self.state, &now);
+                outcome.deadline = decision.deadline;
+                // The start is told without a commit of its own; the next pass notes that it was.
+                self.announced.extend(decision.state.pending.into_iter().skip(self.state.pending.len()));
+                Ok(Then::Rest)
+            }
+            Launched::Failed { .. } => {
+                self.wait_until_gone();
+                Ok(Then::Look)
+            }
+        }
+    }
+
+    /// The shim that reported a failed start, or the killed remnants, let go of the locks in a moment.
+    fn wait_until_gone(&self) -> Then {
+        let Some(open) = self.state.open() else { return Then::Look };
+        for _ in 0..400 {
+            let (_, shim) = record::read(&self.ctx.paths, self.name, open.run);
+            if shim != Lock::Held && record::tree_lock(&self.ctx.paths, self.name, open.run) != Lock::Held {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        Then::Look
+    }
+
+    /// Journal and outbox get what was committed; then the state lets go of it. What fails is kept for the next pass.
+    pub fn publish(&mut self, outcome: &mut Outcome) {
+        let announced = std::mem::take(&mut self.announced);
+        let committed = !self.state.pending.is_empty();
+        if !committed && announced.is_empty() {
+            return;
+        }
+        let events: Vec<Event> = self.state.pending.iter().cloned().chain(announced).collect();
+        let durable = if committed { Durable::Yes } else { Durable::No };
+        let published = now().and_then(|now| {
+            let queued = publish(self.ctx, self.name, &events, self.sinks, &now, durable)?;
+            if committed {
+                let rest = State { pending: Vec::new(), ..self.state.clone() };
+                state::commit(&self.ctx.paths, self.name, &rest)?;
+                self.state = rest;
+            }
+            Ok(queued)
+        });
+        match published {
+            Ok(queued) => outcome.queued += queued,
+            Err(error) => outcome.errors.push(error),
+        }
+    }
+
+    /// The sentinel files that tell of an end.
+    fn leave_status(&self, outcome: &mut Outcome) {
+        let Some(last) = &self.state.last else { return };
+        let word = match last.verdict {
+            crate::model::ending::Verdict::Completed => "SUCCESS",
+            crate::model::ending::Verdict::Premature
+            | crate::model::ending::Verdict::Failed
+            | crate::model::ending::Verdict::Stopped => "FAILED",
+        };
+        let text = format!("{word}\nverdict {}\ncause {}\nrun {}\n", last.verdict.word(), last.cause.kind(), last.run);
+        let paths = &self.ctx.paths;
+        let left = atomic::replace(&paths.sentinel(self.name, "status"), text.as_bytes())
+            .and_then(|()| atomic::remove_if_there(&paths.sentinel(self.name, "pid")));
+        outcome.errors.extend(left.err());
+    }
+
+    /// Sends `signal` to every process of the open run.
+    pub fn signal(&self, signal: i32, outcome: &mut Outcome) {
+        let sent = self.living().map_err(|error| ("read the process table", error)).and_then(|living| {
+            let boot = clock::boot_id().map_err(|error| ("read the boot id", error))?;
+            for identity in living {
+                process::send(&identity, &boot, signal).map_err(|error| ("signal a process of the run", error))?;
+            }
+            Ok(())
+        });
+        if let Err((what, error)) = sent {
+            outcome.errors.push(Error::new(Code::System, "signal", format!("cannot {what}: {error}")).about(self.name));
+        }
+    }
+
+    /// Every living process of the open run: what descends from its shim or main process, and what carries
+    /// its marks in the environment. Never the shim itself, a pass, or this very process.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    pub fn living(&self) -> io::Result<Vec<Identity>> {
+        let Some(open) = self.state.open() else { return Ok(Vec::new()) };
+        let (recorded, _) = record::read(&self.ctx.paths, self.name, open.run);
+        let (shim, main) = match recorded {
+            Recorded::Read(record) => (record.shim, record.main),
+            Recorded::Missing | Recorded::Unreadable(_) => (None, None),
+        };
+        let boot = clock::boot_id()?;
+        let table = process::table()?;
+        let living = |identity: &Option<Identity>| {
+            let identity = identity.as_ref().filter(|identity| identity.boot == boot)?;
+            table.iter().any(|p| p.pid == identity.pid && p.started == identity.started).then_some(identity.pid)
+        };
+        let shim = living(&shim);
+        let mut roots: BTreeSet<i32> = living(&main).into_iter().collect();
+        let orphans = table.iter().filter(|p| Some(p.parent) == shim && !process::is_pass(p.pid));
+        roots.extend(orphans.map(|p| p.pid));
+        let heartbeat = self.ctx.paths.sentinel(self.name, "heartbeat");
+        let marks = [format!("GUARDIAN_HEARTBEAT_FILE={}", heartbeat.display()), format!("GUARDIAN_RUN={}", open.run)];
+        roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
+        let tree = process::tree(&table, &roots);
+        let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
+        let identities = tree.iter().filter(|p| p.pid != me).map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone() });
+        Ok(identities.collect())
+    }
+}
+
+/// What to do after a decision was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Look again.
+    Look,
+    /// Leave it at that for now.
+    Rest,
+}
+
+/// A failed start as an error for whoever asked, with the way out.
+#[must_use]
+pub fn start_error(ctx: &Context, name: &Name, spec: &Spec, step: SpawnStep, errno: i32) -> Error {
+    let error = io::Error::from_raw_os_error(errno);
+    let cwd = launch::working_directory(ctx, spec);
+    let argv = spec.command.argv();
+    let program = argv.first().map_or("", String::as_str);
+    let (what, hint) = match (step, errno) {
+        (SpawnStep::Cwd, libc::ENOENT) => {
+            (format!("working directory `{}` does not exist", cwd.display()), "create it, or change `cwd`".to_owned())
+        }
+        (SpawnStep::Cwd, _) => {
+            (format!("working directory `{}`: {error}", cwd.display()), "mend it, or change `cwd`".to_owned())
+        }
+        (SpawnStep::Fork, _) => {
+            (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
+        }
+        (SpawnStep::Exec, libc::ENOENT) => match launch_interpreter(&cwd, program) {
+            Some(interpreter) => (
+                format!("the interpreter `{interpreter}` of `{program}` does not exist"),
+                "mend the first line of the script, or install it".to_owned(),
+            ),
+            None => (
+                format!("program `{program}` does not exist"),
+                "give its whole path, or check PATH: `guardian config show` tells where it came from".to_owned(),
+            ),
+        },
+        (SpawnStep::Exec, libc::EACCES) => {
+            (format!("program `{program}` may not be executed"), format!("chmod +x {program}"))
+        }
+        (SpawnStep::Exec, libc::ENOEXEC) => (
+            format!("program `{program}` is neither a program of this machine nor a script with `#!`"),
+            "add a first line such as `#!/bin/sh`, or start it with its interpreter".to_owned(),
+        ),
+        (SpawnStep::Exec, _) => (format!("program `{program}`: {error}"), String::new()),
+    };
+    let message = format!("process `{name}` cannot start: {what} (errno {errno})");
+    Error::new(Code::No, "spawn_failed", message).hint(hint).about(name)
+}
+
+/// The interpreter that a script names in its first line, when the script is there.
+fn launch_interpreter(cwd: &std::path::Path, program: &str) -> Option<String> {
+    let text = std::fs::read(cwd.join(program)).ok()?;
+    let first = text.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
+    let line = String::from_utf8_lossy(first);
+    line.split_whitespace().next().map(str::to_owned)
+}
