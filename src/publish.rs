@@ -31,7 +31,11 @@ const TAIL_BYTES: u64 = 16 * 1024;
 ///
 /// # Errors
 /// Journal or outbox cannot be written; the caller keeps the events.
-pub fn publish(ctx: &Context, name: &Name, events: &[Event], sinks: &[Sink],
+pub fn publish(
+    ctx: &Context,
+    name: &Name,
+    events: &[Event],
+    sinks: &[Sink],
     now: &Stamp,
     durable: Durable,
 ) -> Result<usize, Error> {

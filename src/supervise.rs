@@ -308,7 +308,11 @@ impl<'a> Held<'a> {
         roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
         let tree = process::tree(&table, &roots);
         let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
-        let identities = tree.iter().filter(|p| p.pid != me).map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone() });
+        let identities = tree.iter().filter(|p| p.pid != me).map(|p| Identity {
+            pid: p.pid,
+            started: p.started,
+            boot: boot.clone(),
+        });
         Ok(identities.collect())
     }
 }
