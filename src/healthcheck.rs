@@ -122,7 +122,13 @@ fn advance(held: &mut Held<'_>, as_desired: bool, report: &mut Report) -> Result
 ///
 /// # Errors
 /// Lock or state cannot be used.
-pub fn push(ctx: &Context, registry: &Registry, name: &Name, run: u64, report: &mut Report) -> Result<Option<Stamp>, Error> {
+pub fn push(
+    ctx: &Context,
+    registry: &Registry,
+    name: &Name,
+    run: u64,
+    report: &mut Report,
+) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
     let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
     let checked = advance(&mut held, true, report)?;

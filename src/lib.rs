@@ -18,6 +18,7 @@ pub mod alert;
 pub mod cli;
 pub mod context;
 pub mod error;
+pub mod healthcheck;
 pub mod launch;
 pub mod model;
 pub mod os;

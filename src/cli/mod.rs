@@ -1,3 +1,119 @@
-//! Commands: arguments in, text and exit code out.
+//! Commands: arguments in, text and exit code out. One file for each.
 
+mod common;
+mod deregister;
+mod healthcheck;
+mod out;
+mod register;
+mod reset;
 pub mod spec_args;
+mod start;
+mod status;
+mod stop;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::context::Context;
+use crate::error::{Code, Error};
+
+use out::Out;
+
+/// Keeps named processes alive, names the cause of every death, and tells somebody.
+#[derive(Debug, Parser)]
+#[command(
+    name = "guardian",
+    version,
+    about,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+struct Global {
+    /// Print JSON, for programs; errors too, on standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// Registry and state lie in this directory, instead of GUARDIAN_HOME or the system's places
+    #[arg(long, global = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Print nothing where all is well
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// No colour, whatever the terminal can do
+    #[arg(long, global = true)]
+    no_color: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Register(register::Register),
+    Deregister(deregister::Deregister),
+    Start(start::Start),
+    Stop(stop::Stop),
+    Restart(stop::Restart),
+    Status(status::Status),
+    Healthcheck(healthcheck::Healthcheck),
+    Reset(reset::Reset),
+}
+
+/// What every command gets.
+struct Call {
+    ctx: Context,
+    out: Out,
+}
+
+/// Runs the command that `arguments` (the first is the program's own name) ask for; returns the exit code.
+#[must_use]
+pub fn run(arguments: Vec<OsString>) -> u8 {
+    let json = arguments.iter().any(|argument| argument == "--json");
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, json),
+    };
+    let out = Out::new(cli.global.json, cli.global.quiet, cli.global.no_color);
+    let outcome = Context::read(cli.global.home.clone()).and_then(|ctx| dispatch(cli.command, &Call { ctx, out }));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => out.fail(&error),
+    }
+}
+
+fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
+    match command {
+        Command::Register(command) => register::run(call, &command),
+        Command::Deregister(command) => deregister::run(call, &command),
+        Command::Start(command) => start::run(call, &command),
+        Command::Stop(command) => stop::run(call, &command),
+        Command::Restart(command) => stop::restart(call, &command),
+        Command::Status(command) => status::run(call, &command),
+        Command::Healthcheck(command) => healthcheck::run(call, &command),
+        Command::Reset(command) => reset::run(call, &command),
+    }
+}
+
+/// Help and version are answers; anything else that clap says is wrong usage.
+fn usage(error: &clap::Error, json: bool) -> u8 {
+    if !error.use_stderr() {
+        return Out::new(false, false, false).answer(&error.to_string());
+    }
+    let text = error.to_string();
+    let message = text.strip_prefix("error: ").unwrap_or(&text).lines().next().unwrap_or("wrong usage").to_owned();
+    if json {
+        let error = Error::new(Code::Usage, "usage", message).hint("guardian COMMAND --help explains it");
+        return Out::new(true, false, true).fail(&error);
+    }
+    Out::new(false, false, false).complain(&text);
+    Code::Usage as u8
+}

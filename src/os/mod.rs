@@ -13,6 +13,7 @@ pub mod trace;
 #[cfg(not(target_os = "linux"))]
 #[path = "trace_none.rs"]
 pub mod trace;
+pub mod usage;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]

@@ -135,3 +135,12 @@ pub fn caller() -> Sender {
     let pid = i32::try_from(std::process::id()).unwrap_or(0); // pids fit by definition of pid_t
     describe(pid, nix::unistd::getuid().as_raw())
 }
+
+/// The file mode creation mask of this process.
+#[must_use]
+pub fn umask() -> u32 {
+    // There is no way to ask without setting; nothing else makes files at this moment.
+    let mask = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    nix::sys::stat::umask(mask);
+    mask.bits()
+}

@@ -310,6 +310,20 @@ pub fn set_nonblocking(file: &File) -> io::Result<()> {
     }
 }
 
+/// Standard output and error go to `fd` from now on.
+///
+/// # Errors
+/// Those of `dup2`.
+pub fn redirect_output(fd: i32) -> io::Result<()> {
+    for standard in [1, 2] {
+        // SAFETY: duplicating a descriptor onto a number passes no memory; the old file of that number is not owned by anyone here.
+        if unsafe { libc::dup2(fd, standard) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// Size of the file that standard output goes to, in bytes; `None`: it cannot be asked.
 #[must_use]
 pub fn size_of_output() -> Option<u64> {

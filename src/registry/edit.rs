@@ -13,6 +13,7 @@ use toml_edit::{DocumentMut, Item, Table};
 use super::read::Item as Spanned;
 use super::value::Draft;
 use super::{Context, Problem, parse};
+use crate::error::{Code, Error};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 
@@ -53,8 +54,9 @@ pub enum EditError {
     /// The text is not TOML, so nothing in it can be found.
     #[error("the registry is not valid TOML: {}", .0.first().map_or_else(String::new, Problem::to_string))]
     NotToml(Vec<Problem>),
-    /// The process is there, with another spec. The keys are those that would change.
-    #[error("process `{name}` is in the registry with another spec ({})", .keys.join(", "))]
+    /// The process is there, with another spec. The keys are those that would change; none when
+    /// what is there is not valid.
+    #[error("process `{name}` is in the registry with another spec{}", in_brackets(.keys))]
     Differs {
         /// Which process.
         name: Name,
@@ -62,7 +64,7 @@ pub enum EditError {
         keys: Vec<&'static str>,
     },
     /// What was to be written is not valid by itself.
-    #[error("{}", .0.first().map_or_else(String::new, |problem| problem.message.clone()))]
+    #[error("{}", .0.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<Problem>),
     /// The process is not written as a table of its own.
     #[error("process `{name}` is not written as a table `[process.{name}]` of its own, at line {line}")]
@@ -84,6 +86,26 @@ impl EditError {
             }
             Self::Differs { .. } => "give --replace to put the new spec in its place".to_owned(),
             Self::Form { name, .. } => format!("write it as a table `[process.{name}]`, or edit it by hand"),
+        }
+    }
+}
+
+fn in_brackets(keys: &[&str]) -> String {
+    if keys.is_empty() { String::new() } else { format!(" ({})", keys.join(", ")) }
+}
+
+impl From<EditError> for Error {
+    fn from(error: EditError) -> Self {
+        let (code, kind) = match &error {
+            EditError::NotToml(_) => (Code::Config, "registry_invalid"),
+            EditError::Differs { .. } => (Code::Refused, "spec_differs"),
+            EditError::Invalid(_) => (Code::Usage, "bad_spec"),
+            EditError::Form { .. } => (Code::Refused, "registry_form"),
+        };
+        let plain = Self::new(code, kind, error.to_string()).hint(error.hint());
+        match &error {
+            EditError::Differs { name, .. } | EditError::Form { name, .. } => plain.about(name),
+            EditError::NotToml(_) | EditError::Invalid(_) => plain,
         }
     }
 }

@@ -58,8 +58,11 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
     }
     let mut sinks = Vec::new();
     if let Some(table) = root.get("sinks").and_then(|item| reader.table("sinks", item)) {
-        sinks = table.keys().map(|name| name.get_ref().to_string()).collect();
-        registry.sinks = table.iter().filter_map(|(name, item)| sink::read(reader, name, item)).collect();
+        for (name, item) in table {
+            let sink = sink::read(reader, name, item);
+            sinks.push((name.get_ref().to_string(), if sink.is_some() { Served::Yes } else { Served::No }));
+            registry.sinks.extend(sink);
+        }
     }
     if let Some(table) = root.get("process").and_then(|item| reader.table("process", item)) {
         for (name, item) in table {
@@ -216,21 +219,29 @@ fn read_signal(reader: &mut Reader<'_>, key: &str, item: &Item<'_>) -> Option<i3
     }
 }
 
-/// Takes unknown sinks out of `notify`: a slip in a sink's name must neither stop the process from
-/// being served nor leave nobody to be told.
-fn check_sinks(reader: &mut Reader<'_>, item: &Item<'_>, notify: &mut Vec<String>, sinks: &[String]) {
-    let Some(place) = item.get_ref().as_table().and_then(|table| table.get("notify")) else {
-        notify.retain(|name| sinks.contains(name));
-        return;
-    };
-    for name in notify.iter().filter(|name| !sinks.contains(name)) {
-        let hint = match similar(name, sinks.iter().map(String::as_str)) {
-            Some(similar) => format!("did you mean `{similar}`?"),
-            None => format!("add `[sinks.{}]`, or take it out; until then the others are told", name.escape_debug()),
-        };
-        reader.fail::<()>(place.span(), format!("`notify`: there is no sink {name:?}"), hint);
+/// Whether a sink that is written down is served, or was dropped because it is not valid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Served {
+    Yes,
+    No,
+}
+
+/// Takes sinks that are not served out of `notify`, and reports those that are not even written
+/// down: a slip in a sink must neither drop the process nor leave nobody to be told of it.
+fn check_sinks(reader: &mut Reader<'_>, item: &Item<'_>, notify: &mut Vec<String>, sinks: &[(String, Served)]) {
+    let unknown = |name: &&String| sinks.iter().all(|(sink, _)| sink != *name);
+    if let Some(place) = item.get_ref().as_table().and_then(|table| table.get("notify")) {
+        for name in notify.iter().filter(unknown) {
+            let hint = match similar(name, sinks.iter().map(|(sink, _)| sink.as_str())) {
+                Some(similar) => format!("did you mean `{similar}`?"),
+                None => {
+                    format!("add `[sinks.{}]`, or take it out; until then the others are told", name.escape_debug())
+                }
+            };
+            reader.fail::<()>(place.span(), format!("`notify`: there is no sink {name:?}"), hint);
+        }
     }
-    notify.retain(|name| sinks.contains(name));
+    notify.retain(|name| sinks.iter().any(|(sink, served)| sink == name && *served == Served::Yes));
 }
 
 /// The valid processes of a text, for tests of other modules.

@@ -25,10 +25,10 @@ pub fn reference() -> String {
     for chapter in Chapter::ALL {
         page.push_str(&format!("\n## {}\n\n{HEAD}", chapter.title()));
         for key in PROCESS.iter().filter(|key| key.chapter == chapter) {
-            let default = match key.field {
-                Field::Argv | Field::Shell => "one of the two".to_owned(),
-                _ if key.default().is_none() => "not set".to_owned(),
-                _ => key.default().map_or_else(String::new, |default| format!("`{default}`")),
+            let default = match key.default() {
+                Some(default) => format!("`{default}`"),
+                None if matches!(key.field, Field::Argv | Field::Shell) => "one of the two".to_owned(),
+                None => "not set".to_owned(),
             };
             page.push_str(&row(key.name, &key.form().wanted(), &default, key.help));
         }

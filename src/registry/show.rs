@@ -1,7 +1,7 @@
 //! One process with all its defaults filled in, for `config show`.
 
 use super::keys::{Key, PROCESS};
-use super::value::{Draft, Value};
+use super::value::Value;
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 
@@ -34,20 +34,6 @@ pub fn to_json(spec: &Spec) -> serde_json::Value {
     values(spec).map(member).collect::<serde_json::Map<_, _>>().into()
 }
 
-/// The keys of a spec that differ from the built-in defaults, ready to be written.
-#[must_use]
-pub fn draft(spec: &Spec) -> Draft {
-    let builtin = Spec::with_command(spec.command.clone());
-    let mut draft = Draft::default();
-    for ((key, value), (_, default)) in values(spec).zip(values(&builtin)) {
-        let needed = matches!(key.name, "command" | "shell");
-        if let Some(value) = value.filter(|value| needed || Some(value) != default.as_ref()) {
-            draft.set(key.name, value);
-        }
-    }
-    draft
-}
-
 #[cfg(test)]
 mod tests {
     use std::str::FromStr;
@@ -66,14 +52,6 @@ mod tests {
         let name = Name::from_str("x.1").unwrap();
         let text = show(&name, &rich());
         assert_eq!(processes(&text).remove("x.1"), Some(rich()), "{text}");
-    }
-
-    #[test]
-    fn a_draft_of_a_spec_has_only_what_differs_from_the_defaults() {
-        let keys: Vec<_> = draft(&rich()).iter().map(|(key, _)| key).collect();
-        let want =
-            ["command", "cwd", "env", "group", "target", "tolerance", "time_limit", "success_codes", "stop_signal"];
-        assert_eq!(keys, want);
     }
 
     #[test]

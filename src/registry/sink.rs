@@ -1,6 +1,6 @@
 //! Reads one `[sinks.NAME]`, and `[healthcheck]`.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
@@ -134,7 +134,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
 
     fn texts(&mut self, key: &str) -> Vec<String> {
         // What is wrong is in the reader, and drops the sink.
-        self.table.get(key).and_then(|item| self.reader.texts(key, item)).unwrap_or_else(Vec::new)
+        self.table.get(key).and_then(|item| self.reader.texts(key, item)).into_iter().flatten().collect()
     }
 
     fn word(&mut self, key: &str, words: &'static [&'static str]) -> Option<&'static str> {

@@ -211,6 +211,13 @@ fn a_slip_in_the_name_of_a_sink_neither_drops_the_process_nor_silences_it() {
     assert_eq!(parsed.registry.processes.values().next().unwrap().spec.notify, Vec::<String>::new());
 }
 
+#[test]
+fn a_process_that_names_only_a_dropped_sink_is_told_to_all_others() {
+    let parsed = read("[process.a]\nshell = 'a'\nnotify = ['ops']\n[sinks.ops]\ntype = 'file'\n");
+    assert_eq!(parsed.problems.len(), 1, "the sink is reported, the process is not");
+    assert_eq!(parsed.registry.processes.values().next().unwrap().spec.notify, Vec::<String>::new());
+}
+
 const EMAIL: &str = "type = 'email'\nhost = 'h'\nfrom = 'a@b.c'\nto = ['d@e.f']\n";
 
 #[test]
@@ -367,4 +374,9 @@ fn the_reference_names_every_key() {
     for name in names.chain(sink_keys::SINK.iter().chain(sink_keys::HEALTHCHECK).map(|key| key.name)) {
         assert!(page.contains(&format!("| `{name}` |")), "{name}");
     }
+}
+
+#[test]
+fn the_reference_page_is_the_one_in_docs() {
+    expect_test::expect_file!["../../docs/registry.md"].assert_eq(&reference::reference());
 }

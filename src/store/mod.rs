@@ -12,6 +12,7 @@ pub mod outbox;
 pub mod paths;
 pub mod record;
 mod registry_cache;
+mod registry_compact;
 pub mod registry_file;
 mod registry_trust;
 pub mod state;

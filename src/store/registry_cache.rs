@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::atomic;
+use super::{atomic, registry_compact};
 use crate::model::time::Wall;
 use crate::registry::Registry;
 
@@ -53,7 +53,7 @@ pub(super) fn get(path: &Path, meta: &Metadata, home: Option<&Path>) -> Option<R
     if origin != Origin::of(meta, home) {
         return None;
     }
-    postcard::from_bytes(registry).ok()
+    registry_compact::read(registry)
 }
 
 /// Keeps `registry` for the next pass, unless the file is so fresh that it might still change
@@ -63,7 +63,8 @@ pub(super) fn put(path: &Path, meta: &Metadata, home: Option<&Path>, registry: &
     if now.0.saturating_sub(changed) < SETTLED_MS {
         return;
     }
-    let body = postcard::to_stdvec(&Origin::of(meta, home)).and_then(|origin| postcard::to_extend(registry, origin));
+    let origin = postcard::to_stdvec(&Origin::of(meta, home));
+    let body = origin.and_then(|origin| registry_compact::write(registry, origin));
     if let Ok(body) = body {
         let bytes = [checksum(&body).to_le_bytes().as_slice(), &body].concat();
         drop(atomic::replace_unsynced_dir(path, &bytes));

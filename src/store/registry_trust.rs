@@ -60,11 +60,14 @@ fn untrusted(path: &Path, why: &str, hint: String) -> Error {
 fn check_file(path: &Path, meta: &Metadata) -> Result<(), Error> {
     let kind = meta.file_type();
     if !kind.is_file() {
-        let what = match () {
-            () if kind.is_dir() => "a directory",
-            () if kind.is_fifo() => "a fifo",
-            () if kind.is_socket() => "a socket",
-            () => "a device",
+        let what = if kind.is_dir() {
+            "a directory"
+        } else if kind.is_fifo() {
+            "a fifo"
+        } else if kind.is_socket() {
+            "a socket"
+        } else {
+            "a device"
         };
         return Err(untrusted(path, &format!("it is {what}"), "put a regular file in its place".to_owned()));
     }

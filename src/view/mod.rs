@@ -3,4 +3,6 @@
 //! Pure: nothing here reads a clock, a file or the environment, and nothing prints.
 
 pub mod alert;
+pub mod status;
+pub mod table;
 pub mod words;

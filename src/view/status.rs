@@ -47,7 +47,9 @@ impl State {
             (Phase::Dead, _) => Self::Dead,
             (Phase::Tripped { .. }, _) => Self::Tripped,
             // It has ended and the next run is due now.
-            (Phase::Waiting { .. }, _) | (Phase::Open(_), None | Some(Standing::Ended(_) | Standing::Closing)) => Self::Waiting,
+            (Phase::Waiting { .. }, _) | (Phase::Open(_), None | Some(Standing::Ended(_) | Standing::Closing)) => {
+                Self::Waiting
+            }
             (Phase::Open(_), Some(Standing::Starting | Standing::NeverBegan)) => Self::Starting,
             (Phase::Open(_), Some(Standing::Running | Standing::Uncertain(_))) => Self::Running,
             (Phase::Open(_), Some(Standing::Unsupervised | Standing::Remnants)) => Self::Unsupervised,
@@ -78,4 +80,191 @@ impl State {
             Self::New | Self::Waiting | Self::Completed | Self::Stopped | Self::Dead | Self::Tripped => false,
         }
     }
+}
+
+/// How a run ended, as `status` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct LastExit {
+    run: u64,
+    at: Option<String>,
+    ran_s: Option<f64>,
+    verdict: &'static str,
+    cause: crate::model::ending::Cause,
+    signals: Vec<SignalRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_by: Option<Sender>,
+    action: String,
+}
+
+/// Most signals of one run that `status` shows; `why` shows all.
+const SIGNALS_SHOWN: usize = 4;
+
+impl LastExit {
+    /// The short form of an ended run.
+    #[must_use]
+    pub fn of(last: &EndedRun) -> Self {
+        let skip = last.signals.len().saturating_sub(SIGNALS_SHOWN); // the last ones are nearest to the end
+        Self {
+            run: last.run,
+            at: last.ended.and_then(Wall::rfc3339),
+            ran_s: last.ran().map(|ran| ran.as_secs_f64()),
+            verdict: last.verdict.word(),
+            cause: last.cause.clone(),
+            signals: last.signals.iter().skip(skip).cloned().collect(),
+            stopped_by: last.stopped_by.clone(),
+            action: last.action.clone(),
+        }
+    }
+}
+
+/// The circuit breaker.
+#[derive(Debug, Clone, Serialize)]
+pub struct Breaker {
+    /// `closed`, `open` or `half_open`.
+    pub state: &'static str,
+    /// Failures in a row.
+    pub failures: u32,
+    /// When one run may try.
+    pub until: Option<String>,
+}
+
+/// The log of a process.
+#[derive(Debug, Clone, Serialize)]
+pub struct Output {
+    /// Where it lies.
+    pub path: String,
+    /// Its size; `None`: not known.
+    pub bytes: Option<u64>,
+    /// Seconds since something was written; `None`: not known.
+    pub age_s: Option<u64>,
+}
+
+/// The last sign of life that the process gave by itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct Heartbeat {
+    /// Where it came from.
+    pub source: &'static str,
+    /// Seconds since.
+    pub age_s: u64,
+}
+
+/// What the whole tree of a process uses.
+#[derive(Debug, Clone, Serialize)]
+pub struct Usage {
+    /// Resident memory, in bytes.
+    pub rss_bytes: u64,
+    /// CPU time so far, in seconds.
+    pub cpu_s: f64,
+    /// Number of processes.
+    pub processes: usize,
+}
+
+/// One process, as the contract's `status --json` has it.
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of the contract, section 4")]
+pub struct Row {
+    pub name: String,
+    pub group: Option<String>,
+    pub state: State,
+    pub desired: Desired,
+    pub ready: Option<bool>,
+    pub pid: Option<i32>,
+    pub shim_pid: Option<i32>,
+    pub run: Option<u64>,
+    pub started_at: Option<String>,
+    pub uptime_s: Option<u64>,
+    pub target: String,
+    pub target_s: Option<u64>,
+    pub remaining_s: Option<u64>,
+    pub restarts: u32,
+    pub consecutive_failures: u32,
+    pub breaker: Breaker,
+    pub next_action_at: Option<String>,
+    pub output: Output,
+    pub heartbeat: Option<Heartbeat>,
+    pub usage: Option<Usage>,
+    pub last_exit: Option<LastExit>,
+    pub command: Vec<String>,
+    pub cwd: Option<String>,
+    #[serde(skip)]
+    pub last: Option<EndedRun>,
+    #[serde(skip)]
+    pub next_in_s: Option<u64>,
+}
+
+/// How the trigger does.
+#[derive(Debug, Clone, Serialize)]
+pub struct Health {
+    /// When the last pass over all processes ran; `None`: never, as far as is known.
+    pub last_at: Option<String>,
+    /// Seconds since.
+    pub age_s: Option<u64>,
+    /// How often one should run, in seconds.
+    pub every_s: u64,
+    /// Whether one is missing. A pass that never ran is, once something should be up.
+    pub overdue: bool,
+}
+
+/// Alerts that wait or were given up.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Alerts {
+    /// Waiting.
+    pub pending: usize,
+    /// Given up and kept.
+    pub dead: usize,
+}
+
+/// The whole of `status --json`.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of the contract, section 4")]
+pub struct Document<'a> {
+    pub schema: u32,
+    pub host: &'a str,
+    pub at: String,
+    pub healthcheck: &'a Health,
+    pub alerts: Alerts,
+    pub processes: &'a [Row],
+    pub errors: Vec<String>,
+}
+
+/// The argument vector as `status` shows it.
+#[must_use]
+pub fn command(command: &Command) -> Vec<String> {
+    match command {
+        Command::Argv(argv) => argv.clone(),
+        Command::Shell(line) => vec![line.clone()],
+    }
+}
+
+/// The table for people: one line for each process, what is wrong in words.
+#[must_use]
+pub fn table(rows: &[Row]) -> String {
+    let mut cells = vec![["NAME", "STATE", "PID", "UP", "TARGET", "RESTARTS", ""].map(str::to_owned)];
+    for row in rows {
+        cells.push([
+            row.name.clone(),
+            row.state.word().to_owned(),
+            row.pid.map_or("-".to_owned(), |pid| pid.to_string()),
+            row.uptime_s.map_or("-".to_owned(), |s| human_duration(std::time::Duration::from_secs(s))),
+            row.target.clone(),
+            row.restarts.to_string(),
+            remark(row),
+        ]);
+    }
+    super::table::align(&cells)
+}
+
+/// What a person should know beyond the columns.
+fn remark(row: &Row) -> String {
+    let last = row.last.as_ref().map(|last| {
+        let lived = last.ran().map_or(String::new(), |ran| format!(" after {}", human_duration(ran)));
+        format!("last run {}{lived}: {}", last.verdict.word(), cause_phrase(&last.cause, &last.signals))
+    });
+    let next = row.next_in_s.map(|s| match s {
+        0 => "next start due now".to_owned(),
+        s => format!("next start in {}", human_duration(std::time::Duration::from_secs(s))),
+    });
+    let lost = (row.state == State::Unsupervised).then(|| "its shim is gone".to_owned());
+    let text: Vec<String> = [lost, next, last].into_iter().flatten().collect();
+    strip_control(&text.join("; "))
 }

@@ -1,0 +1,88 @@
+//! What several commands share: the registry with its problems, and which processes are meant.
+
+use clap::Args;
+
+use crate::error::{Code, Error};
+use crate::healthcheck;
+use crate::model::name::Name;
+use crate::registry::Registry;
+use crate::store::registry_file::{self, Loaded};
+
+use super::Call;
+
+/// Which processes a command is about.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Which {
+    /// Names of processes
+    #[arg(value_name = "NAME", required_unless_present_any = ["group", "all"])]
+    pub(super) names: Vec<String>,
+    /// All processes of this group
+    #[arg(short, long, value_name = "GROUP")]
+    pub(super) group: Option<String>,
+    /// All processes of the registry
+    #[arg(short, long, conflicts_with_all = ["names", "group"])]
+    pub(super) all: bool,
+}
+
+impl Which {
+    /// The names that are meant, each once.
+    pub(super) fn resolve(&self, loaded: &Loaded, call: &Call) -> Result<Vec<Name>, Error> {
+        let registry = &loaded.registry;
+        let mut names = parse(&self.names)?;
+        if let Some(group) = &self.group {
+            let members: Vec<Name> = members(registry, group);
+            if members.is_empty() {
+                let message = format!("no process is in group `{group}`");
+                return Err(Error::new(Code::NotRegistered, "not_registered", message)
+                    .hint("guardian status --json shows the group of each"));
+            }
+            names.extend(members);
+        }
+        if self.all {
+            names.extend(registry.processes.keys().cloned());
+        }
+        known(loaded, &names, call)?;
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        Ok(names)
+    }
+}
+
+/// The processes of `group`.
+pub(super) fn members(registry: &Registry, group: &str) -> Vec<Name> {
+    let entries = registry.processes.iter().filter(|(_, entry)| entry.spec.group.as_deref() == Some(group));
+    entries.map(|(name, _)| name.clone()).collect()
+}
+
+/// Texts as names.
+pub(super) fn parse(names: &[String]) -> Result<Vec<Name>, Error> {
+    names.iter().map(|name| name.parse().map_err(Error::from)).collect()
+}
+
+/// Fails on the first name that is not registered, or whose entry is not valid.
+pub(super) fn known(loaded: &Loaded, names: &[Name], call: &Call) -> Result<(), Error> {
+    for name in names {
+        if loaded.registry.processes.contains_key(name) {
+            continue;
+        }
+        if loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str())
+            || loaded.registry.processes.is_empty()
+        {
+            if let Some(error) = loaded.error(&call.ctx.paths) {
+                return Err(error.about(name));
+            }
+        }
+        return Err(healthcheck::unknown(&loaded.registry, name));
+    }
+    Ok(())
+}
+
+/// The registry, valid entries only; what is wrong with it is in there too.
+pub(super) fn registry(call: &Call) -> Result<Loaded, Error> {
+    registry_file::load(&call.ctx.paths, call.ctx.home.as_deref())
+}
+
+/// Tells what is wrong with the registry, once the command has done its work. The code is 78 then.
+pub(super) fn complain_of(loaded: &Loaded, call: &Call) -> u8 {
+    loaded.error(&call.ctx.paths).map_or(0, |error| call.out.fail(&error))
+}

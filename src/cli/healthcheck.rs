@@ -1,0 +1,184 @@
+//! `healthcheck`: one pass, from cron, from a shim, or by hand.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use crate::alert::drain::Drained;
+use crate::error::{Code, Error};
+use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, push};
+use crate::model::event::SCHEMA;
+use crate::model::name::Name;
+use crate::model::time::Stamp;
+use crate::os::{clock, signals, spawn};
+use crate::store::registry_file::Loaded;
+use crate::supervise::now;
+
+use super::Call;
+use super::common::{complain_of, known, parse, registry};
+use super::out::worse;
+
+/// Up to this number every process is listed; above it only those that were not as desired.
+const LISTED: usize = 50;
+/// Size at which the log of passes begins anew, in bytes.
+const OWN_LOG_MAX: u64 = 1 << 20;
+
+/// One pass: looks at every process, restarts what died, tells who is to be told
+///
+/// Run it from cron every minute (`guardian install --cron`). Any number at once is harmless.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian healthcheck --dry-run")]
+pub(super) struct Healthcheck {
+    /// Names of processes; without, all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Say what would be done, change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// This pass was started by the shim of this run, which waits for the answer
+    #[arg(long, hide = true, value_name = "RUN", conflicts_with = "dry_run")]
+    push: Option<u64>,
+}
+
+pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
+    if let Some(run) = command.push {
+        return pushed(call, command, run);
+    }
+    let began = now()?;
+    let loaded = registry(call)?;
+    let asked = parse(&command.names)?;
+    known(&loaded, &asked, call)?;
+    let all = asked.is_empty();
+    let names = names(&loaded.registry, &asked)?;
+    let mode = if command.dry_run { Mode::DryRun } else { Mode::Act };
+    let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
+    let mut drained = Drained::default();
+    if mode == Mode::Act {
+        match deliver(&call.ctx, &loaded.registry) {
+            Ok(done) => drained = done,
+            Err(error) => report.errors.push(error),
+        }
+        if all {
+            let last = LastPass { at: now()?.wall, duration_ms: elapsed(&began)? };
+            report.errors.extend(note(&call.ctx.paths, &last).err());
+        }
+    }
+    tell(call, &report, &drained, &began, mode)?;
+    Ok(code(call, &report, &drained, &loaded))
+}
+
+fn elapsed(began: &Stamp) -> Result<u64, Error> {
+    Ok(u64::try_from(now()?.since(began).as_millis()).unwrap_or(u64::MAX)) // 584 million years
+}
+
+fn code(call: &Call, report: &Report, drained: &Drained, loaded: &Loaded) -> u8 {
+    let well =
+        report.checked.iter().all(|checked| checked.as_desired) && drained.dead == 0 && drained.errors.is_empty();
+    let mut code = if well { 0 } else { Code::No as u8 };
+    for error in &report.errors {
+        code = worse(code, call.out.fail(error));
+    }
+    worse(code, complain_of(loaded, call))
+}
+
+fn tell(call: &Call, report: &Report, drained: &Drained, began: &Stamp, mode: Mode) -> Result<(), Error> {
+    let few = report.checked.len() <= LISTED;
+    let shown = report.checked.iter().filter(|checked| few || !checked.as_desired || !checked.actions.is_empty());
+    let rows: Vec<Value> = shown
+        .map(|checked| {
+            json!({"name": checked.name, "state": checked.state, "verdict": checked.verdict,
+                   "actions": checked.actions, "as_desired": checked.as_desired})
+        })
+        .collect();
+    let well = report.checked.iter().filter(|checked| checked.as_desired).count();
+    let errors: Vec<&String> = report.errors.iter().map(|error| &error.message).chain(&drained.errors).collect();
+    call.out.json(&json!({
+        "schema": SCHEMA, "at": began.wall.to_string(), "duration_ms": elapsed(began)?, "dry_run": mode == Mode::DryRun,
+        "checked": report.checked.len(), "as_desired": well, "processes": rows,
+        "alerts": {"queued": report.queued, "delivered": drained.delivered, "pending": drained.pending, "dead": drained.dead},
+        "errors": errors,
+    }));
+    if call.out.is_json() {
+        return Ok(());
+    }
+    let would = if mode == Mode::DryRun { "would be " } else { "" };
+    let mut lines = Vec::new();
+    for checked in report.checked.iter().filter(|checked| !checked.as_desired || !checked.actions.is_empty()) {
+        let done = match checked.actions.as_slice() {
+            [] => String::new(),
+            actions => format!(": {would}{}", actions.join(", ")),
+        };
+        lines.push(format!("{}: {}{done}", checked.name, checked.state.word()));
+    }
+    lines.extend(drained.errors.iter().map(|error| format!("alert: {error}")));
+    if lines.is_empty() {
+        call.out.say(&format!("{} of {} processes as desired", well, report.checked.len()));
+    } else {
+        // What is not well is said in cron's mail too.
+        call.out.answer(&lines.join("\n"));
+        call.out.say(&format!("{} of {} processes as desired", well, report.checked.len()));
+    }
+    Ok(())
+}
+
+/// A pass for the shim of `run`. Its answer goes through descriptor 3, its complaints into guardian's own log:
+/// standard output and error are the program's.
+fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
+    let answer = spawn::inherited(spawn::LAUNCH_FD)
+        .map_err(|error| Error::new(Code::Usage, "usage", format!("--push is for shims: {error}")))?;
+    own_log(call)?;
+    let [name] = &parse(&command.names)?[..] else {
+        return Err(Error::new(Code::Usage, "usage", "--push wants one name"));
+    };
+    let loaded = registry(call)?;
+    let mut report = Report::default();
+    let deadline = push(&call.ctx, &loaded.registry, name, run, &mut report);
+    let moment = deadline.as_ref().ok().and_then(Option::as_ref).map_or(0, |at| at.boot_ms.max(1)); // 0: none
+    reply(answer, moment);
+    let mut code = match deadline {
+        Ok(_) => 0,
+        Err(error) => log(call, name, run, &error),
+    };
+    match deliver(&call.ctx, &loaded.registry) {
+        Ok(drained) => {
+            for error in &drained.errors {
+                log(call, name, run, &Error::new(Code::No, "alert", error.clone()));
+            }
+        }
+        Err(error) => report.errors.push(error),
+    }
+    for error in &report.errors {
+        code = worse(code, log(call, name, run, error));
+    }
+    Ok(worse(code, complain_of(&loaded, call)))
+}
+
+/// The shim hears of the next moment before anything slow is done.
+fn reply(mut answer: std::fs::File, moment: u64) {
+    // A shim that is gone needs no answer, and its bell is nobody else's.
+    if answer.write_all(&moment.to_le_bytes()).is_ok() {
+        drop(answer);
+        drop(signals::ring_parent());
+    }
+}
+
+fn log(call: &Call, name: &Name, run: u64, error: &Error) -> u8 {
+    let at = clock::wall().map_or(String::new(), |at| at.to_string());
+    call.out.complain(&format!("{at} {name} run {run}: {}", error.message));
+    error.code as u8
+}
+
+/// From here on complaints of this pass go into `guardian.log` in the state directory.
+fn own_log(call: &Call) -> Result<(), Error> {
+    let path = call.ctx.paths.state.join("guardian.log");
+    let fail = |error: std::io::Error| Error::io("open", &path, &error);
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(fail)?;
+    if file.metadata().map_err(fail)?.len() > OWN_LOG_MAX {
+        file.set_len(0).map_err(fail)?;
+    }
+    spawn::redirect_output(file.as_raw_fd()).map_err(fail)
+}

@@ -1,0 +1,145 @@
+//! `register`: a process comes into the registry, and its environment is taken down.
+
+use clap::Parser;
+use serde_json::json;
+
+use crate::error::{Code, Error};
+use crate::model::event::{Event, EventKind, SCHEMA, Severity};
+use crate::model::name::Name;
+use crate::model::state::State;
+use crate::os::process;
+use crate::policy::environment::unbound;
+use crate::registry::Context as Reading;
+use crate::registry::edit::{Change, EditError, Replace, insert};
+use crate::store::environment::{Snapshot, load, save};
+use crate::store::record::Durable;
+use crate::store::registry_file::{self, invalid};
+use crate::store::{journal, state};
+use crate::supervise::now;
+
+use super::spec_args::SpecArgs;
+use super::{Call, start};
+
+/// Puts a process into the registry
+///
+/// Its environment is taken down now, less what is bound to this session, so that a start from
+/// cron finds the same PATH and virtual environment. Saying the same twice is not an error.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian register btc-bot --target 8h --start -- python3 bot.py")]
+pub(super) struct Register {
+    /// Name of the process: 1 to 64 of `a-z 0-9 . _ -`
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Take the new description where the name is registered with another one
+    #[arg(long)]
+    replace: bool,
+    /// Start it at once
+    #[arg(long)]
+    start: bool,
+    #[command(flatten)]
+    spec: SpecArgs,
+}
+
+pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
+    let name: Name = command.name.parse()?;
+    let paths = &call.ctx.paths;
+    let here = std::env::current_dir().map_err(|error| {
+        Error::new(Code::System, "no_cwd", format!("cannot tell the working directory: {error}"))
+            .hint("it may have been removed: change to one that exists, or give --cwd")
+    })?;
+    let mut draft = command.spec.draft(&here)?;
+    if draft.get("cwd").is_none() {
+        let here = here.to_str().ok_or_else(|| {
+            Error::new(Code::Usage, "bad_cwd", "the working directory is not UTF-8, so the registry cannot hold it")
+                .hint("give --cwd")
+        })?;
+        draft.set("cwd", crate::registry::value::Value::Text(here.to_owned()));
+    }
+    let replace = if command.replace { Replace::Allow } else { Replace::Refuse };
+    let reading = Reading { home_dir: call.ctx.home.clone() };
+    let mut change = Change::None;
+    let updated = registry_file::update(paths, call.ctx.home.as_deref(), |text| {
+        let edited = insert(text, &name, &draft, replace, &reading).map_err(|error| refusal(call, &name, error))?;
+        change = edited.change;
+        Ok(edited.text)
+    })?;
+    take_down_environment(call, &name, change)?;
+    let word = match change {
+        Change::Added => "registered",
+        Change::Replaced => "replaced",
+        Change::None | Change::Removed => "unchanged",
+    };
+    if change == Change::Added {
+        tell(call, &name, &updated.registry)?;
+    }
+    if !command.start {
+        call.out.say(&format!("{name}: {word}"));
+        call.out.json(&json!({"schema": SCHEMA, "name": name, "result": word, "started": false}));
+        return Ok(0);
+    }
+    start::start_all(call, &[name], &updated.registry, Some(word))
+}
+
+fn refusal(call: &Call, name: &Name, error: EditError) -> Error {
+    let hint = error.hint();
+    match error {
+        EditError::NotToml(problems) => invalid(&call.ctx.paths.registry, &problems).about(name),
+        EditError::Invalid(problems) => {
+            let all: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
+            let hints: Vec<&str> = problems.iter().map(|p| p.hint.as_str()).filter(|hint| !hint.is_empty()).collect();
+            Error::new(Code::Usage, "bad_spec", all.join("; ")).hint(hints.join("\n")).about(name)
+        }
+        EditError::Differs { .. } => {
+            Error::new(Code::Refused, "spec_differs", error.to_string()).hint(hint).about(name)
+        }
+        EditError::Form { .. } => Error::new(Code::Refused, "form", error.to_string()).hint(hint).about(name),
+    }
+}
+
+/// A process that stays as it is keeps the environment it has: the one that asks now may be poorer.
+fn take_down_environment(call: &Call, name: &Name, change: Change) -> Result<(), Error> {
+    let paths = &call.ctx.paths;
+    state::prepare(paths, name)?;
+    if change == Change::None && load(paths, name)?.is_some() {
+        return Ok(());
+    }
+    let snapshot = Snapshot { variables: unbound(&call.ctx.environment), umask: process::umask() };
+    let _held = state::lock(paths, name)?;
+    save(paths, name, &snapshot)
+}
+
+/// The history of a process begins here.
+fn tell(call: &Call, name: &Name, registry: &crate::registry::Registry) -> Result<(), Error> {
+    let now = now()?;
+    let _held = state::lock(&call.ctx.paths, name)?;
+    let (epoch, run) = match state::load(&call.ctx.paths, name)? {
+        Some(state) => (state.epoch, state.run),
+        None => {
+            let state = State::new(&now);
+            state::commit(&call.ctx.paths, name, &state)?;
+            (state.epoch, 0)
+        }
+    };
+    let event = Event {
+        schema: SCHEMA,
+        id: format!("{name}.{epoch}.{run}.{}.{}", EventKind::Registered.word(), now.wall.0),
+        at: now.wall,
+        process: name.clone(),
+        run: None,
+        kind: EventKind::Registered,
+        severity: Severity::Info,
+        group: registry.processes.get(name).and_then(|entry| entry.spec.group.clone()),
+        cause: None,
+        verdict: None,
+        ran_s: None,
+        target_s: None,
+        action: String::new(),
+        signals: Vec::new(),
+        by: Some(process::caller()),
+        failures: None,
+        pid: None,
+        detail: String::new(),
+        notify: Vec::new(),
+    };
+    journal::append(&call.ctx.paths, name, &[event], Durable::No)
+}

@@ -1,0 +1,37 @@
+//! `reset`: the breaker is closed and failures are forgotten; nothing is started.
+
+use clap::Parser;
+use serde_json::json;
+
+use crate::error::Error;
+use crate::model::event::SCHEMA;
+use crate::policy::decide::{Look, reset};
+use crate::registry::Entry;
+use crate::supervise::{Held, Outcome, now};
+
+use super::Call;
+use super::common::{Which, complain_of, registry};
+
+/// Closes the circuit breaker and forgets failures; starts nothing
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian reset btc-bot && guardian start btc-bot")]
+pub(super) struct Reset {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) fn run(call: &Call, command: &Reset) -> Result<u8, Error> {
+    let loaded = registry(call)?;
+    let names = command.which.resolve(&loaded, call)?;
+    for name in &names {
+        let Entry { spec, .. } =
+            loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
+        let mut held = Held::take(&call.ctx, name, spec, &loaded.registry.sinks)?;
+        let now = now()?;
+        let decision = reset(Look { name, spec, state: &held.state, evidence: None, now: &now });
+        held.carry_out(decision, &mut Outcome::default())?;
+        call.out.say(&format!("{name}: reset"));
+    }
+    call.out.json(&json!({"schema": SCHEMA, "reset": names}));
+    Ok(complain_of(&loaded, call))
+}

@@ -1,0 +1,205 @@
+//! `start`: processes are started, detached, and the true outcome is told.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error};
+use crate::launch::Launched;
+use crate::model::event::SCHEMA;
+use crate::model::evidence::Recorded;
+use crate::model::name::Name;
+use crate::model::state::{Desired, Phase};
+use crate::policy::classify::Standing;
+use crate::policy::decide::{Act, Look, start};
+use crate::registry::{Entry, Registry};
+use crate::store::record;
+use crate::supervise::{Held, Outcome, Then, consider, now, start_error};
+
+use super::common::{Which, complain_of, registry};
+use super::out::worse;
+use super::{Call, stop};
+
+/// Threads that start processes side by side: they wait for the disk more than they compute.
+const SIDE_BY_SIDE: usize = 6;
+
+/// Starts processes, detached from whoever asks
+///
+/// Returns once each program runs or is known not to: no sleeping, no guessing. What runs already is
+/// left alone. A tripped breaker is closed.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian start btc-bot")]
+pub(super) struct Start {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub(super) fn run(call: &Call, command: &Start) -> Result<u8, Error> {
+    let loaded = registry(call)?;
+    let names = command.which.resolve(&loaded, call)?;
+    let code = start_all(call, &names, &loaded.registry, None)?;
+    Ok(worse(code, complain_of(&loaded, call)))
+}
+
+/// What became of one start.
+struct Started {
+    name: Name,
+    result: &'static str,
+    run: u64,
+    pid: Option<i32>,
+    untraced: Option<i32>,
+}
+
+/// Starts `names` and tells of each. `registered` is what `register` did before.
+pub(super) fn start_all(
+    call: &Call,
+    names: &[Name],
+    registry: &Registry,
+    registered: Option<&str>,
+) -> Result<u8, Error> {
+    let outcomes = side_by_side(names, |name| one(call, name, registry));
+    let mut code = 0;
+    let mut results = Vec::new();
+    for (name, outcome) in names.iter().zip(outcomes) {
+        match outcome {
+            Ok(started) => {
+                say(call, &started);
+                results.push(document(&started, registered));
+            }
+            Err(error) => {
+                code = worse(code, call.out.fail(&error));
+                results.push(json!({"name": name, "result": "failed", "registered": registered,
+                                    "error": {"code": error.code as u8, "kind": error.kind, "message": error.message}}));
+            }
+        }
+    }
+    call.out.json(&json!({"schema": SCHEMA, "processes": results}));
+    Ok(code)
+}
+
+fn document(started: &Started, registered: Option<&str>) -> Value {
+    json!({"name": started.name, "result": started.result, "run": started.run, "pid": started.pid,
+           "registered": registered, "untraced_errno": started.untraced})
+}
+
+fn say(call: &Call, started: &Started) {
+    let pid = started.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
+    call.out.say(&format!("{}: {} as run {}{pid}", started.name, started.result.replace('_', " "), started.run));
+    if let Some(errno) = started.untraced {
+        let why = std::io::Error::from_raw_os_error(errno);
+        call.out.warn(&format!("`{}` runs, but its signals cannot be traced: {why}", started.name));
+    }
+}
+
+/// Runs `work` for each name on a few threads; the answers are in the order of the names.
+pub(super) fn side_by_side<T: Send>(names: &[Name], work: impl Fn(&Name) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let answers = Mutex::new(Vec::with_capacity(names.len()));
+    let take = || {
+        while let Some((index, name)) = names.get(next.load(Ordering::Relaxed)).and_then(|_| {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            names.get(index).map(|name| (index, name))
+        }) {
+            let answer = work(name);
+            match answers.lock() {
+                Ok(mut answers) => answers.push((index, answer)),
+                Err(poisoned) => poisoned.into_inner().push((index, answer)),
+            }
+        }
+    };
+    if names.len() < 2 {
+        take();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..SIDE_BY_SIDE.min(names.len()) {
+                scope.spawn(take);
+            }
+        });
+    }
+    let mut answers = match answers.into_inner() {
+        Ok(answers) => answers,
+        Err(poisoned) => poisoned.into_inner(),
+    };
+    answers.sort_by_key(|(index, _)| *index);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+fn one(call: &Call, name: &Name, registry: &Registry) -> Result<Started, Error> {
+    let Entry { spec, .. } = registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
+    let mut held = Held::take(&call.ctx, name, spec, &registry.sinks)?;
+    begin(call, &mut held)
+}
+
+/// Starts a process that is held, unless it runs.
+fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
+    let mut outcome = Outcome::default();
+    if held.state.open().is_some_and(|open| open.stopping.is_some()) {
+        stop::until_gone(call, held, None)?; // a stop that was cut short is finished first
+    }
+    let first = consider(held.ctx, held.name, held.spec, &held.state, &now()?);
+    let settled = match (&first.state.phase, &first.standing) {
+        (
+            Phase::Open(_),
+            Some(Standing::Running | Standing::Starting | Standing::Unsupervised | Standing::Uncertain(_)),
+        ) => {
+            return already(held);
+        }
+        (Phase::Open(_), Some(Standing::Closing | Standing::Remnants)) => {
+            stop::clear(call, held)?;
+            consider(held.ctx, held.name, held.spec, &held.state, &now()?)
+        }
+        (_, _) => first,
+    };
+    let now = now()?;
+    // An end that nobody has judged yet is judged first, and told; the run that follows is the operator's.
+    let mut judged = settled.state;
+    if settled.act == Act::Launch
+        && settled.standing.as_ref().is_some_and(|standing| matches!(standing, Standing::Ended(_)))
+    {
+        judged.run -= 1;
+        judged.phase = Phase::Stopped;
+    }
+    let decision = start(Look { name: held.name, spec: held.spec, state: &judged, evidence: None, now: &now });
+    let run = decision.state.run;
+    let mut then = held.carry_out(decision, &mut outcome)?;
+    let launched = outcome.launched;
+    while then == Then::Look && outcome.launched == launched {
+        let next = consider(held.ctx, held.name, held.spec, &held.state, &crate::supervise::now()?);
+        if !next.changed || next.act != Act::None {
+            break;
+        }
+        then = held.carry_out(next, &mut outcome)?;
+    }
+    held.publish(&mut outcome);
+    if let Some(error) = outcome.errors.into_iter().next() {
+        call.out.warn(&error.message);
+    }
+    match launched {
+        Some(Launched::Started { pid, untraced }) => {
+            Ok(Started { name: held.name.clone(), result: "started", run, pid: Some(pid), untraced })
+        }
+        Some(Launched::Failed { step, errno }) => Err(start_error(held.ctx, held.name, held.spec, step, errno)),
+        None => Err(Error::new(Code::Bug, "bug", format!("`{}` was not started and nobody knows why", held.name))),
+    }
+}
+
+/// It runs: that is what was asked for. Its wish is noted where it was another one.
+fn already(held: &mut Held<'_>) -> Result<Started, Error> {
+    if held.state.desired == Desired::Down {
+        held.state.desired = Desired::Up;
+        crate::store::state::commit(&held.ctx.paths, held.name, &held.state)?;
+    }
+    let run = held.state.run;
+    let pid = match record::read(&held.ctx.paths, held.name, run).0 {
+        Recorded::Read(record) => record.main.map(|main| main.pid),
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    Ok(Started { name: held.name.clone(), result: "already_running", run, pid, untraced: None })
+}
+
+/// Starts a process that is held and was just stopped.
+pub(super) fn again(call: &Call, held: &mut Held<'_>) -> Result<(u64, Option<i32>), Error> {
+    begin(call, held).map(|started| (started.run, started.pid))
+}

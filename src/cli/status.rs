@@ -1,0 +1,275 @@
+//! `status`: what is up, what is not, since when and why.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::error::{Code, Error};
+use crate::healthcheck::{is_as_desired, last};
+use crate::model::event::SCHEMA;
+use crate::model::evidence::{Recorded, RunRecord};
+use crate::model::name::Name;
+use crate::model::spec::{Spec, Target};
+use crate::model::state::{Desired, Phase, State};
+use crate::model::time::{Stamp, Wall};
+use crate::model::units::format_duration;
+use crate::os::usage::Meter;
+use crate::policy::decide::{Decision, Look, decide};
+use crate::store::registry_file::Loaded;
+use crate::store::{outbox, record, state};
+use crate::supervise::{now, observe};
+use crate::view::status::{
+    Alerts, Breaker, Document, Health, Heartbeat, LastExit, Output, Row, State as Word, command, table,
+};
+
+use super::Call;
+use super::common::{complain_of, known, members, parse, registry};
+use super::out::worse;
+
+/// Above this number of processes, memory and CPU of each are left out: asking costs more than all the rest.
+const METERED: usize = 64;
+/// Pauses between two pictures of `--watch`.
+const WATCH: Duration = Duration::from_secs(2);
+/// A pass that is this many periods late is overdue.
+const OVERDUE: u64 = 3;
+
+/// Shows what is up, what is not, since when and why
+///
+/// Exit code 0: all is as desired; 1: something is not; 3: the one process that was named is not running.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian status --json btc-bot")]
+pub(super) struct Status {
+    /// Names of processes; without, all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// All processes of this group
+    #[arg(short, long, value_name = "GROUP")]
+    group: Option<String>,
+    /// Show it again every two seconds
+    #[arg(short, long)]
+    watch: bool,
+}
+
+pub(super) fn run(call: &Call, command: &Status) -> Result<u8, Error> {
+    loop {
+        let (text, code) = once(call, command)?;
+        if !command.watch {
+            if !call.out.is_json() {
+                call.out.say(&text);
+            }
+            return Ok(code);
+        }
+        // Home and clear, as `watch` does.
+        call.out.say(&format!("\x1b[H\x1b[2J{text}"));
+        std::thread::sleep(WATCH);
+    }
+}
+
+fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
+    let loaded = registry(call)?;
+    let mut names = parse(&command.names)?;
+    known(&loaded, &names, call)?;
+    match &command.group {
+        Some(group) => names.extend(members(&loaded.registry, group)),
+        None if names.is_empty() => names.extend(loaded.registry.processes.keys().cloned()),
+        None => {}
+    }
+    let names: Vec<Name> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let now = now()?;
+    let mut meter = (names.len() <= METERED).then(Meter::new);
+    let mut errors = Vec::new();
+    let mut rows = Vec::with_capacity(names.len());
+    let mut desired = true;
+    for name in &names {
+        let Some(entry) = loaded.registry.processes.get(name) else { continue };
+        match row(call, name, &entry.spec, &now, meter.as_mut()) {
+            Ok((row, as_desired)) => {
+                desired &= as_desired;
+                rows.push(row);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    let health = health(call, &loaded, &rows, &now)?;
+    let alerts = alerts(call)?;
+    let sentences: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
+    call.out.json(&Document {
+        schema: SCHEMA,
+        host: &call.ctx.host,
+        at: now.wall.to_string(),
+        healthcheck: &health,
+        alerts,
+        processes: &rows,
+        errors: sentences,
+    });
+    let mut code = match (command.names.as_slice(), rows.as_slice()) {
+        ([_], [row]) if !row.state.is_alive() => Code::NotRunning as u8,
+        (_, _) if desired => 0,
+        (_, _) => Code::No as u8,
+    };
+    for error in &errors {
+        code = worse(code, call.out.fail(error));
+    }
+    code = worse(code, complain_of(&loaded, call));
+    Ok((text(&rows, &health, alerts, &loaded), code))
+}
+
+fn text(rows: &[Row], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {
+    let mut text = match (rows, loaded.registry.processes.is_empty()) {
+        ([], true) => "no process is registered: guardian register NAME -- COMMAND\n".to_owned(),
+        (rows, _) => table(rows),
+    };
+    if health.overdue {
+        let since = health.age_s.map_or("no pass has run yet".to_owned(), |age| {
+            format!("the last pass ran {} ago", crate::model::units::human_duration(Duration::from_secs(age)))
+        });
+        text.push_str(&format!("\nwarning: {since}: deaths of shims and reboots go unseen\n  hint: guardian install --cron, or see why cron does not run\n"));
+    }
+    if alerts.dead > 0 || alerts.pending > 0 {
+        text.push_str(&format!(
+            "\nwarning: {} alerts wait, {} were given up\n  hint: guardian alerts\n",
+            alerts.pending, alerts.dead
+        ));
+    }
+    text
+}
+
+fn row(call: &Call, name: &Name, spec: &Spec, now: &Stamp, meter: Option<&mut Meter>) -> Result<(Row, bool), Error> {
+    let state = match state::load(&call.ctx.paths, name)? {
+        Some(state) => state,
+        None => State::new(now),
+    };
+    let evidence = observe(&call.ctx, name, &state, now);
+    let decision = decide(Look { name, spec, state: &state, evidence: evidence.as_ref(), now });
+    let record = evidence.and_then(|evidence| match evidence.record {
+        Recorded::Read(record) => Some(*record),
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    });
+    let as_desired = is_as_desired(&state, &decision);
+    Ok((fill(call, name, spec, now, &decision, record, meter), as_desired))
+}
+
+fn fill(
+    call: &Call,
+    name: &Name,
+    spec: &Spec,
+    now: &Stamp,
+    decision: &Decision,
+    record: Option<RunRecord>,
+    meter: Option<&mut Meter>,
+) -> Row {
+    let word = Word::of(decision);
+    let state = &decision.state;
+    let alive = record.filter(|_| word.is_alive());
+    let began = alive.as_ref().and_then(|record| record.began.clone());
+    let main = alive.as_ref().and_then(|record| record.main.as_ref()).map(|main| main.pid);
+    let shim = alive.as_ref().and_then(|record| record.shim.as_ref()).map(|shim| shim.pid);
+    let uptime = began.as_ref().map(|began| now.since(began).as_secs());
+    let target_s = match spec.target {
+        Target::For(target) => Some(target.as_secs()),
+        Target::Forever | Target::Exit => None,
+    };
+    let next = match &state.phase {
+        Phase::Waiting { until } | Phase::Tripped { until, .. } => Some(until.clone()),
+        Phase::Open(_) if word == Word::Waiting => Some(now.clone()),
+        Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
+    };
+    Row {
+        name: name.to_string(),
+        group: spec.group.clone(),
+        state: word,
+        desired: state.desired,
+        ready: main.map(|_| word == Word::Running),
+        pid: main,
+        shim_pid: shim.filter(|_| word != Word::Unsupervised),
+        run: (state.run > 0).then_some(state.run),
+        started_at: began.as_ref().and_then(|began| began.wall.rfc3339()),
+        uptime_s: uptime,
+        target: target(spec),
+        target_s,
+        remaining_s: target_s.zip(uptime).map(|(target, up)| target.saturating_sub(up)),
+        restarts: state.restarts,
+        consecutive_failures: state.failures,
+        breaker: breaker(state),
+        next_action_at: next.as_ref().and_then(|next| next.wall.rfc3339()),
+        output: output(call, name, now),
+        heartbeat: heartbeat(call, name, now),
+        usage: main.zip(meter).and_then(|(main, meter)| meter.read(main)),
+        last_exit: state.last.as_ref().map(LastExit::of),
+        command: command(&spec.command),
+        cwd: spec.cwd.clone(),
+        last: state.last.clone(),
+        next_in_s: next.map(|next| next.since(now).as_secs()),
+    }
+}
+
+/// The target as it was written.
+pub(super) fn target(spec: &Spec) -> String {
+    match spec.target {
+        Target::Forever => "forever".to_owned(),
+        Target::Exit => "exit".to_owned(),
+        Target::For(target) => format_duration(target),
+    }
+}
+
+fn breaker(state: &State) -> Breaker {
+    let (word, until) = match &state.phase {
+        Phase::Tripped { until, .. } => ("open", until.wall.rfc3339()),
+        Phase::Open(open) if open.began == crate::model::state::Began::Trial => ("half_open", None),
+        Phase::Open(_) | Phase::New | Phase::Waiting { .. } | Phase::Completed | Phase::Stopped | Phase::Dead => {
+            ("closed", None)
+        }
+    };
+    Breaker { state: word, failures: state.failures, until }
+}
+
+/// Seconds since a file was written; `None`: it is not there, or its time cannot be told.
+fn age(metadata: &fs::Metadata, now: &Stamp) -> Option<u64> {
+    let written = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let written = Wall(i64::try_from(written.as_millis()).ok()?);
+    Some(written.until(now.wall).as_secs())
+}
+
+fn output(call: &Call, name: &Name, now: &Stamp) -> Output {
+    let path = call.ctx.paths.log(name);
+    let metadata = fs::metadata(&path).ok();
+    Output {
+        path: path.display().to_string(),
+        bytes: metadata.as_ref().map(fs::Metadata::len),
+        age_s: metadata.as_ref().and_then(|metadata| age(metadata, now)),
+    }
+}
+
+fn heartbeat(call: &Call, name: &Name, now: &Stamp) -> Option<Heartbeat> {
+    let metadata = fs::metadata(call.ctx.paths.sentinel(name, "heartbeat")).ok()?;
+    age(&metadata, now).map(|age_s| Heartbeat { source: "file", age_s })
+}
+
+fn health(call: &Call, loaded: &Loaded, rows: &[Row], now: &Stamp) -> Result<Health, Error> {
+    let every_s = loaded.registry.healthcheck.every.as_secs().max(1);
+    let last = last(&call.ctx.paths)?;
+    let age_s = last.as_ref().map(|last| last.at.until(now.wall).as_secs());
+    let wanted = rows.iter().any(|row| row.desired == Desired::Up);
+    Ok(Health {
+        last_at: last.and_then(|last| last.at.rfc3339()),
+        age_s,
+        every_s,
+        overdue: wanted && age_s.is_none_or(|age| age > OVERDUE * every_s),
+    })
+}
+
+fn alerts(call: &Call) -> Result<Alerts, Error> {
+    let count =
+        |part| outbox::list(&call.ctx.paths, part).map(|listing| listing.entries.len() + listing.unreadable.len());
+    Ok(Alerts { pending: count(outbox::Part::Pending)?, dead: count(outbox::Part::Dead)? })
+}
+
+/// The record of a run that lives, or lived.
+pub(super) fn record_of(call: &Call, name: &Name, run: u64) -> Option<RunRecord> {
+    match record::read(&call.ctx.paths, name, run).0 {
+        Recorded::Read(record) => Some(*record),
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! `stop` and `restart`: the stop signal to the whole tree, KILL after the grace, and back only when nothing of it lives.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use clap::Parser;
+use serde_json::json;
+
+use crate::error::{Code, Error};
+use crate::model::event::SCHEMA;
+use crate::model::evidence::{Life, Lock};
+use crate::model::name::Name;
+use crate::model::time::Identity;
+use crate::model::units::{format_duration, parse_duration};
+use crate::os::{clock, process};
+use crate::policy::decide::{Look, stop};
+use crate::registry::{Entry, Registry};
+use crate::store::record;
+use crate::supervise::{Held, Outcome, now};
+
+use super::Call;
+use super::common::{Which, complain_of, registry};
+use super::out::worse;
+use super::start::{again, side_by_side};
+
+/// After KILL, until it is said that something cannot be ended (a process that hangs in the kernel).
+const AFTER_KILL: Duration = Duration::from_secs(10);
+/// Shortest and longest pause between two looks at what still lives.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+
+/// Stops processes, with everything they started
+///
+/// The stop signal goes to the whole tree, KILL after the grace; returns when nothing of it is left.
+/// Nobody is alerted. It stays down until somebody starts it.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian stop btc-bot --grace 30s")]
+pub(super) struct Stop {
+    #[command(flatten)]
+    which: Which,
+    /// From the stop signal to KILL, instead of the registered grace
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    grace: Option<String>,
+}
+
+/// Stops processes, then starts them: never two at once
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian restart btc-bot")]
+pub(super) struct Restart {
+    #[command(flatten)]
+    which: Which,
+    /// From the stop signal to KILL, instead of the registered grace
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    grace: Option<String>,
+}
+
+fn grace(text: Option<&String>) -> Result<Option<Duration>, Error> {
+    text.map(|text| {
+        parse_duration(text).map_err(|error| Error::new(Code::Usage, "bad_duration", error.what).hint(error.hint))
+    })
+    .transpose()
+}
+
+pub(super) fn run(call: &Call, command: &Stop) -> Result<u8, Error> {
+    let loaded = registry(call)?;
+    let names = command.which.resolve(&loaded, call)?;
+    let grace = grace(command.grace.as_ref())?;
+    let outcomes = side_by_side(&names, |name| one(call, name, &loaded.registry, grace));
+    let code = tell(call, &names, outcomes.into_iter().map(|outcome| outcome.map(|word| (word, None))).collect());
+    Ok(worse(code, complain_of(&loaded, call)))
+}
+
+pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
+    let loaded = registry(call)?;
+    let names = command.which.resolve(&loaded, call)?;
+    let grace = grace(command.grace.as_ref())?;
+    let outcomes = side_by_side(&names, |name| {
+        let Entry { spec, .. } =
+            loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
+        let mut held = Held::take(&call.ctx, name, spec, &loaded.registry.sinks)?;
+        until_gone(call, &mut held, grace)?;
+        again(call, &mut held).map(|started| ("restarted", Some(started)))
+    });
+    let code = tell(call, &names, outcomes);
+    Ok(worse(code, complain_of(&loaded, call)))
+}
+
+type Told = Result<(&'static str, Option<(u64, Option<i32>)>), Error>;
+
+fn tell(call: &Call, names: &[Name], outcomes: Vec<Told>) -> u8 {
+    let mut code = 0;
+    let mut results = Vec::new();
+    for (name, outcome) in names.iter().zip(outcomes) {
+        match outcome {
+            Ok((word, started)) => {
+                let run = started.map_or(String::new(), |(run, _)| format!(" as run {run}"));
+                call.out.say(&format!("{name}: {}{run}", word.replace('_', " ")));
+                let (run, pid) = (started.map(|(run, _)| run), started.and_then(|(_, pid)| pid));
+                results.push(json!({"name": name, "result": word, "run": run, "pid": pid}));
+            }
+            Err(error) => {
+                code = worse(code, call.out.fail(&error));
+                results.push(json!({"name": name, "result": "failed",
+                                    "error": {"code": error.code as u8, "kind": error.kind, "message": error.message}}));
+            }
+        }
+    }
+    call.out.json(&json!({"schema": SCHEMA, "processes": results}));
+    code
+}
+
+/// Stops one registered process.
+pub(super) fn one(
+    call: &Call,
+    name: &Name,
+    registry: &Registry,
+    grace: Option<Duration>,
+) -> Result<&'static str, Error> {
+    let Entry { spec, .. } = registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
+    let mut held = Held::take(&call.ctx, name, spec, &registry.sinks)?;
+    until_gone(call, &mut held, grace)
+}
+
+/// Stops a process that is held; returns when nothing of its run is left.
+pub(super) fn until_gone(call: &Call, held: &mut Held<'_>, grace: Option<Duration>) -> Result<&'static str, Error> {
+    let mut outcome = Outcome::default();
+    let running = held.state.open().is_some();
+    let now = now()?;
+    let look = Look { name: held.name, spec: held.spec, state: &held.state, evidence: None, now: &now };
+    held.carry_out(stop(look, Some(process::caller())), &mut outcome)?;
+    if running {
+        wait(held, grace.unwrap_or(held.spec.grace))?;
+    }
+    let settled = held.advance()?;
+    for error in outcome.errors.iter().chain(&settled.errors) {
+        call.out.warn(&error.message);
+    }
+    Ok(if running { "stopped" } else { "not_running" })
+}
+
+/// What an ended run left is killed, so that a new one can begin.
+pub(super) fn clear(call: &Call, held: &mut Held<'_>) -> Result<(), Error> {
+    wait(held, Duration::ZERO)?;
+    for error in held.advance()?.errors {
+        call.out.warn(&error.message);
+    }
+    Ok(())
+}
+
+/// Until the run's processes and its shim are gone: KILL after `grace`, an error some time after that.
+fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
+    let Some(run) = held.state.open().map(|open| open.run) else { return Ok(()) };
+    let began = now()?;
+    let (kill_at, give_up_at) = (began.plus(grace), began.plus(grace + AFTER_KILL));
+    let mut pause = PAUSE.0;
+    let mut known: Vec<Identity> = Vec::new();
+    let mut seen = HashSet::new();
+    loop {
+        // Those seen once stay known: a parent that dies takes the way to its children with it.
+        for identity in held.living().map_err(|error| table(held.name, &error))? {
+            if seen.insert((identity.pid, identity.started)) {
+                known.push(identity);
+            }
+        }
+        let now = now()?;
+        known.retain(|identity| process::life(identity, &now.boot) != Life::Gone);
+        let (_, shim) = record::read(&held.ctx.paths, held.name, run);
+        if known.is_empty() && shim != Lock::Held {
+            return Ok(());
+        }
+        if now.has_reached(&give_up_at) {
+            return Err(stuck(held.name, &known, grace));
+        }
+        if now.has_reached(&kill_at) {
+            let boot = clock::boot_id().map_err(|error| table(held.name, &error))?;
+            for identity in &known {
+                process::send(identity, &boot, libc::SIGKILL).map_err(|error| table(held.name, &error))?;
+            }
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE.1);
+    }
+}
+
+fn table(name: &Name, error: &std::io::Error) -> Error {
+    Error::new(Code::System, "processes", format!("cannot look at the processes of `{name}`: {error}")).about(name)
+}
+
+fn stuck(name: &Name, known: &[Identity], grace: Duration) -> Error {
+    let pids: Vec<String> = known.iter().map(|identity| identity.pid.to_string()).collect();
+    let message = format!(
+        "`{name}` is not gone {} after the stop signal: {} live{}",
+        format_duration(grace + AFTER_KILL),
+        if pids.is_empty() { "its shim".to_owned() } else { format!("pid {}", pids.join(", ")) },
+        if pids.len() > 1 { "" } else { "s" },
+    );
+    Error::new(Code::Timeout, "stuck", message)
+        .hint("a process that KILL does not end hangs in the kernel (disk, network file system): see `ps -o pid,stat,wchan`")
+        .about(name)
+}
