@@ -32,8 +32,7 @@ enum Next {
 /// The open run is over: it is judged and the process goes on to what follows.
 pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
     let mut ended = judge(next.look.spec, open, found, next.look.now);
-    let healthy = open.healthy || ended.ran().is_some_and(|ran| ran >= next.look.spec.healthy_after);
-    if healthy {
+    if was_healthy(next.look.spec, open, &ended) {
         next.state.failures = 0;
         next.state.backoffs = 0;
         next.state.trips = 0;
@@ -53,6 +52,11 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
     }
     apply(next, what);
     next.state.last = Some(ended);
+}
+
+/// Whether the run stayed up for `healthy_after`: seen while it did, or known from its length.
+fn was_healthy(spec: &Spec, open: &OpenRun, ended: &EndedRun) -> bool {
+    open.healthy || ended.ran().is_some_and(|ran| ran >= spec.healthy_after)
 }
 
 fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
@@ -89,6 +93,9 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
         return Next::Restart(if short { spec.backoff } else { Duration::ZERO });
     }
     trip_reason(next, open).unwrap_or_else(|| {
+        if was_healthy(spec, open, ended) {
+            return Next::Restart(Duration::ZERO);
+        }
         let seed = backoff::seed(next.look.name.as_str(), ended.run);
         Next::Restart(backoff::delay(spec, next.state.failures, next.state.backoffs, ended.ran(), seed))
     })

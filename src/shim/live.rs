@@ -59,7 +59,7 @@ impl Live {
             match signals::wait()? {
                 Arrival::Child | Arrival::Other => {}
                 Arrival::Alarm => passes.start(),
-                Arrival::Sent { signal: signals::BELL, .. } if passes.hear() => {}
+                Arrival::Sent { signal: signals::BELL, sender } if passes.rung(sender) => {}
                 Arrival::Sent { signal, sender } => self.pass_on(signal, sender),
             }
         }

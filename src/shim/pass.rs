@@ -31,6 +31,8 @@ pub(super) struct Passes {
     run: CString,
     alarm: Alarm,
     running: Option<Running>,
+    /// The pid of the last one that was started.
+    last: Option<i32>,
     unanswered: u32,
     /// The last answer named a moment.
     due: bool,
@@ -38,7 +40,7 @@ pub(super) struct Passes {
 
 impl Passes {
     pub(super) fn new(exe: CString, name: CString, run: CString) -> Self {
-        Self { exe, name, run, alarm: Alarm::default(), running: None, unanswered: 0, due: false }
+        Self { exe, name, run, alarm: Alarm::default(), running: None, last: None, unanswered: 0, due: false }
     }
 
     /// The pid of the pass that runs.
@@ -75,9 +77,23 @@ impl Passes {
             spawn::pass(&exe, &argv, &environment, &write).map(|pid| (pid, answer))
         });
         match started {
-            Ok((pid, answer)) => self.running = Some(Running { pid, answer, answered: false }),
+            Ok((pid, answer)) => {
+                self.last = Some(pid);
+                self.running = Some(Running { pid, answer, answered: false });
+            }
             Err(_) => self.try_again(),
         }
+    }
+
+    /// The bell was rung by `sender`. True when that is our pass, and so nothing to give to the process.
+    ///
+    /// The pass may be over by now: its end is a lower signal and is heard first when both wait.
+    pub(super) fn rung(&mut self, sender: Option<(i32, u32)>) -> bool {
+        let ours = sender.map_or(self.last.is_some(), |(pid, _)| self.last == Some(pid));
+        if ours {
+            self.hear();
+        }
+        ours
     }
 
     /// Reads the answer of the pass that runs, if it is there. True when it was.

@@ -1,1 +1,31 @@
-//! One integration binary: the real program, a home for each test, conditions instead of sleeps.
+//! The real program, from outside: each test has a guardian home of its own, runs the built binary and looks at what the
+//! kernel, the files and the mail server say.
+//!
+//! Modules are themes, test names are claims. `home`, `procs`, `rig_*` and `mail` are the rig; nothing in it sleeps for a
+//! fixed time: it waits for conditions, with deadlines that only a broken guardian reaches.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy allows these in test functions only; helpers of tests may panic just the same"
+)]
+
+mod alerts;
+mod alerts_mail;
+mod bad_input;
+mod cron;
+mod defects;
+mod demo;
+mod home;
+mod house;
+mod judge;
+mod logs;
+mod mail;
+mod procs;
+mod register;
+mod rig_cron;
+mod shim;
+mod start;
+mod stop;
+mod story;
+mod wait;

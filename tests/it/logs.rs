@@ -1,0 +1,120 @@
+//! `logs`: what the program wrote, by count, time, run and cursor.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
+use std::sync::mpsc;
+
+use crate::home::Home;
+use crate::procs::{PATIENCE, until};
+
+#[test]
+fn the_last_lines_are_the_last_lines() {
+    let home = Home::new();
+    home.up("job", &["--target", "exit"], "seq 1 500; printf 'no newline'");
+    home.reaches("job", "completed");
+    assert_eq!(home.ok(&["logs", "job", "-n", "3"]).trim_end(), "499\n500\nno newline");
+    assert_eq!(home.ok(&["logs", "job", "-n", "0"]), "");
+    assert_eq!(home.ok(&["logs", "job", "-n", "1000"]).lines().count(), 501);
+}
+
+#[test]
+fn standard_error_is_in_the_log_too() {
+    let home = Home::new();
+    home.up("job", &["--target", "exit"], "echo out; echo err >&2");
+    home.reaches("job", "completed");
+    assert_eq!(home.ok(&["logs", "job"]), "out\nerr\n");
+}
+
+#[test]
+fn one_run_of_several_can_be_read() {
+    let home = Home::new();
+    home.up("x", &["--backoff", "0s", "--max-failures", "3"], "echo this is run $GUARDIAN_RUN; exit 1");
+    home.reaches("x", "tripped");
+    assert_eq!(home.ok(&["logs", "x", "--run", "2"]), "this is run 2\n");
+    assert_eq!(home.ok(&["logs", "x", "--run", "3"]), "this is run 3\n");
+    home.run(&["logs", "x", "--run", "9"]).complains("9");
+}
+
+#[test]
+fn a_cursor_gives_what_is_new_and_only_that() {
+    let home = Home::new();
+    home.up("x", &[], "echo first; while [ ! -e go ]; do sleep 0.02; done; echo second; exec sleep 1000");
+    until("the first line is there", || home.ok(&["logs", "x"]).contains("first"));
+    let first = home.json(&["logs", "x"]);
+    let cursor = first["cursor"].as_str().map_or_else(|| first["cursor"].to_string(), str::to_owned);
+    let nothing = home.json(&["logs", "x", "--cursor", &cursor]).to_string();
+    assert!(!nothing.contains("first"), "{nothing}");
+    fs::write(home.path("go"), "").unwrap();
+    until("the second line is there", || home.ok(&["logs", "x"]).contains("second"));
+    let news = home.json(&["logs", "x", "--cursor", &cursor]).to_string();
+    assert!(news.contains("second") && !news.contains("first"), "{news}");
+}
+
+#[test]
+fn since_leaves_out_what_is_older_than_the_run() {
+    let home = Home::new();
+    home.up("x", &["--target", "exit"], "echo hello");
+    home.reaches("x", "completed");
+    assert_eq!(home.ok(&["logs", "x", "--since", "1h"]), "hello\n");
+    assert_eq!(home.ok(&["logs", "x", "--since", "2099-01-01T00:00:00Z"]), "");
+}
+
+#[test]
+fn following_shows_lines_as_they_come_and_goes_on_over_a_restart() {
+    let home = Home::new();
+    let line = "echo run $GUARDIAN_RUN; while [ ! -e go.$GUARDIAN_RUN ]; do sleep 0.02; done; exit 1";
+    home.up("x", &["--backoff", "0s", "--max-failures", "0"], line);
+    let mut follower = home.command(&["logs", "x", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(follower.stdout.take().unwrap());
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in output.lines() {
+            if sender.send(line.unwrap()).is_err() {
+                return;
+            }
+        }
+    });
+    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "run 1");
+    fs::write(home.path("go.1"), "").unwrap();
+    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "run 2");
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
+#[test]
+fn d47_nobody_copies_or_cuts_the_log_under_its_writer() {
+    let home = Home::new();
+    home.up("x", &["--backoff", "0s", "--max-failures", "3"], "seq 1 20000; exit 1");
+    home.reaches("x", "tripped");
+    let log = home.state_dir().join("log/x.log");
+    let inode = fs::metadata(&log).unwrap().ino();
+    home.run(&["healthcheck"]);
+    home.ok(&["start", "x"]);
+    home.reaches("x", "tripped");
+    assert_eq!(fs::metadata(&log).unwrap().ino(), inode);
+    assert_eq!(fs::read_to_string(&log).unwrap(), (1..=20000).map(|n| format!("{n}\n")).collect::<String>().repeat(6));
+}
+
+#[test]
+fn output_of_any_bytes_does_not_break_the_reader() {
+    let home = Home::new();
+    home.up("x", &["--target", "exit"], "head -c 5000 /dev/urandom; printf '\\n\\033[31mred\\n'");
+    home.reaches("x", "completed");
+    home.ok(&["logs", "x"]);
+    home.json(&["logs", "x", "-n", "2"]);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let home = Home::new();
+    home.up("x", &["--target", "exit"], "seq 1 200000");
+    home.reaches("x", "completed");
+    let line = format!("{} logs x -n 200000 | head -n 1; echo ${{PIPESTATUS[0]}}", home.program().display());
+    let mut command = home.other_command("/bin/bash".as_ref());
+    command.args(["-c", &line]);
+    let output = crate::home::finish(command).expect(0);
+    assert_eq!(output.stdout, "1\n0\n");
+    assert_eq!(output.stderr, "");
+}
