@@ -9,7 +9,7 @@ use crate::model::event::SCHEMA;
 use crate::model::evidence::End;
 use crate::model::units::human_duration;
 
-use super::words::{cause_sentence, cut, lived_of_target, sender_sentence, strip_control, verdict_phrase};
+use super::words::{cause_sentence, cut, lived_of_target, sender_sentence, strip_control};
 
 /// Lines of output on a certificate.
 const TAIL: usize = 8;
@@ -73,7 +73,7 @@ pub fn exit_code_meaning(code: i32) -> Option<String> {
 pub fn text(certificate: &Certificate<'_>) -> String {
     let Certificate { name, ended, .. } = certificate;
     let lived = lived_of_target(ended.ran().map(|ran| ran.as_secs_f64()), certificate.target_s);
-    let mut text = format!("{name} run {}: {} {lived}\n\n", ended.run, verdict_phrase(ended.verdict));
+    let mut text = format!("{name} run {}: {} after {lived}\n\n", ended.run, ended.verdict.word());
     let mut row = |what: &str, value: &str| {
         text.push_str(&format!("  {what:<9} {}\n", strip_control(value)));
     };
