@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod lock;
 pub mod process;
+pub mod read;
 pub mod signals;
 pub mod spawn;
 #[cfg(target_os = "linux")]
