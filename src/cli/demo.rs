@@ -196,7 +196,7 @@ impl Tour<'_> {
         self.scene("And this is the death certificate:");
         let why = self.guardian(&["why", NAME])?;
         let certificate = text(&why.stdout);
-        self.check("the certificate says: premature after 3s of 8h", is_premature(&certificate));
+        self.check("the certificate says: premature after seconds of 8h", is_premature(&certificate));
         if self.traced {
             self.check("the certificate names SIGTERM", certificate.contains("SIGTERM"));
             self.check("the certificate names the sender", certificate.contains(MURDERER));
@@ -252,8 +252,9 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// A busy machine may let it live a little longer.
 fn is_premature(text: &str) -> bool {
-    text.contains("premature after 3s of 8h")
+    (3..=9).any(|seconds| text.contains(&format!("premature after {seconds}s of 8h")))
 }
 
 /// Milliseconds from the first death to the restart, by guardian's own history.
