@@ -132,7 +132,7 @@ fn text(rows: &[Row<'_>], health: &Health, alerts: Alerts, loaded: &Loaded) -> S
         let since = health.age_s.map_or("no pass has run yet".to_owned(), |age| {
             format!("the last pass ran {} ago", crate::model::units::human_duration(Duration::from_secs(age)))
         });
-        text.push_str(&format!("\nwarning: {since}: deaths of shims and reboots go unseen\n  hint: guardian install --cron, or see why cron does not run\n"));
+        text.push_str(&format!("\nwarning: a pass is overdue, {since}: deaths of shims and reboots go unseen\n  hint: guardian install --cron, or see why cron does not run\n"));
     }
     if alerts.dead > 0 || alerts.pending > 0 {
         text.push_str(&format!(

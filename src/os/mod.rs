@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "system calls that no crate wraps; each block says why it is sound")]
 
 pub mod clock;
+pub mod crontab;
 pub mod lock;
 pub mod process;
 pub mod read;
