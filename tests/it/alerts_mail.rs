@@ -154,6 +154,7 @@ fn d45_d46_the_password_is_in_no_argument_log_file_or_message() {
     let mut home = home_with(&server, "");
     let file = home.path("password");
     std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     home.set_env("MAIL_PASSWORD", "unused");
     home.write_registry(server.sink(&format!("password_file = {file:?}")));
     die(&home, "bot");
