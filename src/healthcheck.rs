@@ -20,7 +20,8 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision};
 use crate::registry::Registry;
 use crate::store::paths::Paths;
-use crate::store::{atomic, state};
+use crate::store::record::Durable;
+use crate::store::{atomic, journal, log_index, state};
 use crate::supervise::{Held, Outcome, consider, now};
 use crate::view::status::State as Word;
 
@@ -92,6 +93,9 @@ fn check(
         return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true)));
     };
     let first = consider(ctx, name, &entry.spec, &state, &now);
+    if mode == Mode::Act && state.open().is_some() {
+        report.errors.extend(log_index::note(&ctx.paths, name, now.wall).err());
+    }
     let as_desired = is_as_desired(&state, &first);
     let quiet = !first.changed && first.act == Act::None && state.pending.is_empty();
     if quiet || mode == Mode::DryRun {
@@ -157,12 +161,19 @@ pub fn is_as_desired(state: &State, decision: &Decision) -> bool {
     }
 }
 
-/// Delivers what is due to the sinks of `registry`.
+/// Delivers what is due to the sinks of `registry`; what became of it goes into the history of each process.
 ///
 /// # Errors
 /// The outbox cannot be used.
 pub fn deliver(ctx: &Context, registry: &Registry) -> Result<Drained, Error> {
-    drain::drain(&ctx.paths, &registry.sinks, DELIVERY)
+    let drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
+    let now = now()?;
+    for report in &drained.reports {
+        let Some(event) = report.event(now.wall) else { continue };
+        // One write to an append-only file: no lock is held while others are told.
+        journal::append(&ctx.paths, &event.process.clone(), &[event], Durable::No)?;
+    }
+    Ok(drained)
 }
 
 /// When the last pass over all processes ran.

@@ -14,6 +14,7 @@ use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
 use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::OpenRun;
+use crate::model::time::Stamp;
 use crate::os::clock;
 use crate::os::spawn::{Report, ShimFiles, anonymous_file, detach_shim};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
@@ -70,14 +71,7 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
     let log = open_log(paths, name)?;
     atomic::remove_if_there(&paths.sentinel(name, "status"))?;
     let told = tell(ctx, name, spec, open, &environment, snapshot.as_ref())?;
-    let mut file = anonymous_file().map_err(|error| system("make the launch file", &error))?;
-    file.write_all(&told.encode()).map_err(|error| system("write the launch file", &error))?;
-    let files = ShimFiles { launch: &file, log: &log, record: &record, tree: &tree };
-    let exe = text(ctx.exe.as_os_str())?;
-    let argv = [text(OsStr::new(crate::shim::ARGV0))?];
-    let shim_environment = variables(&for_shim(&ctx.environment, &named(spec, sinks)))?;
-    let report =
-        detach_shim(&exe, &argv, &shim_environment, &files).map_err(|error| system("start the shim", &error))?;
+    let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree])?;
     let launched = read(report);
     if let Launched::Failed { step, errno } = launched {
         blame(&mut record, step, errno)?;
@@ -88,6 +82,52 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
     }
     record::forget_oldest(paths, name, open.run)?;
     Ok(launched)
+}
+
+/// Starts a shim without a program, which runs a pass for `name` at `at` and at each moment that pass asks for.
+/// For a restart that is due when the shim of the last run is gone, so that it need not wait for cron.
+///
+/// # Errors
+/// It cannot be started.
+pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sink], spec: &Spec) -> Result<(), Error> {
+    let plain = |value: String| text(OsStr::new(&value));
+    let none = || plain(String::new());
+    let told = Launch {
+        name: plain(name.to_string())?,
+        run: plain(run.to_string())?,
+        exe: text(ctx.exe.as_os_str())?,
+        cwd: plain("/".to_owned())?,
+        umask: none()?,
+        trace: none()?,
+        leftover_ms: none()?,
+        deadline: plain(at.boot_ms.to_string())?,
+        candidates: Vec::new(),
+        argv: Vec::new(),
+        environment: Vec::new(),
+    };
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null");
+    let null = null.map_err(|error| system("open /dev/null", &error))?;
+    start_shim(ctx, spec, sinks, &told, [&null; 3]).map(drop)
+}
+
+/// Starts a shim that is told `told`, with its log, record and tree lock; returns the end of the pipe it reports through.
+fn start_shim(
+    ctx: &Context,
+    spec: &Spec,
+    sinks: &[Sink],
+    told: &Launch<CString>,
+    [log, record, tree]: [&File; 3],
+) -> Result<File, Error> {
+    let mut launch = anonymous_file().map_err(|error| system("make the launch file", &error))?;
+    launch.write_all(&told.encode()).map_err(|error| system("write the launch file", &error))?;
+    let exe = text(ctx.exe.as_os_str())?;
+    let argv = [text(OsStr::new(crate::shim::ARGV0))?];
+    let mut environment = for_shim(&ctx.environment, &named(spec, sinks));
+    // `--home` counts for the passes of this shim as well.
+    environment.extend(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME".into(), home.clone().into())));
+    let environment = variables(&environment)?;
+    let files = ShimFiles { launch: &launch, log, record, tree };
+    detach_shim(&exe, &argv, &environment, &files).map_err(|error| system("start the shim", &error))
 }
 
 fn system(what: &str, error: &io::Error) -> Error {

@@ -169,6 +169,7 @@ impl<'a> Held<'a> {
             if ended {
                 self.leave_status(outcome);
             }
+            self.ensure_waiter(outcome);
         }
         outcome.actions.extend(actions);
         outcome.deadline = deadline;
@@ -249,6 +250,20 @@ impl<'a> Held<'a> {
             Ok(queued) => outcome.queued += queued,
             Err(error) => outcome.errors.push(error),
         }
+    }
+
+    /// A restart that is due later is waited for by the shim of the last run. Where that is gone, by one made for it.
+    fn ensure_waiter(&self, outcome: &mut Outcome) {
+        let Phase::Waiting { until } = &self.state.phase else { return };
+        let shim = match record::read(&self.ctx.paths, self.name, self.state.run).0 {
+            Recorded::Read(record) => record.shim,
+            Recorded::Missing | Recorded::Unreadable(_) => None,
+        };
+        if shim.is_some_and(|shim| process::life(&shim, &until.boot) != Life::Gone) {
+            return;
+        }
+        let waiting = launch::wait_until(self.ctx, self.name, self.state.run, until, self.sinks, self.spec);
+        outcome.errors.extend(waiting.err());
     }
 
     /// The sentinel files that tell of an end.

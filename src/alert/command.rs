@@ -28,3 +28,7 @@ pub(super) fn send(command: &[String], message: &Message, limit: Duration) -> Ou
         None => Outcome::failed(format!("`{name}` took longer than {} and was killed", human_duration(limit))),
     }
 }
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

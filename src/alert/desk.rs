@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Message;
 use super::drain::{Drained, bounded, drain};
 use crate::error::{Code, Error};
-use crate::model::delivery::{Entry, Outcome, Receipt};
+use crate::model::delivery::{Outcome, Overview};
 use crate::model::event::{Event, EventKind, Notification, SCHEMA, Severity};
 use crate::model::name::Name;
 use crate::model::sink::Sink;
@@ -13,19 +13,6 @@ use crate::model::time::Stamp;
 use crate::os::lock;
 use crate::store::outbox::Part;
 use crate::store::{ledger, outbox, paths::Paths};
-
-/// The whole of the outbox.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Overview {
-    /// What waits.
-    pub pending: Vec<Entry>,
-    /// What was given up.
-    pub dead: Vec<Entry>,
-    /// What was settled last, newest first.
-    pub settled: Vec<Receipt>,
-    /// A sentence for each thing that could not be read.
-    pub unreadable: Vec<String>,
-}
 
 /// Looks at the outbox, with at most `recent` receipts.
 ///

@@ -13,9 +13,9 @@ use std::time::Duration;
 use crate::alert::{Message, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
-use crate::model::event::Event;
+use crate::model::event::{Event, EventKind, Severity};
 use crate::model::sink::Sink;
-use crate::model::time::Stamp;
+use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::store::outbox::Part;
@@ -35,6 +35,56 @@ pub struct Report {
     pub event: Event,
     /// `None`: delivered; else why it was given up.
     pub given_up: Option<String>,
+}
+
+impl Report {
+    /// The event of `alert_delivered` or `alert_failed` that this is; `None` where the notification was
+    /// itself about an alert, or a test: alerts about alerts about alerts help nobody.
+    #[must_use]
+    pub fn event(&self, at: Wall) -> Option<Event> {
+        match self.event.kind {
+            EventKind::AlertDelivered | EventKind::AlertFailed | EventKind::Test => return None,
+            EventKind::Registered
+            | EventKind::Started
+            | EventKind::Restarted
+            | EventKind::Signal
+            | EventKind::Exited
+            | EventKind::Premature
+            | EventKind::Completed
+            | EventKind::Failed
+            | EventKind::Stopped
+            | EventKind::Killed
+            | EventKind::Tripped
+            | EventKind::HalfOpen
+            | EventKind::Recovered
+            | EventKind::Unsupervised => {}
+        }
+        let (kind, severity, detail) = match &self.given_up {
+            None => (EventKind::AlertDelivered, Severity::Info, format!("sink `{}`", self.sink)),
+            Some(why) => (EventKind::AlertFailed, Severity::Warning, format!("sink `{}`: {why}", self.sink)),
+        };
+        Some(Event {
+            schema: crate::model::event::SCHEMA,
+            id: format!("{}.{}.{}", self.event.id, outbox::safe(&self.sink), kind.word()),
+            at,
+            process: self.event.process.clone(),
+            run: self.event.run,
+            kind,
+            severity,
+            group: self.event.group.clone(),
+            cause: None,
+            verdict: None,
+            ran_s: None,
+            target_s: None,
+            action: String::new(),
+            signals: Vec::new(),
+            by: None,
+            failures: None,
+            pid: None,
+            detail,
+            notify: Vec::new(),
+        })
+    }
 }
 
 /// What a drain did.
@@ -121,7 +171,10 @@ fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, 
         let batches: Vec<Batch> = plan.send.iter().filter(|batch| batch.lead.sink == sink.name).cloned().collect();
         if !batches.is_empty() {
             let (sink, tell) = (sink.clone(), tell.clone());
-            thread::spawn(move || deliver_all(&sink, batches, limit, until, &tell));
+            let begun = thread::Builder::new().spawn(move || deliver_all(&sink, batches, limit, until, &tell));
+            if let Err(error) = begun {
+                drained.errors.push(format!("cannot start a thread for a sink: {error}"));
+            }
         }
     }
     drop(tell);
@@ -198,10 +251,13 @@ fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, te
 pub fn bounded(sink: &Sink, message: Message, limit: Duration) -> Outcome {
     let (tell, told) = mpsc::sync_channel(1);
     let worker = sink.clone();
-    thread::spawn(move || {
+    let begun = thread::Builder::new().spawn(move || {
         // Nobody listens any more when the limit has passed; the try was then counted as failed.
         drop(tell.send(send(&worker, &message, limit)));
     });
+    if let Err(error) = begun {
+        return Outcome::failed(format!("cannot start a thread: {error}"));
+    }
     match told.recv_timeout(limit + GRACE) {
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Timeout) => {
@@ -215,7 +271,6 @@ pub fn bounded(sink: &Sink, message: Message, limit: Duration) -> Outcome {
 fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained) -> Result<(), Error> {
     let now = now()?;
     let sink = &batch.lead.sink;
-    let entries = || batch.folded.iter().chain([&batch.lead]);
     match outcome {
         Outcome::Delivered { refused, .. } => {
             drained.errors.extend(refused.iter().map(|who| format!("sink `{sink}` refused {who}")));
@@ -224,7 +279,7 @@ fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained
             receipts.push(receipt(&batch.lead, Settled::Sent, &now, refused.clone()));
             // Without a receipt the entry goes all the same: on a full disk it would be sent each minute.
             let written = ledger::append(paths, &receipts);
-            for entry in entries() {
+            for entry in batch.folded.iter().chain([&batch.lead]) {
                 outbox::remove(paths, entry)?;
                 let event = entry.notification.event.clone();
                 drained.reports.push(Report { sink: sink.clone(), event, given_up: None });
@@ -234,11 +289,10 @@ fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained
         }
         Outcome::Failed { error, .. } | Outcome::Refused { error } => {
             drained.errors.push(format!("sink `{sink}`: {error}"));
-            for entry in entries() {
-                match after_failure(entry, outcome, &now) {
-                    Some(Fate::Later(entry)) => outbox::update(paths, &entry)?,
-                    Some(Fate::Hopeless(entry)) => give_up(paths, &entry, drained)?,
-                    None => {}
+            for fate in after_failure(batch, outcome, &now) {
+                match fate {
+                    Fate::Later(entry) => outbox::update(paths, &entry)?,
+                    Fate::Hopeless(entry) => give_up(paths, &entry, drained)?,
                 }
             }
         }

@@ -96,7 +96,7 @@ fn connect(server: &Server<'_>, limit: Duration) -> Result<SmtpConnection, Outco
     }
     let credentials = match server.login {
         Some((user, source)) => {
-            let password = secret::read(source, "password").map_err(Outcome::failed)?;
+            let password = secret::read(source, "password", limit).map_err(Outcome::failed)?;
             Some(Credentials::new(user.to_owned(), password.expose().to_owned()))
         }
         None => None,

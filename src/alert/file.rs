@@ -51,3 +51,7 @@ fn tail(file: &File) -> io::Result<String> {
     file.read_exact_at(&mut content, begin)?;
     Ok(String::from_utf8_lossy(&content).into_owned())
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

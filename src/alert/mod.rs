@@ -9,6 +9,8 @@ pub mod drain;
 
 mod command;
 mod email;
+#[cfg(test)]
+mod fake;
 mod file;
 mod program;
 mod secret;

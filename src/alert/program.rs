@@ -51,22 +51,33 @@ pub(super) fn run(
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        let input = input.to_owned();
-        // A program that does not read its input is no error, and must not block us.
-        thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-    }
-    let stdout = child.stdout.take().map(keep);
-    let stderr = child.stderr.take().map(keep);
+    let streams = match attach(&mut child, input) {
+        Ok(streams) => streams,
+        Err(error) => {
+            kill(&mut child)?;
+            return Err(error);
+        }
+    };
     let status = wait(&mut child, limit)?;
-    let text = |kept: Option<Receiver<String>>| kept.and_then(|kept| kept.recv_timeout(DRY).ok()).unwrap_or_default();
-    Ok(Ran { status, stdout: text(stdout), stderr: text(stderr) })
+    let [stdout, stderr] = streams.map(|kept| kept.recv_timeout(DRY).unwrap_or_default());
+    Ok(Ran { status, stdout, stderr })
+}
+
+/// Feeds its input and keeps its output, in threads: a program that does not read, or writes for
+/// ever, must not block us.
+fn attach(child: &mut Child, input: &str) -> io::Result<[Receiver<String>; 2]> {
+    let missing = || io::Error::other("a pipe is missing");
+    let mut stdin = child.stdin.take().ok_or_else(missing)?;
+    let input = input.to_owned();
+    // That it does not read its input is no error.
+    thread::Builder::new().spawn(move || drop(stdin.write_all(input.as_bytes())))?;
+    Ok([keep(child.stdout.take().ok_or_else(missing)?)?, keep(child.stderr.take().ok_or_else(missing)?)?])
 }
 
 /// Reads to the end and keeps the beginning.
-fn keep(mut stream: impl Read + Send + 'static) -> Receiver<String> {
+fn keep(mut stream: impl Read + Send + 'static) -> io::Result<Receiver<String>> {
     let (tell, told) = mpsc::sync_channel(1);
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let mut kept = Vec::new();
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = stream.read(&mut buffer) {
@@ -74,8 +85,8 @@ fn keep(mut stream: impl Read + Send + 'static) -> Receiver<String> {
             kept.extend_from_slice(&buffer[..room]);
         }
         drop(tell.send(String::from_utf8_lossy(&kept).into_owned()));
-    });
-    told
+    })?;
+    Ok(told)
 }
 
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
@@ -86,14 +97,18 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
         }
         let spent = clock::boot_ms()?.saturating_sub(begun);
         if Duration::from_millis(spent) >= limit {
-            // Not waited for yet, so the pid is still its own.
-            let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-            if killpg(Pid::from_raw(pid), Signal::SIGKILL).is_err() {
-                child.kill()?;
-            }
-            child.wait()?;
+            kill(child)?;
             return Ok(None);
         }
         thread::sleep(LOOK);
     }
+}
+
+/// Kills the whole group. It is not waited for yet, so that the pid is still its own.
+fn kill(child: &mut Child) -> io::Result<()> {
+    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    if killpg(Pid::from_raw(pid), Signal::SIGKILL).is_err() {
+        child.kill()?;
+    }
+    child.wait().map(drop)
 }

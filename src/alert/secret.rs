@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::program;
 use crate::model::sink::{Secret, SecretSource};
+use crate::model::units::human_duration;
 use crate::store::paths::Paths;
 
 /// A program that gives a secret gets no longer than this.
@@ -19,12 +20,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Bytes of a secret file that are read.
 const MAX: u64 = 64 * 1024;
 
-/// The first line of the secret, trimmed. `what` names it in errors: `password`, `url`.
+/// The first line of the secret, trimmed. `what` names it in errors: `password`, `url`. A program
+/// that gives it is killed after `limit`.
 ///
 /// # Errors
 /// A sentence that names the source and never the value: it is missing, empty, unreadable, or a
 /// file that every user may read.
-pub(super) fn read(source: &SecretSource, what: &str) -> Result<Secret, String> {
+pub(super) fn read(source: &SecretSource, what: &str, limit: Duration) -> Result<Secret, String> {
     let text = match source {
         SecretSource::Inline(secret) => secret.expose().to_owned(),
         SecretSource::File(path) => read_file(&expand(path), what)?,
@@ -37,7 +39,7 @@ pub(super) fn read(source: &SecretSource, what: &str) -> Result<Secret, String> 
                 return Err(format!("{what}: environment variable `{name}` is not UTF-8"));
             }
         },
-        SecretSource::Command(argv) => read_program(argv, what)?,
+        SecretSource::Command(argv) => read_program(argv, what, limit.min(LIMIT))?,
     };
     match text.lines().next().map(str::trim) {
         Some(line) if !line.is_empty() => Ok(Secret::new(line.to_owned())),
@@ -62,12 +64,16 @@ fn read_file(path: &Path, what: &str) -> Result<String, String> {
     Ok(text)
 }
 
-fn read_program(argv: &[String], what: &str) -> Result<String, String> {
+fn read_program(argv: &[String], what: &str, limit: Duration) -> Result<String, String> {
     let name = argv.first().map_or("", String::as_str);
-    let ran = program::run(argv, &[], "", LIMIT).map_err(|error| format!("{what}: cannot run `{name}`: {error}"))?;
+    let ran = program::run(argv, &[], "", limit).map_err(|error| format!("{what}: cannot run `{name}`: {error}"))?;
     match ran.status {
         Some(status) if status.success() => Ok(ran.stdout),
         Some(status) => Err(format!("{what}: `{name}` ended with {status}")), // its output may hold the secret
-        None => Err(format!("{what}: `{name}` gave no answer within 5 s")),
+        None => Err(format!("{what}: `{name}` gave no answer within {}", human_duration(limit))),
     }
 }
+
+#[cfg(test)]
+#[path = "secret_tests.rs"]
+mod tests;

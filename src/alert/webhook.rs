@@ -22,9 +22,12 @@ const ANSWER: u64 = 2048;
 /// Characters of an answer that are repeated.
 const SAID: usize = 200;
 
+/// Shorter parts of an address are words, not secrets.
+const SECRET: usize = 8;
+
 /// Posts the message.
 pub(super) fn send(url: &SecretSource, header: &[(String, String)], message: &Message, limit: Duration) -> Outcome {
-    let url = match secret::read(url, "url") {
+    let url = match secret::read(url, "url", limit) {
         Ok(url) => url,
         Err(why) => return Outcome::failed(why),
     };
@@ -46,7 +49,7 @@ pub(super) fn send(url: &SecretSource, header: &[(String, String)], message: &Me
         request = request.header(name, value);
     }
     match request.send(&message.rendered.json) {
-        Ok(response) => judge(response),
+        Ok(response) => judge(response, |said| hide(said, url.expose(), header)),
         Err(error) => explain(&error),
     }
 }
@@ -56,7 +59,7 @@ fn install_crypto() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-fn judge(mut response: Response<Body>) -> Outcome {
+fn judge(mut response: Response<Body>, hide: impl Fn(&str) -> String) -> Outcome {
     let status = response.status();
     let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).and_then(retry_after);
     if status.is_success() {
@@ -69,13 +72,23 @@ fn judge(mut response: Response<Body>) -> Outcome {
         ));
     }
     let said = response.body_mut().with_config().limit(ANSWER).lossy_utf8(true).read_to_string();
-    let said = said.map(|said| cut(&strip_control(said.trim()), SAID)).unwrap_or_default(); // only for the message
+    let said = said.map(|said| cut(&hide(&strip_control(said.trim())), SAID)).unwrap_or_default(); // only for the message
     let error = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
     if worth_another_try(status) {
         Outcome::Failed { error, after, reached: Vec::new() }
     } else {
         Outcome::refused(error)
     }
+}
+
+/// An answer without what a server may repeat of our request: the address, its parts, header values.
+fn hide(said: &str, url: &str, header: &[(String, String)]) -> String {
+    let path = url.splitn(4, '/').nth(3).unwrap_or("");
+    let whole = [url.to_owned(), format!("/{path}"), path.to_owned()];
+    let parts = path.split(['/', '?', '&', '=']).map(str::to_owned);
+    let values = header.iter().flat_map(|(_, value)| value.split(' ').map(str::to_owned));
+    let long = |secret: &String| secret.len() >= SECRET;
+    whole.into_iter().chain(parts).chain(values).filter(long).fold(said.to_owned(), |said, s| said.replace(&s, "****"))
 }
 
 fn worth_another_try(status: StatusCode) -> bool {

@@ -65,12 +65,10 @@ pub(super) fn known(loaded: &Loaded, names: &[Name], call: &Call) -> Result<(), 
         if loaded.registry.processes.contains_key(name) {
             continue;
         }
-        if loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str())
-            || loaded.registry.processes.is_empty()
-        {
-            if let Some(error) = loaded.error(&call.ctx.paths) {
-                return Err(error.about(name));
-            }
+        let unread = loaded.registry.processes.is_empty();
+        let invalid = unread || loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str());
+        if let Some(error) = loaded.error(&call.ctx.paths).filter(|_| invalid) {
+            return Err(error.about(name));
         }
         return Err(healthcheck::unknown(&loaded.registry, name));
     }

@@ -6,9 +6,8 @@ use serde_json::json;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
-use crate::registry::edit::{EditError, remove};
-use crate::store::registry_file;
-use crate::store::registry_file::{Loaded, invalid};
+use crate::registry::edit::remove;
+use crate::store::registry_file::{self, Loaded};
 use crate::store::state;
 use crate::supervise::{consider, now};
 use crate::view::status::State as Word;
@@ -40,7 +39,7 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
     }
     for name in &names {
         registry_file::update(&call.ctx.paths, call.ctx.home.as_deref(), |text| {
-            remove(text, name).map(|edited| edited.text).map_err(|error| refusal(call, name, &error))
+            remove(text, name).map(|edited| edited.text).map_err(|error| Error::from(error).about(name))
         })?;
         call.out.say(&format!("{name}: deregistered; its log and history stay"));
     }
@@ -60,15 +59,4 @@ fn down(call: &Call, command: &Deregister, name: &Name, loaded: &Loaded) -> Resu
             .about(name));
     }
     stop::one(call, name, &loaded.registry, None).map(drop)
-}
-
-fn refusal(call: &Call, name: &Name, error: &EditError) -> Error {
-    match error {
-        EditError::NotToml(problems) | EditError::Invalid(problems) => {
-            invalid(&call.ctx.paths.registry, problems).about(name)
-        }
-        EditError::Differs { .. } | EditError::Form { .. } => {
-            Error::new(Code::Refused, "form", error.to_string()).hint(error.hint()).about(name)
-        }
-    }
 }

@@ -1,8 +1,12 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
+mod alerts;
 mod common;
 mod deregister;
+mod events;
 mod healthcheck;
+mod logs;
+mod moment;
 mod out;
 mod register;
 mod reset;
@@ -10,6 +14,8 @@ pub mod spec_args;
 mod start;
 mod status;
 mod stop;
+mod wait;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -66,6 +72,11 @@ enum Command {
     Status(status::Status),
     Healthcheck(healthcheck::Healthcheck),
     Reset(reset::Reset),
+    Logs(logs::Logs),
+    Events(events::Events),
+    Why(why::Why),
+    Wait(wait::Wait),
+    Alerts(alerts::Alerts),
 }
 
 /// What every command gets.
@@ -100,6 +111,11 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Status(command) => status::run(call, &command),
         Command::Healthcheck(command) => healthcheck::run(call, &command),
         Command::Reset(command) => reset::run(call, &command),
+        Command::Logs(command) => logs::run(call, &command),
+        Command::Events(command) => events::run(call, &command),
+        Command::Why(command) => why::run(call, &command),
+        Command::Wait(command) => wait::run(call, &command),
+        Command::Alerts(command) => alerts::run(call, &command),
     }
 }
 

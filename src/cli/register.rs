@@ -10,10 +10,10 @@ use crate::model::state::State;
 use crate::os::process;
 use crate::policy::environment::unbound;
 use crate::registry::Context as Reading;
-use crate::registry::edit::{Change, EditError, Replace, insert};
+use crate::registry::edit::{Change, Replace, insert};
 use crate::store::environment::{Snapshot, load, save};
 use crate::store::record::Durable;
-use crate::store::registry_file::{self, invalid};
+use crate::store::registry_file;
 use crate::store::{journal, state};
 use crate::supervise::now;
 
@@ -59,7 +59,7 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
     let reading = Reading { home_dir: call.ctx.home.clone() };
     let mut change = Change::None;
     let updated = registry_file::update(paths, call.ctx.home.as_deref(), |text| {
-        let edited = insert(text, &name, &draft, replace, &reading).map_err(|error| refusal(call, &name, error))?;
+        let edited = insert(text, &name, &draft, replace, &reading).map_err(|error| Error::from(error).about(&name))?;
         change = edited.change;
         Ok(edited.text)
     })?;
@@ -78,22 +78,6 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
         return Ok(0);
     }
     start::start_all(call, &[name], &updated.registry, Some(word))
-}
-
-fn refusal(call: &Call, name: &Name, error: EditError) -> Error {
-    let hint = error.hint();
-    match error {
-        EditError::NotToml(problems) => invalid(&call.ctx.paths.registry, &problems).about(name),
-        EditError::Invalid(problems) => {
-            let all: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
-            let hints: Vec<&str> = problems.iter().map(|p| p.hint.as_str()).filter(|hint| !hint.is_empty()).collect();
-            Error::new(Code::Usage, "bad_spec", all.join("; ")).hint(hints.join("\n")).about(name)
-        }
-        EditError::Differs { .. } => {
-            Error::new(Code::Refused, "spec_differs", error.to_string()).hint(hint).about(name)
-        }
-        EditError::Form { .. } => Error::new(Code::Refused, "form", error.to_string()).hint(hint).about(name),
-    }
 }
 
 /// A process that stays as it is keeps the environment it has: the one that asks now may be poorer.

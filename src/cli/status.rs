@@ -18,7 +18,7 @@ use crate::model::units::format_duration;
 use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide};
 use crate::store::registry_file::Loaded;
-use crate::store::{outbox, record, state};
+use crate::store::{outbox, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
     Alerts, Breaker, Document, Health, Heartbeat, LastExit, Output, Row, State as Word, command, table,
@@ -264,12 +264,4 @@ fn alerts(call: &Call) -> Result<Alerts, Error> {
     let count =
         |part| outbox::list(&call.ctx.paths, part).map(|listing| listing.entries.len() + listing.unreadable.len());
     Ok(Alerts { pending: count(outbox::Part::Pending)?, dead: count(outbox::Part::Dead)? })
-}
-
-/// The record of a run that lives, or lived.
-pub(super) fn record_of(call: &Call, name: &Name, run: u64) -> Option<RunRecord> {
-    match record::read(&call.ctx.paths, name, run).0 {
-        Recorded::Read(record) => Some(*record),
-        Recorded::Missing | Recorded::Unreadable(_) => None,
-    }
 }

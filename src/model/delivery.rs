@@ -118,6 +118,19 @@ pub struct Receipt {
     pub refused: Vec<String>,
 }
 
+/// The whole of the outbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    /// What waits.
+    pub pending: Vec<Entry>,
+    /// What was given up.
+    pub dead: Vec<Entry>,
+    /// What was settled last, newest first.
+    pub settled: Vec<Receipt>,
+    /// A sentence for each thing that could not be read.
+    pub unreadable: Vec<String>,
+}
+
 /// What one try to deliver came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -76,6 +76,8 @@ pub enum SpawnStep {
 pub struct RunRecord {
     /// The shim itself.
     pub shim: Option<Identity>,
+    /// Size of the log before the run, in bytes.
+    pub log_began: Option<u64>,
     /// The main process.
     pub main: Option<Identity>,
     /// When the main process was made.

@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn durations_as_people_write_them_are_read() {
-        let cases = [("90s", 90), ("15m", 900), ("8h", 28_800), ("2d", 172_800), ("1h30m", 5400), ("0s", 0)];
+        let cases =
+            [("90s", 90), ("15m", 900), ("8h", 28_800), ("2d", 172_800), ("1h30m", 5400), ("1.5h", 5400), ("0s", 0)];
         for (text, secs) in cases {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(secs)), "{text}");
             let again = parse_duration(&format_duration(Duration::from_secs(secs)));
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn durations_that_mean_nothing_are_refused() {
-        for bad in ["-5m", "1e99h", "", "m", "5 parsecs", "99999999999999999999h", "200000d", "٣m", "1.5h"] {
+        for bad in ["-5m", "1e99h", "", "m", "5 parsecs", "99999999999999999999h", "200000d", "٣m"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
     }

@@ -14,6 +14,7 @@ pub mod trace;
 #[path = "trace_none.rs"]
 pub mod trace;
 pub mod usage;
+pub mod watch;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]

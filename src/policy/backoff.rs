@@ -14,11 +14,10 @@ const JITTER: f64 = 0.1;
 ///
 /// Zero when it is the first in a row and the run lasted at least `backoff`: one restart per
 /// `backoff` is no storm. Else `backoff · 2^earlier`, where `earlier` counts the delays since the
-/// process was last well, up to `backoff_max`, ±10 % by `seed`. Never overflows. `ran` of `None` (not known)
-/// counts as too short.
+/// process was last well, up to `backoff_max`, ±10 % by `seed`. Never overflows.
 #[must_use]
-pub fn delay(spec: &Spec, failures: u32, earlier: u32, ran: Option<Duration>, seed: u64) -> Duration {
-    if spec.backoff.is_zero() || (failures <= 1 && ran.is_some_and(|ran| ran >= spec.backoff)) {
+pub fn delay(spec: &Spec, failures: u32, earlier: u32, ran: Duration, seed: u64) -> Duration {
+    if spec.backoff.is_zero() || (failures <= 1 && ran >= spec.backoff) {
         return Duration::ZERO;
     }
     let doubled = spec.backoff.saturating_mul(1_u32.checked_shl(earlier).unwrap_or(u32::MAX)); // 2^32 and more saturates
@@ -53,14 +52,14 @@ mod tests {
 
     #[test]
     fn the_first_restart_after_a_run_that_lasted_is_at_once() {
-        assert_eq!(delay(&spec(), 1, 0, Some(Duration::from_secs(3)), 7), Duration::ZERO);
+        assert_eq!(delay(&spec(), 1, 0, Duration::from_secs(3), 7), Duration::ZERO);
     }
 
     #[test]
     fn a_run_that_dies_at_once_waits_a_second_then_doubles_to_a_minute() {
         for (earlier, want) in [(0, 1.0), (1, 2.0), (2, 4.0), (5, 32.0), (6, 60.0), (40, 60.0), (4000, 60.0)] {
             for seed in 0..200 {
-                let got = delay(&spec(), 1 + earlier, earlier, Some(Duration::ZERO), seed).as_secs_f64();
+                let got = delay(&spec(), 1 + earlier, earlier, Duration::ZERO, seed).as_secs_f64();
                 assert!((want * 0.9..=want * 1.1).contains(&got), "{earlier} earlier delays: {got}");
             }
         }
@@ -69,13 +68,13 @@ mod tests {
     #[test]
     fn a_backoff_of_zero_means_none() {
         let spec = Spec { backoff: Duration::ZERO, ..spec() };
-        assert_eq!(delay(&spec, 9, 9, None, 1), Duration::ZERO);
+        assert_eq!(delay(&spec, 9, 9, Duration::ZERO, 1), Duration::ZERO);
     }
 
     #[test]
     fn processes_that_die_together_do_not_come_back_together() {
         let delays: std::collections::BTreeSet<_> =
-            (0..100).map(|n| delay(&spec(), 2, 3, None, seed(&format!("p{n}"), 1))).collect();
+            (0..100).map(|n| delay(&spec(), 2, 3, Duration::ZERO, seed(&format!("p{n}"), 1))).collect();
         assert!(delays.len() > 90, "{}", delays.len());
     }
 }

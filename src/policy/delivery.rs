@@ -18,6 +18,8 @@ use crate::model::time::Stamp;
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// At least once an hour, as a fact that arrives a day late helps nobody.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+/// More messages than this at once, for one sink, are one: a reboot that ends 300 processes is one fact.
+const STORM: usize = 5;
 /// How long a delivery is tried, and how long a sink may ask us to wait.
 const GIVE_UP: Duration = Duration::from_secs(86_400);
 
@@ -26,7 +28,7 @@ const GIVE_UP: Duration = Duration::from_secs(86_400);
 pub struct Batch {
     /// The notification that is told.
     pub lead: Entry,
-    /// Older ones that it speaks for, oldest first.
+    /// Others that it speaks for, oldest first: older ones of its kind, or all of a storm.
     pub folded: Vec<Entry>,
     /// Id of the earlier message that this one answers.
     pub answers: Option<String>,
@@ -100,12 +102,13 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         let process = &members[members.len() - 1].notification.event.process;
         let told_trouble = open_trouble(told(), process);
         let pending_trouble = members.iter().any(|entry| is_trouble(entry.notification.event.kind));
-        if told_trouble.is_none() && !pending_trouble && hears_trouble(sink) {
+        if told_trouble.is_empty() && !pending_trouble && hears_trouble(sink) {
             plan.moot.extend(members.into_iter().cloned());
         } else if let Some(until) = retry_at(&members, now) {
             wait(plan, members.len(), until);
         } else {
-            batches.extend(batch(&members, told_trouble));
+            let sent = told_trouble.iter().rev().find(|receipt| receipt.how == Settled::Sent);
+            batches.extend(batch(&members, sent.map(|receipt| receipt.id.clone())));
         }
     }
     let mut groups: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
@@ -114,19 +117,61 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         let alone = (entry.notification.event.kind == EventKind::Test).then(|| entry.id().to_owned());
         groups.entry((entry.group(), entry.notification.event.severity, alone)).or_default().push(entry);
     }
+    let mut held = Vec::new();
     for ((group, _, alone), mut members) in groups {
         members.sort_by_key(|entry| entry.notification.event.at);
-        let held = match alone {
+        let cooling = match alone {
             Some(_) => None,
             None => held_until(told().filter(|receipt| receipt.group == group), sink.cooldown, now),
         };
-        match later(retry_at(&members, now), held) {
-            Some(until) => wait(plan, members.len(), until),
-            None => batches.extend(batch(&members, None)),
+        match (retry_at(&members, now), cooling) {
+            (None, None) => batches.extend(batch(&members, None)),
+            (None, Some(until)) => held.push((members, until)),
+            (Some(retry), cooling) => wait(plan, members.len(), later(retry, cooling)),
+        }
+    }
+    for (members, until) in held {
+        let left = members.into_iter().filter(|entry| !take_along(&mut batches, entry)).count();
+        if left > 0 {
+            wait(plan, left, until);
         }
     }
     order(&mut batches);
-    plan.send.extend(batches);
+    plan.send.extend(calm(batches));
+}
+
+/// Folds what a cooldown holds into a newer message about the same process that goes now: told later, it
+/// would be stale news. False: there is none.
+fn take_along(batches: &mut [Batch], entry: &Entry) -> bool {
+    let event = &entry.notification.event;
+    let newer = batches.iter_mut().find(|batch| {
+        let lead = &batch.lead.notification.event;
+        lead.process == event.process && lead.kind != EventKind::Test && lead.at >= event.at
+    });
+    let Some(batch) = newer else { return false };
+    batch.folded.push(entry.clone());
+    batch.folded.sort_by_key(|entry| entry.notification.event.at);
+    true
+}
+
+/// Makes one message of a storm: the last one of the worst process speaks for all. Tests stay alone.
+fn calm(batches: Vec<Batch>) -> Vec<Batch> {
+    let is_test = |batch: &Batch| batch.lead.notification.event.kind == EventKind::Test;
+    let (mut calm, mut storm): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(is_test);
+    let worst = storm.first().map(|batch| batch.lead.notification.event.process.clone());
+    let last = storm.iter().rposition(|batch| Some(&batch.lead.notification.event.process) == worst.as_ref());
+    match last {
+        Some(last) if storm.len() > STORM => {
+            let Batch { lead, folded, answers } = storm.remove(last);
+            let others = storm.into_iter().flat_map(|batch| batch.folded.into_iter().chain([batch.lead]));
+            let mut folded: Vec<Entry> = others.chain(folded).collect();
+            // Stable, so that within a process a recovery still comes after what it answers.
+            folded.sort_by_key(|entry| entry.notification.event.at);
+            calm.push(Batch { lead, folded, answers });
+        }
+        Some(_) | None => calm.extend(storm),
+    }
+    calm
 }
 
 /// For each process that recovered: the newest recovery, last, behind all that it answers; and
@@ -163,14 +208,15 @@ fn split_recoveries(entries: Vec<&Entry>) -> (Vec<Vec<&Entry>>, Vec<&Entry>) {
     (answered.into_values().collect(), rest)
 }
 
-/// Id of the last trouble that a sink was told and that no recovery has answered yet.
-fn open_trouble<'l>(told: impl Iterator<Item = &'l Receipt>, process: &Name) -> Option<String> {
-    let mut open = None;
+/// The trouble that a sink was told, of itself or within another message, and that no recovery has
+/// answered yet.
+fn open_trouble<'l>(told: impl Iterator<Item = &'l Receipt>, process: &Name) -> Vec<&'l Receipt> {
+    let mut open = Vec::new();
     for receipt in told.filter(|receipt| receipt.group.process == *process) {
         if receipt.group.kind == EventKind::Recovered {
-            open = None;
-        } else if is_trouble(receipt.group.kind) && receipt.how == Settled::Sent {
-            open = Some(receipt.id.clone());
+            open.clear();
+        } else if is_trouble(receipt.group.kind) {
+            open.push(receipt);
         }
     }
     open
@@ -190,11 +236,8 @@ fn wait(plan: &mut Plan, count: usize, until: Stamp) {
 }
 
 /// The later of two moments of this boot that are still to come.
-fn later(one: Option<Stamp>, other: Option<Stamp>) -> Option<Stamp> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(if one.boot_ms >= other.boot_ms { one } else { other }),
-        (one, other) => one.or(other),
-    }
+fn later(one: Stamp, other: Option<Stamp>) -> Stamp {
+    other.filter(|other| other.boot_ms > one.boot_ms).unwrap_or(one)
 }
 
 /// When entries that are told together may be tried again; `None`: now.
@@ -227,30 +270,40 @@ fn order(batches: &mut [Batch]) {
     });
 }
 
-/// What becomes of an entry after a try that did not deliver it; `None`: it was delivered.
+/// When a message that failed is tried again: not before the sink allows it, and the same for all
+/// that it speaks for, so that they stay together.
 #[must_use]
-pub fn after_failure(entry: &Entry, outcome: &Outcome, now: &Stamp) -> Option<Fate> {
-    let mut entry = entry.clone();
-    entry.attempts = entry.attempts.saturating_add(1);
-    let first = entry.first_failed.get_or_insert_with(|| now.clone()).clone();
-    match outcome {
-        Outcome::Delivered { .. } => None,
-        Outcome::Refused { error } => {
-            entry.last_error = Some(error.clone());
-            Some(Fate::Hopeless(entry))
-        }
-        Outcome::Failed { error, after, reached } => {
-            entry.last_error = Some(error.clone());
-            entry.reached.extend(reached.iter().cloned());
-            if now.since(&first) >= GIVE_UP {
-                return Some(Fate::Hopeless(entry));
+pub fn next_try(batch: &Batch, asked: Option<Duration>, now: &Stamp) -> Stamp {
+    let tried = batch.folded.iter().chain([&batch.lead]).map(|entry| entry.attempts).max().unwrap_or(0);
+    let own = retry_after(tried.saturating_add(1), batch.lead.id());
+    now.plus(own.max(asked.map_or(Duration::ZERO, |asked| asked.min(GIVE_UP))))
+}
+
+/// What becomes of each entry of a message after a try that did not deliver it; none: it was delivered.
+#[must_use]
+pub fn after_failure(batch: &Batch, outcome: &Outcome, now: &Stamp) -> Vec<Fate> {
+    let (error, again) = match outcome {
+        Outcome::Delivered { .. } => return Vec::new(),
+        Outcome::Refused { error } => (error, None),
+        Outcome::Failed { error, after, reached } => (error, Some((next_try(batch, *after, now), reached))),
+    };
+    let mut fates = Vec::new();
+    for entry in batch.folded.iter().chain([&batch.lead]) {
+        let mut entry = entry.clone();
+        entry.attempts = entry.attempts.saturating_add(1);
+        entry.last_error = Some(error.clone());
+        let first = entry.first_failed.get_or_insert_with(|| now.clone());
+        let enough = now.since(first) >= GIVE_UP;
+        fates.push(match &again {
+            Some((until, reached)) if !enough => {
+                entry.not_before = Some(until.clone());
+                entry.reached.extend(reached.iter().cloned());
+                Fate::Later(entry)
             }
-            let own = retry_after(entry.attempts, entry.id());
-            let asked = after.map_or(Duration::ZERO, |after| after.min(GIVE_UP));
-            entry.not_before = Some(now.plus(own.max(asked)));
-            Some(Fate::Later(entry))
-        }
+            Some(_) | None => Fate::Hopeless(entry),
+        });
     }
+    fates
 }
 
 /// Wait before the next try, after `attempts` failed ones: 30 s, 1 m, 2 m … 1 h, ±10 % so that what

@@ -58,6 +58,20 @@ fn what_is_news_is_not_held() {
 }
 
 #[test]
+fn what_is_held_goes_along_with_newer_news_of_its_process() {
+    let told = receipt(&entry("a", 1, EventKind::Premature, 0), 1);
+    let pending = [
+        entry("a", 2, EventKind::Premature, 60),
+        entry("a", 3, EventKind::Tripped, 90),
+        entry("a", 4, EventKind::Premature, 120),
+        entry("b", 1, EventKind::Tripped, 130),
+    ];
+    let plan = ask(&pending, &[told], 130);
+    assert_eq!(messages(&plan), ["tripped3+premature2", "tripped1"]);
+    assert_eq!(plan.waiting, 1, "what is newer than the news waits on");
+}
+
+#[test]
 fn a_recovery_is_never_held_and_takes_what_waits_with_it() {
     let told = [receipt(&entry("a", 1, EventKind::Premature, 0), 1)];
     let pending = [
@@ -136,12 +150,53 @@ fn a_sink_that_left_the_registry_keeps_its_entries_for_a_day() {
     assert_eq!(late.hopeless[0].last_error.as_deref(), Some("the registry has no sink `ops`"));
 }
 
+fn alone(lead: Entry) -> Batch {
+    Batch { lead, folded: Vec::new(), answers: None }
+}
+
+fn fate(entry: Entry, outcome: &Outcome, secs: u64) -> Fate {
+    after_failure(&alone(entry), outcome, &at(secs)).remove(0)
+}
+
+#[test]
+fn a_reboot_that_ends_many_processes_is_one_message() {
+    let names: Vec<String> = (0..300).map(|nth| format!("p{nth}")).collect();
+    let mut pending: Vec<Entry> = names.iter().map(|name| entry(name, 1, EventKind::Premature, 10)).collect();
+    pending.push(entry("worst", 1, EventKind::Premature, 5));
+    pending.push(entry("worst", 2, EventKind::Tripped, 20));
+    let storm = ask(&pending, &[], 30);
+    assert_eq!(storm.send.len(), 1);
+    assert_eq!((storm.send[0].lead.id(), storm.send[0].folded.len()), ("worst.abc.2.tripped", 301));
+    let told: Vec<Receipt> =
+        storm.send[0].folded.iter().map(|entry| Receipt { how: Settled::Folded, ..receipt(entry, 30) }).collect();
+    let back = ask(&[entry("p7", 2, EventKind::Recovered, 60)], &told, 60);
+    assert_eq!(messages(&back), ["recovered2"], "who was told within a storm is told of the recovery");
+    let few = ask(&pending[..5], &[], 30);
+    assert_eq!(few.send.len(), 5);
+}
+
+#[test]
+fn what_failed_together_is_tried_again_together() {
+    let tried = Entry { attempts: 4, ..entry("a", 1, EventKind::Premature, 0) };
+    let batch = Batch { lead: entry("b", 2, EventKind::Premature, 9), folded: vec![tried], answers: None };
+    let fates = after_failure(&batch, &Outcome::failed("451"), &at(10));
+    let untils: Vec<_> = fates
+        .iter()
+        .map(|fate| match fate {
+            Fate::Later(entry) => entry.not_before.clone().unwrap(),
+            Fate::Hopeless(entry) => panic!("{entry:?}"),
+        })
+        .collect();
+    assert_eq!(untils[0], untils[1]);
+    assert!(untils[0].since(&at(10)) > Duration::from_secs(400), "the fifth try, for both");
+}
+
 #[test]
 fn a_try_that_failed_is_repeated_later_and_never_before_the_sink_allows() {
     let entry = entry("a", 1, EventKind::Premature, 0);
     let asked =
         Outcome::Failed { error: "busy".into(), after: Some(Duration::from_secs(600)), reached: vec!["x".into()] };
-    let Some(Fate::Later(next)) = after_failure(&entry, &asked, &at(10)) else { panic!("given up") };
+    let Fate::Later(next) = fate(entry, &asked, 10) else { panic!("given up") };
     assert_eq!((next.attempts, next.not_before, next.last_error.as_deref()), (1, Some(at(610)), Some("busy")));
     assert_eq!(next.reached, ["x"]);
 }
@@ -149,17 +204,17 @@ fn a_try_that_failed_is_repeated_later_and_never_before_the_sink_allows() {
 #[test]
 fn for_good_means_at_once_and_a_day_of_failures_means_enough() {
     let entry = entry("a", 1, EventKind::Premature, 0);
-    assert!(matches!(after_failure(&entry, &Outcome::refused("550"), &at(1)), Some(Fate::Hopeless(_))));
+    assert!(matches!(fate(entry.clone(), &Outcome::refused("550"), 1), Fate::Hopeless(_)));
     let tried = Entry { first_failed: Some(at(0)), attempts: 20, ..entry };
     let failed = Outcome::failed("451");
-    assert!(matches!(after_failure(&tried, &failed, &at(86_399)), Some(Fate::Later(_))));
-    assert!(matches!(after_failure(&tried, &failed, &at(86_400)), Some(Fate::Hopeless(_))));
+    assert!(matches!(fate(tried.clone(), &failed, 86_399), Fate::Later(_)));
+    assert!(matches!(fate(tried, &failed, 86_400), Fate::Hopeless(_)));
 }
 
 #[test]
 fn what_a_long_cooldown_held_is_not_given_up_at_its_first_failure() {
     let held = entry("a", 1, EventKind::Premature, 0);
-    assert!(matches!(after_failure(&held, &Outcome::failed("451"), &at(200_000)), Some(Fate::Later(_))));
+    assert!(matches!(fate(held, &Outcome::failed("451"), 200_000), Fate::Later(_)));
 }
 
 proptest! {

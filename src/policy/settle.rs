@@ -97,7 +97,9 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
             return Next::Restart(Duration::ZERO);
         }
         let seed = backoff::seed(next.look.name.as_str(), ended.run);
-        Next::Restart(backoff::delay(spec, next.state.failures, next.state.backoffs, ended.ran(), seed))
+        // An end that nobody recorded was waited for already: it lies between the start and now.
+        let ran = ended.ran().unwrap_or_else(|| next.look.now.since(&ended.began));
+        Next::Restart(backoff::delay(spec, next.state.failures, next.state.backoffs, ran, seed))
     })
 }
 

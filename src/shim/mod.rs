@@ -56,16 +56,21 @@ fn begin() -> io::Result<()> {
     let mut record = spawn::inherited(spawn::RECORD_FD)?;
     let tree = spawn::inherited(spawn::TREE_FD)?;
     let boot = clock::boot_id()?;
-    let me = nix::unistd::getpid().as_raw();
-    let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
-    Line::shim(who).append(&mut record, Durable::No)?;
-
     let mapping = Mapping::new(&launch)?;
     let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;
     let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
-    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
     let deadline = number(told.deadline);
     let mut passes = Passes::new(CString::from(told.exe), CString::from(told.name), CString::from(told.run));
+    if told.argv.is_empty() {
+        drop((report, record, tree));
+        spawn::stop_adopting();
+        passes.alarm(deadline);
+        return passes.until_done();
+    }
+    let me = nix::unistd::getpid().as_raw();
+    let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
+    Line::shim(who, spawn::size_of_output()).append(&mut record, Durable::No)?;
+    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
     let program = Program {
         cwd: told.cwd,
         candidates: &told.candidates,
@@ -83,10 +88,13 @@ fn begin() -> io::Result<()> {
         let mut live = Live::new(pid, record, boot, leftovers);
         passes.alarm(deadline);
         live.until_end(&mut passes)?;
+        spawn::stop_adopting();
         drop(live); // with it the lock: the end is on the disk
     } else {
+        spawn::stop_adopting();
         drop(record);
     }
+    passes.start_last();
     passes.until_done()
 }
 

@@ -127,10 +127,15 @@ impl Passes {
         self.alarm(later.map(|ms| ms + RETRY_MS));
     }
 
-    /// After the run: a pass now, and one at each moment that a pass asks for, until none does.
-    pub(super) fn until_done(&mut self) -> io::Result<()> {
-        spawn::stop_adopting();
+    /// The run is over and its lock is free: a pass now, whatever ran before.
+    pub(super) fn start_last(&mut self) {
+        // One that still runs looked before the end; its answer is about a time that has passed.
+        self.running = None;
         self.start();
+    }
+
+    /// A pass at each moment that a pass asks for, until none does. What those start is nobody's child.
+    pub(super) fn until_done(&mut self) -> io::Result<()> {
         while self.due || self.running.as_ref().is_some_and(|running| !running.answered) {
             match signals::wait()? {
                 Arrival::Child => {

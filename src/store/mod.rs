@@ -8,6 +8,7 @@ pub mod environment;
 pub mod journal;
 pub mod launch;
 pub mod ledger;
+pub mod log_index;
 pub mod outbox;
 pub mod paths;
 pub mod record;

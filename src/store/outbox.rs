@@ -61,8 +61,9 @@ pub fn lock(paths: &Paths) -> PathBuf {
 /// Bytes of a file name that come from a sink's name or an id; the rest is a hash.
 const PART_MAX: usize = 110;
 
-/// A text as part of a file name, distinct for distinct texts, also where case is ignored.
-fn safe(text: &str) -> String {
+/// A text as part of a file name or id, distinct for distinct texts, also where case is ignored.
+#[must_use]
+pub fn safe(text: &str) -> String {
     let mut name = String::new();
     for (nth, byte) in text.bytes().enumerate() {
         match byte {

@@ -40,6 +40,9 @@ pub enum Line {
         schema: u32,
         /// Who it is.
         who: Identity,
+        /// Size of the log before the run, in bytes.
+        #[serde(default)]
+        log_bytes: Option<u64>,
     },
     /// The process was made; it writes this itself before it is executed.
     Main {
@@ -78,8 +81,8 @@ pub enum Line {
 impl Line {
     /// The line with which a shim begins.
     #[must_use]
-    pub fn shim(who: Identity) -> Self {
-        Self::Shim { schema: SCHEMA, who }
+    pub fn shim(who: Identity, log_bytes: Option<u64>) -> Self {
+        Self::Shim { schema: SCHEMA, who, log_bytes }
     }
 
     /// Appends the line to `file` in one write. With `Durable::Yes` it is on the disk when this returns.
@@ -173,7 +176,7 @@ fn parse(bytes: &[u8]) -> Recorded {
 
 fn add(record: &mut RunRecord, line: Line) {
     match line {
-        Line::Shim { who, .. } => record.shim = Some(who),
+        Line::Shim { who, log_bytes, .. } => (record.shim, record.log_began) = (Some(who), log_bytes),
         Line::Main { who, at } => (record.main, record.began) = (Some(who), Some(at)),
         Line::Untraced { errno } => record.untraced = Some(errno),
         Line::Signal { record: signal } => record.signals.push(*signal),
@@ -229,7 +232,7 @@ mod tests {
 
     fn shim() -> Vec<u8> {
         let who = Identity { pid: 7, started: 9, boot: BootId("b".to_owned()) };
-        let mut bytes = serde_json::to_vec(&Line::shim(who.clone())).unwrap();
+        let mut bytes = serde_json::to_vec(&Line::shim(who.clone(), None)).unwrap();
         bytes.push(b'\n');
         let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId("b".to_owned()) };
         bytes.extend(serde_json::to_vec(&Line::Main { who, at }).unwrap());

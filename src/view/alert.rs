@@ -3,6 +3,8 @@
 //! The subject says what happened to what, for how long and why; the text says the rest and what
 //! to type next. Sends nothing and knows no sink.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::words::{
@@ -10,6 +12,7 @@ use super::words::{
 };
 use crate::model::ending::Cause;
 use crate::model::event::{Event, EventKind, Notification, SCHEMA};
+use crate::model::name::Name;
 
 /// Longest subject, in characters.
 pub const SUBJECT_MAX: usize = 120;
@@ -19,6 +22,11 @@ const TAIL_LINES: usize = 20;
 const TAIL_WIDTH: usize = 300;
 /// A host takes at most this much of the subject.
 const HOST_WIDTH: usize = 24;
+
+/// Most notifications about other processes that a message names.
+const OTHERS: usize = 10;
+/// Longest of those lines, in characters.
+const OTHER_WIDTH: usize = 80;
 
 /// A notification, rendered, with older ones that it speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +44,7 @@ pub struct Rendered {
 pub fn render(notification: &Notification, folded: &[&Event]) -> Rendered {
     let subject = subject(notification, folded.len());
     let text = text(notification, folded);
-    let json = json(notification, &subject, &text);
+    let json = json(notification, folded, &subject, &text);
     Rendered { subject, text, json }
 }
 
@@ -63,8 +71,8 @@ fn headline(event: &Event) -> String {
             None => "stopped".to_owned(),
         },
         EventKind::Tripped => match event.failures {
-            Some(failures) => format!("tripped, guardian gave up after {failures} failures in a row{because}"),
-            None => format!("tripped, guardian gave up restarting it{because}"),
+            Some(failures) => format!("tripped after {failures} failures in a row{because}"),
+            None => format!("tripped, not restarted for now{because}"),
         },
         EventKind::Killed => format!("guardian is ending it{because}"),
         EventKind::Restarted => format!("restarted{because}"),
@@ -104,13 +112,13 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
         lines.push(format!("Now:     {}", strip_control(&event.action)));
     }
     if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
-        lines.push(format!("In a row: {failures} failed"));
+        lines.push(format!("Failed:  {failures} in a row"));
     }
-    if !event.detail.is_empty() {
+    if !event.detail.is_empty() && !event.action.contains(&event.detail) {
         lines.push(format!("Note:    {}", strip_control(&event.detail)));
     }
     lines.push(format!("When:    {}", event.at));
-    lines.extend(more(folded));
+    lines.extend(more(&event.process, folded));
     let tail = tail(notification);
     if !tail.is_empty() {
         lines.push(String::new());
@@ -146,18 +154,38 @@ fn what(event: &Event) -> &'static str {
     }
 }
 
-/// What older notifications this message speaks for.
-fn more(folded: &[&Event]) -> Option<String> {
-    let (first, last) = (folded.first()?, folded.last()?);
+/// What other notifications this message speaks for: older ones of the same process in one line,
+/// those of others by name.
+fn more(process: &Name, folded: &[&Event]) -> Vec<String> {
+    let (own, mut others): (Vec<&Event>, Vec<&Event>) = folded.iter().partition(|event| event.process == *process);
+    // The worst first, then the newest, which say most about how things stand now.
+    others.sort_by_key(|event| std::cmp::Reverse((event.severity, event.at)));
+    let mut lines: Vec<String> = more_of_it(&own).into_iter().collect();
+    if !others.is_empty() {
+        let names: BTreeSet<&Name> = others.iter().map(|event| &event.process).collect();
+        lines.push(format!("And {} more about {} other processes:", others.len(), names.len()));
+        lines.extend(others.iter().take(OTHERS).map(|event| {
+            let headline = cut(&strip_control(&headline(event)), OTHER_WIDTH);
+            format!("  {}: {headline}", event.process)
+        }));
+        if others.len() > OTHERS {
+            lines.push(format!("  … {} not shown; all of them: guardian status", others.len() - OTHERS));
+        }
+    }
+    lines
+}
+
+fn more_of_it(own: &[&Event]) -> Option<String> {
+    let (first, last) = (own.first()?, own.last()?);
     let mut kinds: Vec<(EventKind, usize)> = Vec::new();
-    for event in folded {
+    for event in own {
         match kinds.iter_mut().find(|(kind, _)| *kind == event.kind) {
             Some((_, count)) => *count += 1,
             None => kinds.push((event.kind, 1)),
         }
     }
     let kinds = kinds.into_iter().map(|(kind, count)| format!("{count} {}", kind.word())).collect::<Vec<_>>();
-    let (count, kinds) = (folded.len(), kinds.join(", "));
+    let (count, kinds) = (own.len(), kinds.join(", "));
     Some(if count == 1 {
         format!("And 1 more at {} ({kinds})", first.at)
     } else {
@@ -180,9 +208,10 @@ fn tail(notification: &Notification) -> Vec<String> {
     notification.log_tail.iter().skip(skip).map(|line| cut(&strip_control(line), TAIL_WIDTH)).collect()
 }
 
-fn json(notification: &Notification, title: &str, text: &str) -> String {
+/// The contract's document; `folded` is there only when something is.
+fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str) -> String {
     let event = &notification.event;
-    json!({
+    let mut document = json!({
         "schema": SCHEMA,
         "id": event.id,
         "host": notification.host,
@@ -199,8 +228,15 @@ fn json(notification: &Notification, title: &str, text: &str) -> String {
         "target_s": event.target_s,
         "action": event.action,
         "log_tail": tail(notification),
-    })
-    .to_string()
+    });
+    if !folded.is_empty() {
+        let folded = folded.iter().map(|event| {
+            let at = event.at.to_string();
+            json!({"id": event.id, "at": at, "process": event.process, "run": event.run, "kind": event.kind})
+        });
+        document["folded"] = folded.collect();
+    }
+    document.to_string()
 }
 
 /// The contract's environment of a `command` sink; what is not known is empty.

@@ -3,6 +3,9 @@
 //! Pure: nothing here reads a clock, a file or the environment, and nothing prints.
 
 pub mod alert;
+pub mod certificate;
+pub mod history;
+pub mod outbox;
 pub mod status;
 pub mod table;
 pub mod words;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::ending::{Ancestor, Cause, Sender, SignalRecord, Verdict};
+use crate::model::ending::{Ancestor, Cause, Sender, SignalRecord};
 use crate::model::units::{format_duration, human_duration};
 
 /// The text without anything that moves a cursor, colours, breaks a line or turns the reading
@@ -175,17 +175,6 @@ pub fn lived_of_target(ran_s: Option<f64>, target_s: Option<u64>) -> String {
 pub fn percent_of_target(ran_s: Option<f64>, target_s: Option<u64>) -> Option<u64> {
     let ran = Duration::try_from_secs_f64(ran_s?).ok()?;
     ran.as_secs().saturating_mul(100).checked_div(target_s?)
-}
-
-/// What a verdict means, as the rest of a sentence about the process.
-#[must_use]
-pub fn verdict_phrase(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Completed => "met its target",
-        Verdict::Premature => "ended before its time",
-        Verdict::Failed => "failed",
-        Verdict::Stopped => "was stopped on request",
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,309 @@
+//! `logs`: what a process wrote, by lines, run, time, or from where the reader left off.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use clap::Parser;
+use regex_lite::Regex;
+use serde_json::json;
+
+use crate::error::{Code, Error};
+use crate::model::event::SCHEMA;
+use crate::model::evidence::Recorded;
+use crate::model::name::Name;
+use crate::model::units::parse_size;
+use crate::os::watch::FileWatch;
+use crate::store::log_index::Sample;
+use crate::store::{log_index, record};
+use crate::supervise::now;
+
+use super::Call;
+use super::common::{known, registry};
+use super::moment;
+
+/// Lines shown when nothing else limits them.
+const LINES: usize = 100;
+/// Bytes shown at most, unless `--max-bytes` says otherwise.
+const MAX_BYTES: u64 = 1 << 20;
+/// The same for `--json` and `--cursor`, whose readers have small windows.
+const MAX_BYTES_JSON: u64 = 64 << 10;
+
+/// Shows what a process wrote to standard output and error
+///
+/// Times are to the minute within a run (the program writes its lines itself), exact at its start and end.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian logs btc-bot --since 15m --grep 'ERROR|Traceback'")]
+pub(super) struct Logs {
+    /// Name of the process
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The last N lines [default: 100, or all where another option limits them]
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<usize>,
+    /// Go on as it is written
+    #[arg(short, long)]
+    follow: bool,
+    /// From this time on: `15m` (ago), `18:30`, `2026-11-20 18:30`, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Up to this time
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    until: Option<String>,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "RE")]
+    grep: Option<String>,
+    /// Only what this run wrote
+    #[arg(long, value_name = "N", conflicts_with = "cursor")]
+    run: Option<u64>,
+    /// Only what is new since this cursor (`0`: from the beginning); the next one is printed on standard error
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["since", "until", "follow"])]
+    cursor: Option<String>,
+    /// At most this much, `64K`, `2M`; the newest of it, with a cursor the oldest
+    #[arg(long, value_name = "SIZE")]
+    max_bytes: Option<String>,
+}
+
+/// A stretch of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    from: u64,
+    to: u64,
+}
+
+pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
+    let name: Name = command.name.parse()?;
+    let path = call.ctx.paths.log(&name);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            known(&registry(call)?, std::slice::from_ref(&name), call)?;
+            return nothing_yet(call, &name);
+        }
+        Err(error) => return Err(Error::io("open", &path, &error).about(&name)),
+    };
+    let fail = |error: io::Error| Error::io("read", &path, &error).about(&name);
+    let grep = command.grep.as_deref().map(pattern).transpose()?;
+    let size = file.metadata().map_err(fail)?.len();
+    let whole = span(call, command, &name, size)?;
+    let limit = limit(call, command)?;
+    let (span, cut) = bounded(command, whole, limit);
+    let span = match command.cursor {
+        Some(_) => whole_lines(&mut file, span, whole.to),
+        None => from_line_start(&mut file, span),
+    };
+    let span = span.map_err(fail)?;
+    let mut lines = read(&mut file, span, grep.as_ref()).map_err(fail)?;
+    let plain = command.since.is_none() && command.until.is_none() && command.run.is_none() && command.cursor.is_none();
+    let most = command.lines.or((plain && grep.is_none()).then_some(LINES));
+    if let Some(most) = most {
+        lines.drain(..lines.len().saturating_sub(most));
+    }
+    tell(call, command, &name, &lines, span, cut);
+    if command.follow {
+        follow(call, &path, &mut file, span.to, grep.as_ref()).map_err(fail)?;
+    }
+    Ok(0)
+}
+
+fn nothing_yet(call: &Call, name: &Name) -> Result<u8, Error> {
+    call.out.json(&json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0}));
+    if !call.out.is_json() && !call.out.is_quiet() {
+        call.out.complain(&format!("`{name}` has written nothing yet"));
+    }
+    Ok(0)
+}
+
+pub(super) fn pattern(text: &str) -> Result<Regex, Error> {
+    Regex::new(text).map_err(|error| {
+        Error::new(Code::Usage, "bad_regex", format!("pattern {text:?} cannot be read: {error}"))
+            .hint("escape what is meant literally with a backslash")
+    })
+}
+
+fn limit(call: &Call, command: &Logs) -> Result<u64, Error> {
+    match &command.max_bytes {
+        Some(text) => {
+            parse_size(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
+        }
+        None if call.out.is_json() || command.cursor.is_some() => Ok(MAX_BYTES_JSON),
+        None => Ok(MAX_BYTES),
+    }
+}
+
+/// The stretch that was asked for, before any limit on its size.
+fn span(call: &Call, command: &Logs, name: &Name, size: u64) -> Result<Span, Error> {
+    if let Some(cursor) = &command.cursor {
+        let from: u64 = cursor.parse().map_err(|_| {
+            Error::new(Code::Usage, "bad_cursor", format!("cursor {cursor:?} is none that guardian gave"))
+                .hint("begin with --cursor 0")
+        })?;
+        // A log that is shorter than it was began anew.
+        return Ok(Span { from: if from > size { 0 } else { from }, to: size });
+    }
+    let mut span = Span { from: 0, to: size };
+    if let Some(run) = command.run {
+        span = run_span(call, name, run, size)?;
+    }
+    if command.since.is_none() && command.until.is_none() {
+        return Ok(span);
+    }
+    let now = now()?.wall;
+    let samples = samples(call, name)?;
+    if let Some(since) = &command.since {
+        let since = moment::parse(since, now)?;
+        let before = samples.iter().rev().find(|sample| sample.at <= since);
+        span.from = span.from.max(before.map_or(0, |sample| sample.bytes));
+    }
+    if let Some(until) = &command.until {
+        let until = moment::parse(until, now)?;
+        let after = samples.iter().find(|sample| sample.at >= until);
+        span.to = span.to.min(after.map_or(size, |sample| sample.bytes));
+    }
+    Ok(Span { from: span.from.min(span.to), ..span })
+}
+
+/// What one run wrote: from its start to its end, or to now.
+fn run_span(call: &Call, name: &Name, run: u64, size: u64) -> Result<Span, Error> {
+    let missing = |why: &str| {
+        let message = format!("run {run} of `{name}` {why}");
+        Error::new(Code::No, "no_such_run", message).hint(format!("guardian events {name} lists its runs")).about(name)
+    };
+    match record::read(&call.ctx.paths, name, run).0 {
+        Recorded::Read(record) => {
+            let from = record.log_began.ok_or_else(|| missing("did not note where its output begins"))?;
+            let to = record.end.and_then(|end| end.log_bytes).unwrap_or(size); // not ended, or not recorded: all that follows
+            Ok(Span { from, to: to.min(size) })
+        }
+        Recorded::Missing => Err(missing("has no record any more")),
+        Recorded::Unreadable(why) => Err(missing(&format!("has a record that cannot be read: {why}"))),
+    }
+}
+
+/// All that is known of which size the log had when, oldest first.
+fn samples(call: &Call, name: &Name) -> Result<Vec<Sample>, Error> {
+    let mut samples = log_index::read(&call.ctx.paths, name)?;
+    for run in record::runs(&call.ctx.paths, name)? {
+        let Recorded::Read(record) = record::read(&call.ctx.paths, name, run).0 else { continue };
+        let began = record.began.as_ref().zip(record.log_began).map(|(at, bytes)| Sample { at: at.wall, bytes });
+        let ended = record.end.and_then(|end| end.log_bytes.map(|bytes| Sample { at: end.at.wall, bytes }));
+        samples.extend(began.into_iter().chain(ended));
+    }
+    samples.sort_by_key(|sample| (sample.at, sample.bytes));
+    Ok(samples)
+}
+
+/// At most `limit` bytes: the newest, or with a cursor the oldest; and how many were left out.
+fn bounded(command: &Logs, whole: Span, limit: u64) -> (Span, u64) {
+    let cut = (whole.to - whole.from).saturating_sub(limit);
+    match command.cursor {
+        Some(_) => (Span { to: whole.to - cut, ..whole }, cut),
+        None => (Span { from: whole.from + cut, ..whole }, cut),
+    }
+}
+
+/// The span up to its last whole line, so that a cursor never splits one; a line longer than the limit is split.
+fn whole_lines(file: &mut File, span: Span, end: u64) -> io::Result<Span> {
+    file.seek(SeekFrom::Start(span.from))?;
+    let mut bytes = Vec::new();
+    file.take(span.to - span.from).read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let whole = u64::try_from(whole).unwrap_or(0); // a position in memory fits
+    Ok(Span { to: if whole == 0 && span.to < end { span.to } else { span.from + whole }, ..span })
+}
+
+/// The span from its first line that begins in it: the rest of a line that began before is left out.
+fn from_line_start(file: &mut File, span: Span) -> io::Result<Span> {
+    if span.from == 0 {
+        return Ok(span);
+    }
+    file.seek(SeekFrom::Start(span.from - 1))?;
+    let mut rest = Vec::new();
+    let read = BufReader::new(file).take(span.to - span.from + 1).read_until(b'\n', &mut rest)?;
+    let read = u64::try_from(read).map_err(io::Error::other)?;
+    Ok(Span { from: (span.from - 1 + read).max(span.from), ..span })
+}
+
+/// Lines of a span that match, without their ends.
+fn read(file: &mut File, span: Span, grep: Option<&Regex>) -> io::Result<Vec<String>> {
+    file.seek(SeekFrom::Start(span.from))?;
+    let mut lines = Vec::new();
+    for line in BufReader::new(file).take(span.to.saturating_sub(span.from)).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if grep.is_none_or(|grep| grep.is_match(&line)) {
+            lines.push(line);
+        }
+    }
+    Ok(lines)
+}
+
+fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], span: Span, cut: u64) {
+    call.out.json(
+        &json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(), "cut_bytes": cut}),
+    );
+    if call.out.is_json() {
+        return;
+    }
+    if !lines.is_empty() {
+        // What the program wrote is shown as it is; a reader that closed its end has enough.
+        drop(call.out.raw(format!("{}\n", lines.join("\n")).as_bytes()));
+    }
+    if cut > 0 && !call.out.is_quiet() {
+        let which = if command.cursor.is_some() {
+            "more bytes follow: give the next cursor"
+        } else {
+            "earlier bytes were left out: see --max-bytes"
+        };
+        call.out.complain(&format!("{cut} {which}"));
+    }
+    if command.cursor.is_some() {
+        call.out.complain(&format!("cursor: {}", span.to));
+    }
+}
+
+/// Goes on as the log grows, until the reader is gone.
+fn follow(call: &Call, path: &Path, file: &mut File, mut at: u64, grep: Option<&Regex>) -> io::Result<()> {
+    let watch = FileWatch::new(path)?;
+    let mut rest = Vec::new();
+    loop {
+        let size = file.metadata()?.len();
+        at = if size < at { 0 } else { at }; // it began anew
+        file.seek(SeekFrom::Start(at))?;
+        let mut bytes = Vec::new();
+        at += u64::try_from(file.take(MAX_BYTES).read_to_end(&mut bytes)?).unwrap_or(0); // what was read fits
+        let read = bytes.len();
+        rest.append(&mut bytes);
+        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let lines: Vec<u8> = rest.drain(..whole).collect();
+        let wanted: Vec<u8> = match grep {
+            None => lines,
+            Some(grep) => {
+                let matching = lines.split_inclusive(|byte| *byte == b'\n');
+                matching.filter(|line| grep.is_match(&String::from_utf8_lossy(line))).flatten().copied().collect()
+            }
+        };
+        if call.out.raw(&wanted).is_err() {
+            return Ok(());
+        }
+        if read == 0 {
+            watch.wait(None)?;
+        }
+    }
+}
+
+/// Whether a line of what was written from `from` on matches, and where to look on from.
+pub(super) fn search(path: &Path, from: u64, pattern: &Regex) -> io::Result<(Option<String>, u64)> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, from)),
+        Err(error) => return Err(error),
+    };
+    let size = file.metadata()?.len();
+    let lines = read(&mut file, Span { from, to: size }, Some(pattern))?;
+    // The last line may not be whole yet: it is looked at again.
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(size.saturating_sub(from)).read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    Ok((lines.into_iter().next(), from + u64::try_from(whole).unwrap_or(0))) // a position in memory fits
+}

@@ -1,0 +1,251 @@
+//! `wait`: blocks until runs have ended, and gives their true code.
+
+use std::time::Duration;
+
+use clap::Parser;
+use regex_lite::Regex;
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error};
+use crate::model::ending::{Cause, EndedRun, Verdict, WaitStatus};
+use crate::model::event::SCHEMA;
+use crate::model::evidence::Recorded;
+use crate::model::name::Name;
+use crate::model::state::{Phase, State};
+use crate::model::time::Stamp;
+use crate::model::units::parse_duration;
+use crate::os::watch::{Ends, FileWatch};
+use crate::policy::classify::Standing;
+use crate::registry::Entry;
+use crate::store::registry_file::Loaded;
+use crate::store::{record, state};
+use crate::supervise::{consider, now};
+use crate::view::status::{LastExit, State as Word};
+use crate::view::words::cause_phrase;
+
+use super::Call;
+use super::common::{Which, registry};
+use super::logs::{pattern, search};
+
+/// Between the end of a process and its record lie two system calls: looks this far apart bridge them.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Blocks until processes have ended, and gives the code of the process
+///
+/// Waits for the end of the run that is open now; a run that has ended already is answered at once.
+/// Exit code: that of the process, or 128 + the signal that ended it; of several: 0 if all completed, else 1.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian wait tests --timeout 30m")]
+pub(super) struct Wait {
+    #[command(flatten)]
+    which: Which,
+    /// Return when the first one has ended
+    #[arg(long)]
+    any: bool,
+    /// What to wait for: `exit`, or `output:RE`, a line that matches this regular expression
+    #[arg(long, value_name = "WHAT", default_value = "exit")]
+    until: String,
+    /// At most this long; then exit code 124
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    timeout: Option<String>,
+}
+
+pub(super) fn run(call: &Call, command: &Wait) -> Result<u8, Error> {
+    let loaded = registry(call)?;
+    let names = command.which.resolve(&loaded, call)?;
+    let limit = command.timeout.as_deref().map(parse_duration).transpose();
+    let limit = limit.map_err(|error| Error::new(Code::Usage, "bad_duration", error.what).hint(error.hint))?;
+    let until = limit.map(|limit| now().map(|now| now.plus(limit))).transpose()?;
+    match command.until.split_once(':') {
+        Some(("output", text)) => for_output(call, &loaded, &names, &pattern(text)?, until.as_ref()),
+        None if command.until == "exit" => for_ends(call, command, &loaded, &names, until.as_ref()),
+        Some(_) | None => {
+            let message = format!("cannot wait until {:?}", command.until);
+            Err(Error::new(Code::Usage, "bad_until", message).hint("write `exit` or `output:RE`"))
+        }
+    }
+}
+
+fn left(until: Option<&Stamp>) -> Result<Option<Duration>, Error> {
+    let Some(until) = until else { return Ok(None) };
+    let now = now()?;
+    if now.has_reached(until) {
+        return Err(Error::new(Code::Timeout, "timeout", "time ran out before what was waited for came")
+            .hint("what runs goes on running: wait again, or look with `guardian status`"));
+    }
+    Ok(Some(until.since(&now)))
+}
+
+/// How one process stands with regard to the run that is waited for.
+enum Seen {
+    /// The run has ended.
+    Ended(Box<EndedRun>, Word),
+    /// It lives; its end is watched.
+    Watched,
+    /// Something is about to change that cannot be watched.
+    Soon,
+}
+
+fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until: Option<&Stamp>) -> Result<u8, Error> {
+    let mut runs: Vec<(Name, Option<u64>)> = Vec::new();
+    for name in names {
+        runs.push((name.clone(), awaited(call, loaded, name)?));
+    }
+    let mut ended: Vec<(Name, EndedRun, Word)> = Vec::new();
+    loop {
+        let mut ends = Ends::default();
+        let mut soon = false;
+        let mut open = Vec::new();
+        for (name, run) in runs {
+            match look(call, loaded, &name, run, &mut ends)? {
+                Seen::Ended(last, word) => ended.push((name, *last, word)),
+                Seen::Watched => open.push((name, run)),
+                Seen::Soon => {
+                    soon = true;
+                    open.push((name, run));
+                }
+            }
+        }
+        runs = open;
+        if runs.is_empty() || (command.any && !ended.is_empty()) {
+            return Ok(tell(call, names, &ended, &runs));
+        }
+        let left = match left(until) {
+            Ok(left) => left,
+            Err(error) => {
+                tell(call, names, &ended, &runs);
+                return Err(error);
+            }
+        };
+        let limit = if soon { Some(left.map_or(MOMENT, |left| left.min(MOMENT))) } else { left };
+        ends.wait(limit).map_err(|error| Error::new(Code::System, "wait", format!("cannot wait: {error}")))?;
+    }
+}
+
+/// The run whose end is waited for; `None`: none is open, the last one has ended.
+fn awaited(call: &Call, loaded: &Loaded, name: &Name) -> Result<Option<u64>, Error> {
+    let state = state_of(call, name)?;
+    let Entry { spec, .. } = entry(loaded, name)?;
+    let decision = consider(&call.ctx, name, spec, &state, &now()?);
+    if decision.state.last.is_none() && matches!(state.phase, Phase::New) {
+        let message = format!("process `{name}` has never been started");
+        return Err(Error::new(Code::NotRunning, "not_running", message)
+            .hint(format!("guardian start {name}"))
+            .about(name));
+    }
+    Ok(state.open().map(|open| open.run))
+}
+
+fn state_of(call: &Call, name: &Name) -> Result<State, Error> {
+    match state::load(&call.ctx.paths, name)? {
+        Some(state) => Ok(state),
+        None => Ok(State::new(&now()?)),
+    }
+}
+
+fn entry<'a>(loaded: &'a Loaded, name: &Name) -> Result<&'a Entry, Error> {
+    loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))
+}
+
+fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut Ends) -> Result<Seen, Error> {
+    let state = state_of(call, name)?;
+    let decision = consider(&call.ctx, name, &entry(loaded, name)?.spec, &state, &now()?);
+    let word = Word::of(&decision);
+    if let Some(last) = decision.state.last.filter(|last| run.is_none_or(|run| last.run >= run)) {
+        return Ok(Seen::Ended(Box::new(last), word));
+    }
+    let main = match (state.open(), &decision.standing) {
+        (Some(open), Some(Standing::Running | Standing::Unsupervised)) => {
+            match record::read(&call.ctx.paths, name, open.run).0 {
+                Recorded::Read(record) => record.main,
+                Recorded::Missing | Recorded::Unreadable(_) => None,
+            }
+        }
+        (_, _) => None,
+    };
+    let watched = match main {
+        Some(main) => ends.add(&main).map_err(|error| {
+            Error::new(Code::System, "wait", format!("cannot watch pid {}: {error}", main.pid)).about(name)
+        })?,
+        None => false,
+    };
+    Ok(if watched { Seen::Watched } else { Seen::Soon })
+}
+
+/// The code of the process, as its caller would have seen it.
+///
+/// A run that guardian ended for its time limit was ended by a signal, whatever it said on the way out.
+fn code(last: &EndedRun) -> u8 {
+    let code = match (&last.cause, last.status) {
+        (Cause::TimeLimit { .. }, Some(WaitStatus::Code(0))) => 128 + libc::SIGTERM,
+        (_, Some(WaitStatus::Code(code))) => code,
+        (_, Some(WaitStatus::Signal(signal, _))) => 128 + signal.0,
+        (Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. }, None) => 127,
+        (Cause::SpawnFailed { .. }, None) => 126,
+        (_, None) => 1, // how it ended is not known: surely not well
+    };
+    u8::try_from(code).unwrap_or(1) // codes are 0 to 255, signals 1 to 64
+}
+
+fn tell(call: &Call, names: &[Name], ended: &[(Name, EndedRun, Word)], open: &[(Name, Option<u64>)]) -> u8 {
+    let rows: Vec<Value> = ended
+        .iter()
+        .map(|(name, last, word)| json!({"name": name, "state": word, "exit_code": code(last), "last_exit": LastExit::of(last)}))
+        .collect();
+    let waiting: Vec<&Name> = open.iter().map(|(name, _)| name).collect();
+    let completed = ended.iter().filter(|(_, last, _)| last.verdict == Verdict::Completed).count();
+    call.out.json(&json!({"schema": SCHEMA, "ended": rows, "still_running": waiting,
+                          "completed": completed, "not_completed": ended.len() - completed}));
+    for (name, last, _) in ended {
+        let lived =
+            last.ran().map_or(String::new(), |ran| format!(" after {}", crate::model::units::human_duration(ran)));
+        let cause = cause_phrase(&last.cause, &last.signals);
+        call.out.say(&format!("{name} run {}: {}{lived}: {cause}", last.run, last.verdict.word()));
+    }
+    match (names, ended) {
+        ([_], [(_, last, _)]) => code(last),
+        (_, _) if completed == ended.len() => 0,
+        (_, _) => Code::No as u8,
+    }
+}
+
+/// Until a line of what the open run of each writes matches.
+fn for_output(
+    call: &Call,
+    loaded: &Loaded,
+    names: &[Name],
+    wanted: &Regex,
+    until: Option<&Stamp>,
+) -> Result<u8, Error> {
+    let mut found = Vec::new();
+    for name in names {
+        let state = state_of(call, name)?;
+        let mut from = state.open().map_or(0, |open| open.log_offset);
+        let path = call.ctx.paths.log(name);
+        let fail = |error: std::io::Error| Error::io("read", &path, &error).about(name);
+        let watch = FileWatch::new(&path).map_err(fail)?;
+        let line = loop {
+            // Whether it lives is asked before its output is read: what a dying one wrote last is still found.
+            let word =
+                Word::of(&consider(&call.ctx, name, &entry(loaded, name)?.spec, &state_of(call, name)?, &now()?));
+            let (line, next) = search(&path, from, wanted).map_err(fail)?;
+            from = next;
+            if let Some(line) = line {
+                break line;
+            }
+            if !word.is_alive() {
+                let message = format!("`{name}` is {} and never wrote what was waited for", word.word());
+                return Err(Error::new(Code::No, "no_match", message).hint(format!("guardian why {name}")).about(name));
+            }
+            let left = left(until)?;
+            watch.wait(Some(left.map_or(LIVES, |left| left.min(LIVES)))).map_err(fail)?;
+        };
+        call.out.say(&line);
+        found.push(json!({"name": name, "line": line}));
+    }
+    call.out.json(&json!({"schema": SCHEMA, "matched": found}));
+    Ok(0)
+}
+
+/// While output is waited for, whether the process still lives is asked this often.
+const LIVES: Duration = Duration::from_millis(500);

@@ -1,0 +1,71 @@
+//! When the log of a process had which size, so that `logs --since` finds its place although the
+//! program writes its lines itself, without a time on them.
+//!
+//! Passes append a line when the log has grown since the last one: to the minute, at no cost to the
+//! writer. Starts and ends of runs are exact; those stand in the runs' records.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::model::name::Name;
+use crate::model::time::Wall;
+
+use super::atomic;
+use super::paths::Paths;
+
+/// Size at which the older half is let go, in bytes: about a month of minutes is kept at least.
+const MAX: u64 = 2 << 20;
+
+/// At that time the log had that size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// When.
+    pub at: Wall,
+    /// Size of the log, in bytes.
+    pub bytes: u64,
+}
+
+fn path(paths: &Paths, name: &Name) -> PathBuf {
+    paths.log(name).with_extension("log.index")
+}
+
+/// Notes the size of the log, when it has changed since it was last noted.
+///
+/// # Errors
+/// Log or index cannot be read or written. Nothing but `--since` depends on it.
+pub fn note(paths: &Paths, name: &Name, now: Wall) -> Result<(), Error> {
+    let (log, index) = (paths.log(name), path(paths, name));
+    let Ok(log) = fs::metadata(&log) else { return Ok(()) };
+    let fail = |error: std::io::Error| Error::io("append to", &index, &error);
+    let noted = fs::metadata(&index).ok();
+    let is_newer =
+        |noted: &fs::Metadata| matches!((log.modified(), noted.modified()), (Ok(log), Ok(noted)) if log > noted);
+    if noted.as_ref().is_some_and(|noted| !is_newer(noted)) {
+        return Ok(());
+    }
+    if noted.is_some_and(|noted| noted.len() > MAX) {
+        let samples = read(paths, name)?;
+        let newer = samples.iter().skip(samples.len() / 2);
+        let text: String = newer.map(|sample| format!("{} {}\n", sample.at.0, sample.bytes)).collect();
+        atomic::replace_unsynced_dir(&index, text.as_bytes())?;
+    }
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&index).map_err(fail)?;
+    file.write_all(format!("{} {}\n", now.0, log.len()).as_bytes()).map_err(fail)
+}
+
+/// All samples, oldest first. A line that is none is passed over: it only makes the answer coarser.
+///
+/// # Errors
+/// The index is there and cannot be read.
+pub fn read(paths: &Paths, name: &Name) -> Result<Vec<Sample>, Error> {
+    let Some(bytes) = atomic::read_if_there(&path(paths, name))? else { return Ok(Vec::new()) };
+    let text = String::from_utf8_lossy(&bytes);
+    let sample = |line: &str| {
+        let (at, bytes) = line.split_once(' ')?;
+        Some(Sample { at: Wall(at.parse().ok()?), bytes: bytes.parse().ok()? })
+    };
+    Ok(text.lines().filter_map(sample).collect())
+}

@@ -1,0 +1,46 @@
+//! One event on one line, for people.
+
+use std::time::Duration;
+
+use crate::model::event::{Event, EventKind};
+use crate::model::units::human_duration;
+
+use super::words::{cause_phrase, sender_phrase, strip_control};
+
+/// `2026-11-20T20:00:00.000Z  btc-bot run 3  premature after 21m 03s: exit 0 after SIGTERM from node, pid 99; restarted …`
+#[must_use]
+pub fn line(event: &Event) -> String {
+    let run = event.run.map_or(String::new(), |run| format!(" run {run}"));
+    let text = format!("{}  {}{run}  {}{}", event.at, event.process, event.kind.word(), what(event));
+    strip_control(&text)
+}
+
+fn what(event: &Event) -> String {
+    let lived = event
+        .ran_s
+        .map_or(String::new(), |s| format!(" after {}", human_duration(Duration::from_secs_f64(s.max(0.0)))));
+    let cause = event.cause.as_ref().map(|cause| cause_phrase(cause, &event.signals));
+    let pid = event.pid.map(|pid| format!("pid {pid}"));
+    let by = event.by.as_ref().map(|by| format!("by {}", sender_phrase(by)));
+    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let parts = match event.kind {
+        EventKind::Signal => event.signals.iter().map(|record| Some(record.signal.to_string())).chain([by]).collect(),
+        EventKind::Started | EventKind::Restarted => vec![pid],
+        EventKind::Exited => vec![cause],
+        EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Tripped => {
+            vec![cause, some(&event.action)]
+        }
+        EventKind::Stopped => vec![cause, by],
+        EventKind::Registered
+        | EventKind::Killed
+        | EventKind::HalfOpen
+        | EventKind::Recovered
+        | EventKind::Unsupervised
+        | EventKind::AlertDelivered
+        | EventKind::AlertFailed
+        | EventKind::Test => vec![some(&event.action), some(&event.detail), by],
+    };
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let lived = if event.verdict.is_some() { lived } else { String::new() };
+    if parts.is_empty() { lived } else { format!("{lived}: {}", parts.join("; ")) }
+}
