@@ -2,6 +2,11 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
+
+#[cfg(target_os = "linux")]
+use nix::sys::time::TimeSpec;
 
 /// The bell that a pass rings after it has written its answer for the shim that ran it.
 pub const BELL: i32 = libc::SIGIO;
@@ -156,12 +161,8 @@ impl Alarm {
             (None, Some(_)) => *self.0.insert(create_timer()?),
         };
         let ms = boot_ms.map_or(0, |ms| ms.max(1)); // zero would disarm it
-        let value = libc::timespec {
-            tv_sec: libc::time_t::try_from(ms / 1000).unwrap_or(libc::time_t::MAX), // beyond the clock's range: never
-            tv_nsec: libc::c_long::try_from(ms % 1000 * 1_000_000).unwrap_or(0),    // below 10^9 by construction
-        };
-        let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        let spec = libc::itimerspec { it_interval: zero, it_value: value };
+        let time = |ms| *TimeSpec::from_duration(Duration::from_millis(ms)).as_ref();
+        let spec = libc::itimerspec { it_interval: time(0), it_value: time(ms) };
         // SAFETY: the timer is ours and the structure lives through the call.
         let set =
             unsafe { libc::timer_settime(timer as libc::timer_t, libc::TIMER_ABSTIME, &spec, std::ptr::null_mut()) };

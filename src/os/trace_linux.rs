@@ -17,7 +17,14 @@ pub struct Seen {
     pub sender: Option<(i32, u32)>,
 }
 
-fn ptrace(request: libc::c_uint, pid: i32, data: usize) -> io::Result<()> {
+/// The type that this C library gives to ptrace requests.
+#[cfg(target_env = "musl")]
+type Request = libc::c_int;
+/// The type that this C library gives to ptrace requests.
+#[cfg(not(target_env = "musl"))]
+type Request = libc::c_uint;
+
+fn ptrace(request: Request, pid: i32, data: usize) -> io::Result<()> {
     // SAFETY: these requests take an integer as data and touch no memory of ours.
     match unsafe { libc::ptrace(request, pid, std::ptr::null_mut::<libc::c_void>(), data as *mut libc::c_void) } {
         -1 => Err(io::Error::last_os_error()),
