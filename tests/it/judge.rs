@@ -190,6 +190,7 @@ fn stop_at_target_ends_it_as_completed() {
     let home = Home::new();
     home.up("x", &["--target", "300ms", "--stop-at-target"], "exec sleep 1000");
     home.reaches("x", "completed");
+    until("its status is written", || home.sentinel("x", "status").exists());
     assert_eq!(home.lines_of_sentinel("x", "status")[0], "SUCCESS");
 }
 
@@ -204,6 +205,7 @@ fn sentinel_files_tell_scripts_what_happened() {
     assert!(!home.sentinel("x", "status").exists());
     std::fs::write(home.path("go"), "").unwrap();
     home.reaches("x", "dead");
+    until("its status is written", || home.sentinel("x", "status").exists());
     assert_eq!(home.lines_of_sentinel("x", "status")[0], "FAILED");
     assert_eq!(home.lines_of_sentinel("x", "result"), ["{\"answer\":42}"]);
     std::fs::remove_file(home.path("go")).unwrap();
