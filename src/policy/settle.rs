@@ -170,7 +170,8 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
 
 /// The facts, for the history: each signal, the start if nobody told it yet, the end.
 fn tell_history(next: &mut Draft<'_>, open: &OpenRun, ended: &EndedRun) {
-    if !open.announced && ended.pid.is_some() {
+    let ran = ended.pid.is_some() && !matches!(ended.cause, Cause::SpawnFailed { .. });
+    if ran && !open.announced {
         let kind = match open.began {
             Began::Operator => EventKind::Started,
             Began::Restart | Began::Trial => EventKind::Restarted,
