@@ -63,12 +63,18 @@ pub struct Report {
     pub queued: usize,
     /// What failed; the rest was done.
     pub errors: Vec<Error>,
+    /// When the pass before this one ran.
+    last: Option<Wall>,
 }
 
 /// Checks `names` one after the other.
 #[must_use]
 pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> Report {
     let mut report = Report::default();
+    match last(&ctx.paths) {
+        Ok(before) => report.last = before.map(|before| before.at),
+        Err(error) => report.errors.push(error),
+    }
     for name in names {
         match check(ctx, registry, name, mode, &mut report) {
             Ok(Some(checked)) => report.checked.push(checked),
@@ -94,7 +100,7 @@ fn check(
     };
     let first = consider(ctx, name, &entry.spec, &state, &now);
     if mode == Mode::Act && state.open().is_some() {
-        report.errors.extend(log_index::note(&ctx.paths, name, now.wall).err());
+        report.errors.extend(log_index::note(&ctx.paths, name, report.last, now.wall).err());
     }
     let as_desired = is_as_desired(&state, &first);
     let quiet = !first.changed && first.act == Act::None && state.pending.is_empty();

@@ -18,7 +18,7 @@ use crate::model::state::{Phase, State};
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, decide};
+use crate::policy::decide::{Act, Decision, Look, began, decide};
 use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{atomic, record, state};
@@ -39,7 +39,7 @@ pub struct Held<'a> {
     pub sinks: &'a [Sink],
     /// What is remembered; on the disk exactly like this.
     pub state: State,
-    /// Events of this very moment that a later look would find out as well: told, not committed.
+    /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
     _lock: lock::Held,
 }
@@ -202,10 +202,9 @@ impl<'a> Held<'a> {
                     }
                 }
                 let now = now()?;
-                let decision = consider(self.ctx, self.name, self.spec, &self.state, &now);
-                outcome.deadline = decision.deadline;
-                // The start is told without a commit of its own; the next pass notes that it was.
-                self.announced.extend(decision.state.pending.into_iter().skip(self.state.pending.len()));
+                let look = Look { name: self.name, spec: self.spec, state: &self.state, evidence: None, now: &now };
+                self.announced.extend(began(look, pid));
+                outcome.deadline = consider(self.ctx, self.name, self.spec, &self.state, &now).deadline;
                 Ok(Then::Rest)
             }
             Launched::Failed { .. } => {

@@ -68,8 +68,12 @@ impl Out {
 
     /// Prints one JSON document on one line.
     pub(super) fn json_line(self, value: &impl Serialize) {
-        match serde_json::to_string(value) {
-            Ok(text) => self.print(&text, "\n"),
+        match serde_json::to_vec(value) {
+            Ok(mut bytes) => {
+                bytes.push(b'\n');
+                // A closed pipe: whoever read has enough.
+                drop(self.raw(&bytes));
+            }
             Err(error) => self.complain(&format!("error: a result cannot be written as JSON: {error}")),
         }
     }

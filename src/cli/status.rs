@@ -1,7 +1,9 @@
 //! `status`: what is up, what is not, since when and why.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use clap::Parser;
@@ -17,6 +19,7 @@ use crate::model::time::{Stamp, Wall};
 use crate::model::units::format_duration;
 use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide};
+use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
 use crate::store::{outbox, state};
 use crate::supervise::{now, observe};
@@ -78,17 +81,21 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     }
     let names: Vec<Name> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let now = now()?;
-    let mut meter = (names.len() <= METERED).then(Meter::new);
+    let meter = (names.len() <= METERED).then(Meter::new).transpose();
+    let meter = meter
+        .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))?;
+    let beats = heartbeats(call);
+    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats };
     let mut errors = Vec::new();
     let mut rows = Vec::with_capacity(names.len());
     let mut desired = true;
     for name in &names {
-        let Some(entry) = loaded.registry.processes.get(name) else { continue };
-        match row(call, name, &entry.spec, &now, meter.as_mut()) {
-            Ok((row, as_desired)) => {
+        match row(call, name, &loaded, &seen) {
+            Ok(Some((row, as_desired))) => {
                 desired &= as_desired;
                 rows.push(row);
             }
+            Ok(None) => {}
             Err(error) => errors.push(error),
         }
     }
@@ -136,7 +143,24 @@ fn text(rows: &[Row], health: &Health, alerts: Alerts, loaded: &Loaded) -> Strin
     text
 }
 
-fn row(call: &Call, name: &Name, spec: &Spec, now: &Stamp, meter: Option<&mut Meter>) -> Result<(Row, bool), Error> {
+/// What is the same for every row.
+struct Surroundings<'a> {
+    now: &'a Stamp,
+    meter: Option<&'a Meter>,
+    /// Names of the heartbeat files that are there.
+    beats: &'a BTreeSet<OsString>,
+}
+
+/// The heartbeat files that are there: most processes have none, and one look tells.
+fn heartbeats(call: &Call) -> BTreeSet<OsString> {
+    let Ok(entries) = fs::read_dir(call.ctx.paths.state.join("sentinel")) else { return BTreeSet::new() };
+    let names = entries.filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
+    names.filter(|name| name.as_bytes().ends_with(b".heartbeat")).collect()
+}
+
+fn row(call: &Call, name: &Name, loaded: &Loaded, seen: &Surroundings<'_>) -> Result<Option<(Row, bool)>, Error> {
+    let Some(Entry { spec, .. }) = loaded.registry.processes.get(name) else { return Ok(None) };
+    let now = seen.now;
     let state = match state::load(&call.ctx.paths, name)? {
         Some(state) => state,
         None => State::new(now),
@@ -148,18 +172,18 @@ fn row(call: &Call, name: &Name, spec: &Spec, now: &Stamp, meter: Option<&mut Me
         Recorded::Missing | Recorded::Unreadable(_) => None,
     });
     let as_desired = is_as_desired(&state, &decision);
-    Ok((fill(call, name, spec, now, &decision, record, meter), as_desired))
+    Ok(Some((fill(call, name, spec, &decision, record, seen), as_desired)))
 }
 
 fn fill(
     call: &Call,
     name: &Name,
     spec: &Spec,
-    now: &Stamp,
     decision: &Decision,
     record: Option<RunRecord>,
-    meter: Option<&mut Meter>,
+    seen: &Surroundings<'_>,
 ) -> Row {
+    let now = seen.now;
     let word = Word::of(decision);
     let state = &decision.state;
     let alive = record.filter(|_| word.is_alive());
@@ -195,8 +219,8 @@ fn fill(
         breaker: breaker(state),
         next_action_at: next.as_ref().and_then(|next| next.wall.rfc3339()),
         output: output(call, name, now),
-        heartbeat: heartbeat(call, name, now),
-        usage: main.zip(meter).and_then(|(main, meter)| meter.read(main)),
+        heartbeat: heartbeat(call, name, seen),
+        usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
         last_exit: state.last.as_ref().map(LastExit::of),
         command: command(&spec.command),
         cwd: spec.cwd.clone(),
@@ -242,9 +266,10 @@ fn output(call: &Call, name: &Name, now: &Stamp) -> Output {
     }
 }
 
-fn heartbeat(call: &Call, name: &Name, now: &Stamp) -> Option<Heartbeat> {
-    let metadata = fs::metadata(call.ctx.paths.sentinel(name, "heartbeat")).ok()?;
-    age(&metadata, now).map(|age_s| Heartbeat { source: "file", age_s })
+fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>) -> Option<Heartbeat> {
+    let path = call.ctx.paths.sentinel(name, "heartbeat");
+    seen.beats.get(path.file_name()?)?;
+    age(&fs::metadata(&path).ok()?, seen.now).map(|age_s| Heartbeat { source: "file", age_s })
 }
 
 fn health(call: &Call, loaded: &Loaded, rows: &[Row], now: &Stamp) -> Result<Health, Error> {

@@ -13,7 +13,7 @@ const BASE: i64 = 1_795_000_000_000;
 
 /// This many seconds after the base, in one boot.
 pub(crate) fn at(secs: u64) -> Stamp {
-    let start = Stamp { wall: Wall(BASE), boot_ms: 100_000, boot: BootId("b".to_owned()) };
+    let start = Stamp { wall: Wall(BASE), boot_ms: 100_000, boot: BootId::new("b").unwrap() };
     start.plus(Duration::from_secs(secs))
 }
 

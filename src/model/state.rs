@@ -53,9 +53,6 @@ pub struct OpenRun {
     pub began: Began,
     /// Size of the log before it began, in bytes.
     pub log_offset: u64,
-    /// Whether its start was told as an event.
-    #[serde(default)]
-    pub announced: bool,
     /// Whether it has been up for `healthy_after`.
     #[serde(default)]
     pub healthy: bool,
@@ -69,7 +66,7 @@ pub struct OpenRun {
 
 /// Where a process stands. Each state carries exactly its own data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "phase", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Never started.
     New,

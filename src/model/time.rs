@@ -63,9 +63,67 @@ impl fmt::Display for Wall {
 }
 
 /// Which boot of which kernel: Linux `/proc/sys/kernel/random/boot_id`, macOS `kern.bootsessionuuid`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct BootId(pub String);
+///
+/// Held in place, because every stamp and identity carries one and a pass reads thousands of them.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct BootId {
+    length: u8,
+    bytes: [u8; Self::MAX],
+}
+
+impl BootId {
+    /// Longest id, in bytes: a UUID has 36.
+    const MAX: usize = 39;
+
+    /// Takes an id as the kernel prints it.
+    ///
+    /// # Errors
+    /// It is longer than any kernel's.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let mut bytes = [0; Self::MAX];
+        let place = bytes.get_mut(..text.len()).ok_or_else(|| format!("boot id {text:?} is too long"))?;
+        place.copy_from_slice(text.as_bytes());
+        let length = u8::try_from(text.len()).map_err(|_| format!("boot id {text:?} is too long"))?;
+        Ok(Self { length, bytes })
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..usize::from(self.length)).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+    }
+}
+
+impl Serialize for BootId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for BootId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Reads without a copy on the heap.
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = BootId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a boot id")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<BootId, E> {
+                BootId::new(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+impl fmt::Debug for BootId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// One moment, as both clocks showed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +187,7 @@ mod tests {
     use super::*;
 
     fn at(wall: i64, boot_ms: u64, boot: &str) -> Stamp {
-        Stamp { wall: Wall(wall), boot_ms, boot: BootId(boot.to_owned()) }
+        Stamp { wall: Wall(wall), boot_ms, boot: BootId::new(boot).unwrap() }
     }
 
     #[test]

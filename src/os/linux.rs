@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 use crate::model::time::{BootId, Identity};
 
@@ -13,11 +14,11 @@ use super::spawn::Usage;
 pub(super) fn boot_id() -> io::Result<BootId> {
     let mut buffer = [0; 64];
     let text = read_small("/proc/sys/kernel/random/boot_id", &mut buffer)?;
-    Ok(BootId(String::from_utf8_lossy(text).trim().to_owned()))
+    BootId::new(String::from_utf8_lossy(text).trim()).map_err(io::Error::other)
 }
 
 fn read_small<'a>(path: &str, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    let length = File::open(path)?.read(buffer)?;
+    let length = super::read::open(Path::new(path))?.read(buffer)?;
     buffer.get(..length).ok_or_else(|| io::Error::other("a read of more than was asked for"))
 }
 

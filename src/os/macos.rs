@@ -25,7 +25,7 @@ pub(super) fn boot_id() -> io::Result<BootId> {
         return Err(io::Error::last_os_error());
     }
     let text = buffer.get(..length).unwrap_or(&buffer);
-    Ok(BootId(String::from_utf8_lossy(text).trim_matches('\0').to_owned()))
+    BootId::new(String::from_utf8_lossy(text).trim_matches('\0')).map_err(io::Error::other)
 }
 
 fn system(which: ProcessesToUpdate<'_>, kind: ProcessRefreshKind) -> io::Result<System> {

@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod clock;
 pub mod lock;
 pub mod process;
+pub mod read;
 pub mod signals;
 pub mod spawn;
 #[cfg(target_os = "linux")]

@@ -11,7 +11,7 @@ use crate::model::evidence::{Evidence, Recorded};
 use crate::model::name::Name;
 use crate::model::spec::{Spec, Target};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopping};
-use crate::model::time::Stamp;
+use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, standing, target_at};
 use super::settle::settle;
@@ -99,6 +99,13 @@ pub fn decide(look: Look<'_>) -> Decision {
     next.done()
 }
 
+/// The event that the open run began as process `pid`; `None`: no run is open.
+#[must_use]
+pub fn began(look: Look<'_>, pid: i32) -> Option<Event> {
+    let open = look.state.open()?;
+    Some(Draft::new(look).began(open, Some(pid), look.now.wall))
+}
+
 /// The operator starts it: the slate is clean and a run opens.
 #[must_use]
 pub fn start(look: Look<'_>) -> Decision {
@@ -150,7 +157,6 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let Recorded::Read(record) = &evidence.record else { return };
     let Some(began) = record.began.clone() else { return };
     let mut open = open.clone();
-    next.announce(&mut open, record.main.as_ref().map(|main| main.pid));
     next.healthy(&mut open, &began);
     next.limits(&mut open, &began);
     next.state.phase = Phase::Open(open);
@@ -259,7 +265,6 @@ impl<'a> Draft<'a> {
             since: self.look.now.clone(),
             began,
             log_offset: 0,
-            announced: false,
             healthy: false,
             unsupervised: false,
             stopping: None,
@@ -267,17 +272,13 @@ impl<'a> Draft<'a> {
         self.act = Act::Launch;
     }
 
-    fn announce(&mut self, open: &mut OpenRun, pid: Option<i32>) {
-        if open.announced || pid.is_none() {
-            return;
-        }
-        open.announced = true;
+    /// The event that a run began, for whoever learns of it: the launcher at once, the end of the run again, under one id.
+    pub(super) fn began(&self, open: &OpenRun, pid: Option<i32>, at: Wall) -> Event {
         let kind = match open.began {
             Began::Operator => EventKind::Started,
             Began::Restart | Began::Trial => EventKind::Restarted,
         };
-        let event = self.event(kind, Severity::Info, Some(open.run));
-        self.tell(Event { pid, ..event });
+        Event { pid, at, ..self.event(kind, Severity::Info, Some(open.run)) }
     }
 
     fn healthy(&mut self, open: &mut OpenRun, began: &Stamp) {

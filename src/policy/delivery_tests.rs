@@ -132,14 +132,14 @@ fn a_failed_try_waits_and_takes_newer_ones_of_its_group_along() {
 #[test]
 fn after_a_reboot_what_waited_is_due() {
     let failed = Entry { attempts: 1, not_before: Some(at(3000)), ..entry("a", 1, EventKind::Premature, 0) };
-    let now = Stamp { boot: BootId("next".into()), boot_ms: 5, ..at(100) };
+    let now = Stamp { boot: BootId::new("next").unwrap(), boot_ms: 5, ..at(100) };
     assert_eq!(plan(&[failed], &[], &[any_sink()], &now).send.len(), 1);
 }
 
 #[test]
 fn a_wall_clock_set_back_across_a_reboot_holds_nothing_for_ever() {
     let told = receipt(&entry("a", 1, EventKind::Premature, 0), 100_000);
-    let now = Stamp { boot: BootId("next".into()), boot_ms: 5, ..at(100) };
+    let now = Stamp { boot: BootId::new("next").unwrap(), boot_ms: 5, ..at(100) };
     assert_eq!(plan(&[entry("a", 2, EventKind::Premature, 0)], &[told], &[any_sink()], &now).send.len(), 1);
 }
 

@@ -170,14 +170,8 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
 
 /// The facts, for the history: each signal, the start if nobody told it yet, the end.
 fn tell_history(next: &mut Draft<'_>, open: &OpenRun, ended: &EndedRun) {
-    let ran = ended.pid.is_some() && !matches!(ended.cause, Cause::SpawnFailed { .. });
-    if ran && !open.announced {
-        let kind = match open.began {
-            Began::Operator => EventKind::Started,
-            Began::Restart | Began::Trial => EventKind::Restarted,
-        };
-        let event = next.event(kind, Severity::Info, Some(ended.run));
-        next.tell(Event { pid: ended.pid, at: ended.began.wall, ..event });
+    if ended.pid.is_some() && !matches!(ended.cause, Cause::SpawnFailed { .. }) {
+        next.tell(next.began(open, ended.pid, ended.began.wall));
     }
     for (index, signal) in ended.signals.iter().enumerate() {
         let event = next.event(EventKind::Signal, Severity::Info, Some(ended.run));

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::error::Error;
+use crate::os::read;
 
 /// Replaces `path` by `content`, mode 0600: temporary file, fsync, rename, fsync of the directory.
 ///
@@ -65,11 +66,7 @@ pub fn make_dir(dir: &Path) -> Result<(), Error> {
 /// # Errors
 /// Anything but its absence.
 pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match fs::read(path) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("read", path, &error)),
-    }
+    read::small(path).map_err(|error| Error::io("read", path, &error))
 }
 
 /// Removes a file; one that is not there is fine.

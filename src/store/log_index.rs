@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use crate::error::Error;
 use crate::model::name::Name;
@@ -32,20 +33,21 @@ fn path(paths: &Paths, name: &Name) -> PathBuf {
     paths.log(name).with_extension("log.index")
 }
 
-/// Notes the size of the log, when it has changed since it was last noted.
+/// Notes the size of the log, when it has changed since `last`, the time of the pass before.
 ///
 /// # Errors
 /// Log or index cannot be read or written. Nothing but `--since` depends on it.
-pub fn note(paths: &Paths, name: &Name, now: Wall) -> Result<(), Error> {
+pub fn note(paths: &Paths, name: &Name, last: Option<Wall>, now: Wall) -> Result<(), Error> {
     let (log, index) = (paths.log(name), path(paths, name));
     let Ok(log) = fs::metadata(&log) else { return Ok(()) };
     let fail = |error: std::io::Error| Error::io("append to", &index, &error);
-    let noted = fs::metadata(&index).ok();
-    let is_newer =
-        |noted: &fs::Metadata| matches!((log.modified(), noted.modified()), (Ok(log), Ok(noted)) if log > noted);
-    if noted.as_ref().is_some_and(|noted| !is_newer(noted)) {
+    let written = log.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let written = written.and_then(|at| i64::try_from(at.as_millis()).ok());
+    // A second of room: file systems and clocks round differently, and a line too many does no harm.
+    if matches!((written, last), (Some(written), Some(last)) if written + 1000 < last.0) {
         return Ok(());
     }
+    let noted = fs::metadata(&index).ok();
     if noted.is_some_and(|noted| noted.len() > MAX) {
         let samples = read(paths, name)?;
         let newer = samples.iter().skip(samples.len() / 2);

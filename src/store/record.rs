@@ -6,7 +6,7 @@
 //! never empty.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::model::ending::SignalRecord;
 use crate::model::evidence::{End, Lock, Recorded, RunRecord, SpawnFailure};
 use crate::model::name::Name;
 use crate::model::time::{Identity, Stamp};
-use crate::os::{self, lock};
+use crate::os::{self, lock, read};
 
 use super::atomic;
 use super::paths::Paths;
@@ -32,7 +32,7 @@ const KEPT: u64 = 100;
 
 /// One line of a record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "t", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Line {
     /// The shim began.
     Shim {
@@ -73,9 +73,6 @@ pub enum Line {
         /// Signals that came and were not written down, beyond the limit.
         more_signals: u64,
     },
-    /// Written by a later version.
-    #[serde(other)]
-    Later,
 }
 
 impl Line {
@@ -141,16 +138,16 @@ pub fn create(paths: &Paths, name: &Name, run: u64) -> Result<(File, File), Erro
 /// The record of a run and whether its shim lives.
 #[must_use]
 pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
-    let mut file = match File::open(path(paths, name, run, "rec")) {
+    let file = match read::open(&path(paths, name, run, "rec")) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return (Recorded::Missing, Lock::Free),
         Err(error) => return (Recorded::Unreadable(error.to_string()), Lock::Unknown),
     };
     // The lock is asked first: when it is free, the record that is read after it is complete.
     let lock = lock::is_locked(&file);
-    let mut bytes = Vec::with_capacity(2048);
-    match file.read_to_end(&mut bytes) {
-        Ok(_) => (parse(&bytes), lock),
+    let mut bytes = Vec::new();
+    match read::to_end(&file, &mut bytes) {
+        Ok(()) => (parse(&bytes), lock),
         Err(error) => (Recorded::Unreadable(error.to_string()), lock),
     }
 }
@@ -167,11 +164,19 @@ fn parse(bytes: &[u8]) -> Recorded {
     while let Some((index, line)) = lines.next() {
         match serde_json::from_slice(line) {
             Ok(line) => add(&mut record, line),
+            Err(_) if is_of_a_later_version(line) => {}
             Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {} // torn: the writer was killed in it
             Err(error) => return Recorded::Unreadable(format!("line {}: {error}", index + 1)),
         }
     }
     Recorded::Read(Box::new(record))
+}
+
+/// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
+fn is_of_a_later_version(line: &[u8]) -> bool {
+    const KNOWN: [&str; 6] = ["shim", "main", "untraced", "signal", "spawn_failed", "end"];
+    let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
+    parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
 }
 
 fn add(record: &mut RunRecord, line: Line) {
@@ -182,7 +187,6 @@ fn add(record: &mut RunRecord, line: Line) {
         Line::Signal { record: signal } => record.signals.push(*signal),
         Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
         Line::End { end, more_signals } => (record.end, record.more_signals) = (Some(*end), more_signals),
-        Line::Later => {}
     }
 }
 
@@ -231,10 +235,10 @@ mod tests {
     use crate::model::time::{BootId, Wall};
 
     fn shim() -> Vec<u8> {
-        let who = Identity { pid: 7, started: 9, boot: BootId("b".to_owned()) };
+        let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap() };
         let mut bytes = serde_json::to_vec(&Line::shim(who.clone(), None)).unwrap();
         bytes.push(b'\n');
-        let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId("b".to_owned()) };
+        let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId::new("b").unwrap() };
         bytes.extend(serde_json::to_vec(&Line::Main { who, at }).unwrap());
         bytes.push(b'\n');
         bytes
@@ -243,14 +247,14 @@ mod tests {
     #[test]
     fn a_torn_last_line_is_dropped_and_the_rest_is_kept() {
         let mut bytes = shim();
-        bytes.extend(br#"{"t":"end","end":{"sta"#);
+        bytes.extend(br#"{"end":{"end":{"sta"#);
         let Recorded::Read(record) = parse(&bytes) else { panic!("not read") };
         assert!(record.main.is_some() && record.end.is_none());
     }
 
     #[test]
     fn a_torn_earlier_line_makes_the_record_unreadable_and_never_empty() {
-        let mut bytes = b"{\"t\":\"sh\n".to_vec();
+        let mut bytes = b"{\"sh\n".to_vec();
         bytes.extend(shim());
         assert!(matches!(parse(&bytes), Recorded::Unreadable(why) if why.starts_with("line 1")));
     }
@@ -258,7 +262,7 @@ mod tests {
     #[test]
     fn a_line_of_a_later_version_is_passed_over() {
         let mut bytes = shim();
-        bytes.extend(b"{\"t\":\"moon_phase\",\"x\":1}\n");
+        bytes.extend(b"{\"moon_phase\":{\"x\":1}}\n");
         assert!(matches!(parse(&bytes), Recorded::Read(record) if record.main.is_some()));
     }
 }
