@@ -1,3 +1,5 @@
+//! Programs as sinks: what they get, and what is made of how they end.
+
 use super::super::fake::message;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Draining the outbox: what is sent, kept, folded and given up, with real files and programs as sinks.
+
 use super::*;
 use crate::alert::desk;
 use crate::alert::fake::{Act, http};

@@ -1,3 +1,5 @@
+//! Mails as they go over the wire, to a server that speaks just enough SMTP.
+
 use super::super::fake::{Act, message, smtp};
 use super::*;
 use crate::model::sink::Secret;

@@ -1,3 +1,5 @@
+//! The file sink, with real files.
+
 use super::super::fake::message;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Where secrets come from, and that none is read from a file that others may read.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Posts as they go over the wire, to a server that speaks just enough HTTP.
+
 use super::super::fake::{Act, http, message};
 use super::*;
 use crate::model::sink::Secret;

@@ -2,6 +2,7 @@
 //! that knows which platform this is.
 #![expect(unsafe_code, reason = "system calls that no crate wraps; each block says why it is sound")]
 
+pub mod cgroup;
 pub mod clock;
 pub mod crontab;
 pub mod lock;

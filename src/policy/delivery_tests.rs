@@ -1,3 +1,5 @@
+//! Who is told when: cooldown, folding, retries, each over a made-up clock.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which event a sink wants.
+
 use proptest::prelude::*;
 
 use super::*;

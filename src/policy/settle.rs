@@ -170,7 +170,7 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
 
 /// The facts, for the history: each signal, the start if nobody told it yet, the end.
 fn tell_history(next: &mut Draft<'_>, open: &OpenRun, ended: &EndedRun) {
-    if ended.pid.is_some() {
+    if ended.pid.is_some() && !matches!(ended.cause, Cause::SpawnFailed { .. }) {
         next.tell(next.began(open, ended.pid, ended.began.wall));
     }
     for (index, signal) in ended.signals.iter().enumerate() {

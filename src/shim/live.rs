@@ -137,7 +137,7 @@ impl Live {
         let me = nix::unistd::getpid().as_raw();
         let roots: BTreeSet<i32> = table
             .iter()
-            .filter(|process| process.parent == me && Some(process.pid) != passes.running() && process.pid != self.main)
+            .filter(|process| process.parent == me && !passes.has(process.pid) && process.pid != self.main)
             .map(|process| process.pid)
             .collect();
         let boot = &self.boot;
@@ -157,7 +157,7 @@ impl Live {
         passes.alarm(Some(kill_at.boot_ms));
         while children == Children::Some && !left.is_empty() {
             match signals::wait()? {
-                Arrival::Sent { signal: signals::BELL, .. } => drop(passes.hear()),
+                Arrival::Sent { signal: signals::BELL, .. } => passes.hear(),
                 Arrival::Child | Arrival::Other | Arrival::Alarm | Arrival::Sent { .. } => {}
             }
             children = self.children(passes)?;

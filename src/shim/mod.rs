@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::model::evidence::{SpawnFailure, SpawnStep};
 use crate::model::time::{BootId, Stamp};
 use crate::os::spawn::{self, Mapping, Program, Report};
-use crate::os::{clock, process, signals};
+use crate::os::{cgroup, clock, process, signals};
 use crate::store::launch::Launch;
 use crate::store::record::{Durable, Line};
 
@@ -51,6 +51,8 @@ pub fn run() -> u8 {
 fn begin() -> io::Result<()> {
     signals::block_all()?;
     spawn::become_shim();
+    // Where this user may not, the run shares the fate of its caller's group, as every child does.
+    drop(cgroup::leave());
     let launch = spawn::inherited(spawn::LAUNCH_FD)?;
     let report = spawn::inherited(spawn::REPORT_FD)?;
     let mut record = spawn::inherited(spawn::RECORD_FD)?;

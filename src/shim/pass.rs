@@ -17,6 +17,9 @@ const RETRY_MS: u64 = 10_000;
 /// Passes in a row without an answer after which the rest is left to cron.
 const RETRIES: u32 = 3;
 
+/// Passes whose ring is waited for; one that was killed never rings.
+const SILENT: usize = 8;
+
 /// A pass that runs.
 struct Running {
     pid: i32,
@@ -30,9 +33,10 @@ pub(super) struct Passes {
     name: CString,
     run: CString,
     alarm: Alarm,
-    running: Option<Running>,
-    /// The pid of the last one that was started.
-    last: Option<i32>,
+    /// Those that have not been waited for. Only the newest may still owe its answer; the others deliver alerts.
+    running: Vec<Running>,
+    /// Pids of those whose ring has not been heard, newest last.
+    silent: Vec<i32>,
     unanswered: u32,
     /// The last answer named a moment.
     due: bool,
@@ -40,12 +44,26 @@ pub(super) struct Passes {
 
 impl Passes {
     pub(super) fn new(exe: CString, name: CString, run: CString) -> Self {
-        Self { exe, name, run, alarm: Alarm::default(), running: None, last: None, unanswered: 0, due: false }
+        Self {
+            exe,
+            name,
+            run,
+            alarm: Alarm::default(),
+            running: Vec::new(),
+            silent: Vec::new(),
+            unanswered: 0,
+            due: false,
+        }
     }
 
-    /// The pid of the pass that runs.
-    pub(super) fn running(&self) -> Option<i32> {
-        self.running.as_ref().map(|running| running.pid)
+    /// Whether this is a pass that runs.
+    pub(super) fn has(&self, pid: i32) -> bool {
+        self.running.iter().any(|running| running.pid == pid)
+    }
+
+    /// Whether a pass has yet to say when the next is due.
+    fn is_unanswered(&self) -> bool {
+        self.running.iter().any(|running| !running.answered)
     }
 
     /// The next moment, in milliseconds on the boot clock.
@@ -55,9 +73,10 @@ impl Passes {
         drop(self.alarm.set(boot_ms));
     }
 
-    /// Starts one, unless one runs: the newest build first, this very one if that is gone.
+    /// Starts one, unless the answer of one is still to come: the newest build first, this very one if that is gone.
+    /// One that has answered and only delivers alerts holds nothing up, however slow a sink is.
     pub(super) fn start(&mut self) {
-        if self.running.is_some() {
+        if self.is_unanswered() {
             return;
         }
         self.due = false;
@@ -78,45 +97,50 @@ impl Passes {
         });
         match started {
             Ok((pid, answer)) => {
-                self.last = Some(pid);
-                self.running = Some(Running { pid, answer, answered: false });
+                if self.silent.len() >= SILENT {
+                    self.silent.remove(0);
+                }
+                self.silent.push(pid);
+                self.running.push(Running { pid, answer, answered: false });
             }
             Err(_) => self.try_again(),
         }
     }
 
-    /// The bell was rung by `sender`. True when that is our pass, and so nothing to give to the process.
+    /// The bell was rung by `sender`. True when that is a pass of ours, and so nothing to give to the process.
     ///
-    /// The pass may be over by now: its end is a lower signal and is heard first when both wait.
+    /// The pass may be over by now: its end and the timer are lower signals and are heard first when all wait.
     pub(super) fn rung(&mut self, sender: Option<(i32, u32)>) -> bool {
-        let ours = sender.map_or(self.last.is_some(), |(pid, _)| self.last == Some(pid));
+        let ours = match sender {
+            Some((pid, _)) => self.silent.extract_if(.., |silent| *silent == pid).count() > 0,
+            None => self.silent.pop().is_some(), // who sent it is not known on every platform
+        };
         if ours {
             self.hear();
         }
         ours
     }
 
-    /// Reads the answer of the pass that runs, if it is there. True when it was.
-    pub(super) fn hear(&mut self) -> bool {
-        let Some(running) = &mut self.running else { return false };
+    /// Reads the answer that is to come, if it is there.
+    pub(super) fn hear(&mut self) {
+        let Some(running) = self.running.iter_mut().find(|running| !running.answered) else { return };
         let mut bytes = [0; 8];
-        if running.answered || !matches!(running.answer.read(&mut bytes), Ok(8)) {
-            return false;
+        if !matches!(running.answer.read(&mut bytes), Ok(8)) {
+            return;
         }
         running.answered = true;
         self.unanswered = 0;
         let moment = u64::from_le_bytes(bytes);
         self.alarm((moment > 0).then_some(moment));
-        true
     }
 
     /// The child `pid` has been waited for.
     pub(super) fn ended(&mut self, pid: i32) {
-        if self.running() != Some(pid) {
+        if !self.has(pid) {
             return;
         }
         self.hear();
-        if self.running.take().is_some_and(|running| !running.answered) {
+        if self.running.extract_if(.., |running| running.pid == pid).any(|running| !running.answered) {
             self.try_again();
         }
     }
@@ -130,13 +154,13 @@ impl Passes {
     /// The run is over and its lock is free: a pass now, whatever ran before.
     pub(super) fn start_last(&mut self) {
         // One that still runs looked before the end; its answer is about a time that has passed.
-        self.running = None;
+        self.running.clear();
         self.start();
     }
 
     /// A pass at each moment that a pass asks for, until none does. What those start is nobody's child.
     pub(super) fn until_done(&mut self) -> io::Result<()> {
-        while self.due || self.running.as_ref().is_some_and(|running| !running.answered) {
+        while self.due || self.is_unanswered() {
             match signals::wait()? {
                 Arrival::Child => {
                     while let Waited::Ended { pid, .. } = spawn::poll_children()? {
@@ -144,7 +168,7 @@ impl Passes {
                     }
                 }
                 Arrival::Alarm => self.start(),
-                Arrival::Sent { signal: signals::BELL, .. } => drop(self.hear()),
+                Arrival::Sent { signal: signals::BELL, .. } => self.hear(),
                 Arrival::Other | Arrival::Sent { .. } => {}
             }
         }

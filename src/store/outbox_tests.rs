@@ -1,3 +1,5 @@
+//! The outbox on disk, with real files.
+
 use super::*;
 use crate::model::delivery::{Receipt, Settled};
 use crate::model::event::EventKind;

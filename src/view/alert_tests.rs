@@ -1,3 +1,5 @@
+//! Alerts as they read.
+
 use expect_test::expect;
 use proptest::prelude::*;
 

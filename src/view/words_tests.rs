@@ -1,3 +1,5 @@
+//! Words, numbers and times as they read.
+
 use proptest::prelude::*;
 
 use super::*;

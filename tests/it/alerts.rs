@@ -132,19 +132,24 @@ fn one_incident_is_told_once_however_often_a_pass_looks() {
 fn d39_the_cooldown_of_one_process_holds_no_other_back_and_folds_what_it_holds() {
     let home = Home::new();
     home.listen("cooldown = \"2s\"\nevents = [\"premature\"]\n");
-    home.up("a", &["--backoff", "0s", "--max-failures", "4"], "exit 3");
+    let line = "echo x >> began; [ $(wc -l < began) -gt 5 ] && exec sleep 1000; exit 3";
+    home.up("a", &["--backoff", "0s", "--max-failures", "0"], line);
     home.up("b", &["--restart", "never"], "exit 4");
     home.hears("a", "premature");
     home.hears("b", "premature");
-    home.reaches("a", "tripped");
-    assert_eq!(home.told().iter().filter(|told| told["process"] == "a").count(), 1);
-    // What was held back comes after the cooldown, folded into one message that says how many.
-    until("the folded ones are told", || {
+    // What was held back comes after the cooldown, in messages that say how many they stand for.
+    let titles = || -> Vec<String> {
+        let told = home.told().into_iter().filter(|told| told["process"] == "a");
+        told.map(|told| told["title"].as_str().unwrap().to_owned()).collect()
+    };
+    let stands_for = |title: &String| -> usize {
+        title.split_once("(+").map_or(1, |(_, more)| more.split_once(' ').unwrap().0.parse::<usize>().unwrap() + 1)
+    };
+    until("all five deaths are told", || {
         home.run(&["healthcheck"]);
-        home.told().iter().filter(|told| told["process"] == "a").count() == 2
+        titles().iter().map(stands_for).sum::<usize>() == 5
     });
-    let folded = home.told().into_iter().rfind(|told| told["process"] == "a").unwrap();
-    assert!(folded["text"].as_str().unwrap().contains('2'), "{folded}");
+    assert!(titles().len() <= 3, "{:?}", titles());
 }
 
 #[test]
@@ -211,5 +216,5 @@ fn d37_an_alert_says_what_guardian_did() {
     home.ok(&["register", "gone", "--restart", "never", "--start", "--", "sleep", "1000"]);
     signal(home.pid("gone"), Signal::SIGKILL);
     let told = home.hears("gone", "premature");
-    assert!(!told["action"].as_str().unwrap().contains("restarted"), "{told}");
+    assert!(!told["action"].as_str().unwrap().starts_with("restarted"), "{told}");
 }

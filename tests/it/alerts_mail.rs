@@ -73,8 +73,7 @@ fn a_wrong_password_is_said_and_the_alert_waits() {
     home.set_env("MAIL_PASSWORD", "wrong");
     home.run(&["alerts", "test", "ops"]).expect(1).complains("535");
     die(&home, "bot");
-    home.run(&["healthcheck"]);
-    assert!(home.ok(&["alerts"]).contains("bot"));
+    until("the alert waits", || home.ok(&["alerts"]).contains("bot"));
     home.set_env("MAIL_PASSWORD", PASSWORD);
     home.ok(&["alerts", "retry"]);
     server.receives("the death", |mail| mail.subject.contains("bot"));
@@ -107,9 +106,7 @@ fn a_server_that_is_down_loses_nothing_and_doubles_nothing() {
     let home = home_with(&server, "");
     server.stop();
     die(&home, "bot");
-    home.run(&["healthcheck"]);
-    let listed = home.ok(&["alerts"]);
-    assert!(listed.contains("bot"), "{listed}");
+    until("the alert waits", || home.ok(&["alerts"]).contains("bot"));
     server.start();
     home.ok(&["alerts", "retry"]);
     server.receives("the death", |mail| mail.subject.contains("bot"));
@@ -127,12 +124,12 @@ fn a_server_that_never_answers_does_not_delay_the_restart() {
          to = [\"ops@example.org\"]\ntimeout = \"3s\"\n",
         silent.local_addr().unwrap().port()
     ));
-    home.up("bot", &["--backoff", "0s", "--max-failures", "3"], "echo $$ >> pids; exit 1");
+    home.up("bot", &["--backoff", "200ms", "--max-failures", "3"], "echo $$ >> pids; exit 1");
     let begun = now_ms();
     home.has_lines("pids", 3);
     assert!(now_ms() - begun < 2500, "its restarts waited for the mail server");
     home.reaches("bot", "tripped");
-    assert!(home.ok(&["alerts"]).contains("bot"));
+    until("the alert waits", || home.ok(&["alerts"]).contains("bot"));
 }
 
 #[test]
@@ -154,6 +151,7 @@ fn d45_d46_the_password_is_in_no_argument_log_file_or_message() {
     let mut home = home_with(&server, "");
     let file = home.path("password");
     std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     home.set_env("MAIL_PASSWORD", "unused");
     home.write_registry(server.sink(&format!("password_file = {file:?}")));
     die(&home, "bot");

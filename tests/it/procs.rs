@@ -117,17 +117,3 @@ pub(crate) fn kill_together(pids: &[i32]) {
     }
     until("killed processes are gone", || pids.iter().all(|pid| !alive(*pid)));
 }
-
-/// Starts `sleep` under exactly this pid, as the kernel would after going round once. Needs root.
-pub(crate) fn take_over_pid(pid: i32) -> std::process::Child {
-    eventually("the pid is given out again", || {
-        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).expect("root sets the last pid");
-        let mut child = std::process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
-        if i32::try_from(child.id()).unwrap() == pid {
-            return Some(child);
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        None
-    })
-}

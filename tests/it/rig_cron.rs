@@ -15,6 +15,8 @@ const SETUP: &str = "set -e
     mount -t tmpfs -o mode=755 none /run
     mount -t tmpfs none /etc/cron.d
     mount --bind /dev/null /etc/crontab
+    # cron sees a change by its second: one in the second of its own start would be missed.
+    touch -d @0 /var/spool/cron/crontabs /etc/cron.d
     touch \"$1\"
     if [ \"$2\" = cron ]; then exec cron -f; else exec sleep infinity; fi";
 
@@ -49,8 +51,11 @@ impl Cron {
     /// A program in the namespace, with the home's user and environment.
     pub(crate) fn command(&self, home: &Home, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
-        command.env_clear().envs(home.env()).current_dir(home.path("")).stdin(Stdio::null());
-        command.arg("--mount").arg(format!("--target={}", self.holder.id()));
+        command.env_clear().envs(home.env()).stdin(Stdio::null());
+        command
+            .arg("--mount")
+            .arg(format!("--target={}", self.holder.id()))
+            .arg(format!("--wd={}", home.path("").display()));
         if let Some(user) = home.user() {
             command.args(["setpriv", "--clear-groups"]);
             command.arg(format!("--reuid={}", user.uid)).arg(format!("--regid={}", user.gid));

@@ -4,11 +4,12 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::home::{Home, PYTHON, finish, number};
+use crate::home::{Home, PYTHON, number};
 use crate::mail::{MailServer, PASSWORD};
 use crate::procs::{alive, all, descendants, group, kill_together, now_ms, parent, session, signal, until, within};
 use crate::rig_cron::{Cron, Daemon};
@@ -28,7 +29,15 @@ fn prepare(server: &MailServer) -> (Home, Cron) {
     home.write_registry(server.sink(&format!("password_file = {password:?}\ncooldown = \"1s\"")));
     let cron = Cron::new(&home, Daemon::Running);
     cron.set_table(&home, &format!("SSL_CERT_FILE={}\n", server.authority().display()));
-    cron.run(&home, &["install", "--cron"]).expect(0);
+    cron.set_table(
+        &home,
+        &format!(
+            "SSL_CERT_FILE={}\n* * * * * GUARDIAN_HOME={} {} healthcheck --json >>/tmp/cronlog 2>&1; id >>/tmp/cronlog\n",
+            server.authority().display(),
+            home.root().display(),
+            home.program().display()
+        ),
+    );
     (home, cron)
 }
 
@@ -60,16 +69,11 @@ fn agent_starts_the_bot_and_dies(home: &Home, cron: &Cron) {
     assert_eq!(parent(family[0]), 1);
 }
 
-/// Somebody with a name sends SIGTERM to the bot itself; pid of the sender.
-fn murder(home: &Home) -> i32 {
-    home.script("gateway", "#!/bin/sh\necho $$ > killer\nkill -TERM \"$1\"\n");
-    finish({
-        let mut gateway = home.other_command(&home.path("gateway"));
-        gateway.arg(home.pid("bot").to_string());
-        gateway
-    })
-    .expect(0);
-    home.lines("killer")[0].parse().unwrap()
+/// Somebody with a name sends SIGTERM to the bot itself, and lives on, as gateways do.
+fn murder(home: &Home) -> Child {
+    home.script("gateway", "#!/bin/sh\nkill -TERM \"$1\"\nsleep 1000\n");
+    let mut gateway = home.other_command(&home.path("gateway"));
+    gateway.arg(home.pid("bot").to_string()).spawn().unwrap()
 }
 
 #[test]
@@ -80,8 +84,9 @@ fn a_bot_that_outlived_its_agent_is_murdered_comes_back_and_somebody_is_told_who
 
     // It was healthy, so that its restart is due at once.
     until("it has been up for a while", || number(&home.status("bot")["uptime_s"]) >= 2);
-    let killer = murder(&home);
+    let mut gateway = murder(&home);
     let killed = now_ms();
+    let killer = gateway.id();
     home.has_lines("up", 2);
     assert!(now_ms() - killed < 1000, "back only after {} ms", now_ms() - killed);
     let mail = server.receives("the murder", |mail| mail.text.contains("SIGTERM"));
@@ -89,6 +94,8 @@ fn a_bot_that_outlived_its_agent_is_murdered_comes_back_and_somebody_is_told_who
     for expected in ["premature", "8h", &killer.to_string(), "gateway", "restarted"] {
         assert!(mail.text.contains(expected), "no `{expected}` in:\n{}", mail.text);
     }
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
     let lived = home.status("bot")["last_exit"]["ran_s"].as_f64().unwrap();
     assert!((2.0..60.0).contains(&lived), "{lived}");
     assert!(mail.text.contains(&format!("{}s", lived.floor())), "how long it lived is not in:\n{}", mail.text);
