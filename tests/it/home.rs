@@ -290,6 +290,12 @@ impl Home {
         })
     }
 
+    /// Live processes that guardian started in this home: those that carry it and are not guardian itself.
+    pub(crate) fn managed(&self) -> Vec<i32> {
+        let guardian = |pid: &i32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == self.program);
+        self.processes().into_iter().filter(|pid| !guardian(pid)).collect()
+    }
+
     /// Live processes that belong to this home: commands, shims, managed trees.
     pub(crate) fn processes(&self) -> Vec<i32> {
         carrying(&format!("GUARDIAN_HOME={}", self.root().display()))
