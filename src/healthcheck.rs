@@ -106,8 +106,9 @@ fn check(
     let quiet = !first.changed && first.act == Act::None && state.pending.is_empty();
     if quiet || mode == Mode::DryRun {
         let word = Word::of(&first);
+        let verdict = first.state.last.as_ref().map(|last| last.verdict);
         let outcome = Outcome { actions: first.actions, deadline: first.deadline, ..Outcome::default() };
-        return Ok(Some(Checked::new(name, word, first.state.last.map(|last| last.verdict), outcome, as_desired)));
+        return Ok(Some(Checked::new(name, word, verdict, outcome, as_desired)));
     }
     let Some(mut held) = Held::try_take(ctx, name, &entry.spec, &registry.sinks)? else {
         let outcome = Outcome { actions: vec!["busy"], ..Outcome::default() };
@@ -121,7 +122,7 @@ fn advance(held: &mut Held<'_>, as_desired: bool, report: &mut Report) -> Result
     let mut outcome = held.advance()?;
     report.errors.append(&mut outcome.errors);
     report.queued += outcome.queued;
-    let after = consider(held.ctx, held.name, held.spec, &held.state, &now()?);
+    let after = held.consider()?;
     let verdict = held.state.last.as_ref().map(|last| last.verdict);
     Ok(Checked::new(held.name, Word::of(&after), verdict, outcome, as_desired))
 }

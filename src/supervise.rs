@@ -89,9 +89,9 @@ pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option
 
 /// Decides about `name` without changing anything.
 #[must_use]
-pub fn consider(ctx: &Context, name: &Name, spec: &Spec, state: &State, now: &Stamp) -> Decision {
+pub fn consider<'a>(ctx: &Context, name: &'a Name, spec: &'a Spec, state: &'a State, now: &'a Stamp) -> Decision<'a> {
     let evidence = observe(ctx, name, state, now);
-    decide(Look { name, spec, state, evidence: evidence.as_ref(), now })
+    decide(Look { name, spec, state, now }, evidence.as_ref())
 }
 
 impl<'a> Held<'a> {
@@ -132,6 +132,14 @@ impl<'a> Held<'a> {
         Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), _lock: lock })
     }
 
+    /// Decides about it as it is now, without changing anything.
+    ///
+    /// # Errors
+    /// The clock cannot be read.
+    pub fn consider(&self) -> Result<Decision<'static>, Error> {
+        Ok(consider(self.ctx, self.name, self.spec, &self.state, &now()?).into_owned())
+    }
+
     /// Looks, and does what follows, until nothing more follows now.
     ///
     /// # Errors
@@ -139,8 +147,7 @@ impl<'a> Held<'a> {
     pub fn advance(&mut self) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         for _ in 0..STEPS {
-            let now = now()?;
-            let decision = consider(self.ctx, self.name, self.spec, &self.state, &now);
+            let decision = self.consider()?;
             outcome.deadline.clone_from(&decision.deadline);
             if !decision.changed && decision.act == Act::None {
                 break;
@@ -157,8 +164,9 @@ impl<'a> Held<'a> {
     ///
     /// # Errors
     /// As [`Self::advance`].
-    pub fn carry_out(&mut self, decision: Decision, outcome: &mut Outcome) -> Result<Then, Error> {
-        let Decision { mut state, changed, act, deadline, actions, standing } = decision;
+    pub fn carry_out(&mut self, decision: Decision<'static>, outcome: &mut Outcome) -> Result<Then, Error> {
+        let Decision { state, changed, act, deadline, actions, standing } = decision;
+        let mut state = state.into_owned();
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
         }
@@ -202,9 +210,9 @@ impl<'a> Held<'a> {
                     }
                 }
                 let now = now()?;
-                let look = Look { name: self.name, spec: self.spec, state: &self.state, evidence: None, now: &now };
+                let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
                 self.announced.extend(began(look, pid));
-                outcome.deadline = consider(self.ctx, self.name, self.spec, &self.state, &now).deadline;
+                outcome.deadline = self.consider()?.deadline;
                 Ok(Then::Rest)
             }
             Launched::Failed { .. } => {

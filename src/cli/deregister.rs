@@ -51,7 +51,8 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
 fn down(call: &Call, command: &Deregister, name: &Name, loaded: &Loaded) -> Result<(), Error> {
     let Some(entry) = loaded.registry.processes.get(name) else { return Ok(()) };
     let Some(state) = state::load(&call.ctx.paths, name)? else { return Ok(()) };
-    let decision = consider(&call.ctx, name, &entry.spec, &state, &now()?);
+    let now = now()?;
+    let decision = consider(&call.ctx, name, &entry.spec, &state, &now);
     if Word::of(&decision).is_alive() && !command.stop {
         let message = format!("process `{name}` is running");
         return Err(Error::new(Code::Refused, "running", message)

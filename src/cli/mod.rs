@@ -2,10 +2,19 @@
 
 mod alerts;
 mod common;
+mod completions;
+mod config;
+mod demo;
+mod demo_stage;
 mod deregister;
 mod events;
 mod healthcheck;
+mod init;
+mod install;
+mod install_cron;
+mod install_units;
 mod logs;
+mod man;
 mod moment;
 mod out;
 mod register;
@@ -77,6 +86,13 @@ enum Command {
     Why(why::Why),
     Wait(wait::Wait),
     Alerts(alerts::Alerts),
+    Init(init::Init),
+    Config(config::Config),
+    Install(install::Install),
+    Uninstall(install::Uninstall),
+    Completions(completions::Completions),
+    Man(man::ManPage),
+    Demo(demo::Demo),
 }
 
 /// What every command gets.
@@ -145,6 +161,13 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
+        Command::Init(command) => init::run(call, &command),
+        Command::Config(command) => config::run(call, &command),
+        Command::Install(command) => install::run(call, &command),
+        Command::Uninstall(command) => install::uninstall(call, &command),
+        Command::Completions(command) => completions::run(call, &command),
+        Command::Man(command) => man::run(call, &command),
+        Command::Demo(command) => demo::run(call, &command),
     }
 }
 

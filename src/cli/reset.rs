@@ -28,7 +28,7 @@ pub(super) fn run(call: &Call, command: &Reset) -> Result<u8, Error> {
             loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
         let mut held = Held::take(&call.ctx, name, spec, &loaded.registry.sinks)?;
         let now = now()?;
-        let decision = reset(Look { name, spec, state: &held.state, evidence: None, now: &now });
+        let decision = reset(Look { name, spec, state: &held.state, now: &now }).into_owned();
         held.carry_out(decision, &mut Outcome::default())?;
         call.out.say(&format!("{name}: reset"));
     }

@@ -16,7 +16,7 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look, start};
 use crate::registry::{Entry, Registry};
 use crate::store::record;
-use crate::supervise::{Held, Outcome, Then, consider, now, start_error};
+use crate::supervise::{Held, Outcome, Then, now, start_error};
 
 use super::common::{Which, complain_of, registry};
 use super::out::worse;
@@ -138,7 +138,7 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
     if held.state.open().is_some_and(|open| open.stopping.is_some()) {
         stop::until_gone(call, held, None)?; // a stop that was cut short is finished first
     }
-    let first = consider(held.ctx, held.name, held.spec, &held.state, &now()?);
+    let first = held.consider()?;
     let settled = match (&first.state.phase, &first.standing) {
         (
             Phase::Open(_),
@@ -148,25 +148,25 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
         }
         (Phase::Open(_), Some(Standing::Closing | Standing::Remnants)) => {
             stop::clear(call, held)?;
-            consider(held.ctx, held.name, held.spec, &held.state, &now()?)
+            held.consider()?
         }
         (_, _) => first,
     };
     let now = now()?;
     // An end that nobody has judged yet is judged first, and told; the run that follows is the operator's.
-    let mut judged = settled.state;
+    let mut judged = settled.state.into_owned();
     if settled.act == Act::Launch
         && settled.standing.as_ref().is_some_and(|standing| matches!(standing, Standing::Ended(_)))
     {
         judged.run -= 1;
         judged.phase = Phase::Stopped;
     }
-    let decision = start(Look { name: held.name, spec: held.spec, state: &judged, evidence: None, now: &now });
+    let decision = start(Look { name: held.name, spec: held.spec, state: &judged, now: &now }).into_owned();
     let run = decision.state.run;
     let mut then = held.carry_out(decision, &mut outcome)?;
     let launched = outcome.launched;
     while then == Then::Look && outcome.launched == launched {
-        let next = consider(held.ctx, held.name, held.spec, &held.state, &crate::supervise::now()?);
+        let next = held.consider()?;
         if !next.changed || next.act != Act::None {
             break;
         }

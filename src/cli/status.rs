@@ -24,7 +24,7 @@ use crate::store::registry_file::Loaded;
 use crate::store::{outbox, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
-    Alerts, Breaker, Document, Health, Heartbeat, LastExit, Output, Row, State as Word, command, table,
+    Alerts, Breaker, Document, Health, Heartbeat, LastExit, Output, Row, State as Word, command, remark, table,
 };
 
 use super::Call;
@@ -123,7 +123,7 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     Ok((text(&rows, &health, alerts, &loaded), code))
 }
 
-fn text(rows: &[Row], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {
+fn text(rows: &[Row<'_>], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {
     let mut text = match (rows, loaded.registry.processes.is_empty()) {
         ([], true) => "no process is registered: guardian register NAME -- COMMAND\n".to_owned(),
         (rows, _) => table(rows),
@@ -132,7 +132,7 @@ fn text(rows: &[Row], health: &Health, alerts: Alerts, loaded: &Loaded) -> Strin
         let since = health.age_s.map_or("no pass has run yet".to_owned(), |age| {
             format!("the last pass ran {} ago", crate::model::units::human_duration(Duration::from_secs(age)))
         });
-        text.push_str(&format!("\nwarning: {since}: deaths of shims and reboots go unseen\n  hint: guardian install --cron, or see why cron does not run\n"));
+        text.push_str(&format!("\nwarning: a pass is overdue, {since}: deaths of shims and reboots go unseen\n  hint: guardian install --cron, or see why cron does not run\n"));
     }
     if alerts.dead > 0 || alerts.pending > 0 {
         text.push_str(&format!(
@@ -158,7 +158,12 @@ fn heartbeats(call: &Call) -> BTreeSet<OsString> {
     names.filter(|name| name.as_bytes().ends_with(b".heartbeat")).collect()
 }
 
-fn row(call: &Call, name: &Name, loaded: &Loaded, seen: &Surroundings<'_>) -> Result<Option<(Row, bool)>, Error> {
+fn row<'a>(
+    call: &Call,
+    name: &'a Name,
+    loaded: &'a Loaded,
+    seen: &Surroundings<'_>,
+) -> Result<Option<(Row<'a>, bool)>, Error> {
     let Some(Entry { spec, .. }) = loaded.registry.processes.get(name) else { return Ok(None) };
     let now = seen.now;
     let state = match state::load(&call.ctx.paths, name)? {
@@ -166,31 +171,31 @@ fn row(call: &Call, name: &Name, loaded: &Loaded, seen: &Surroundings<'_>) -> Re
         None => State::new(now),
     };
     let evidence = observe(&call.ctx, name, &state, now);
-    let decision = decide(Look { name, spec, state: &state, evidence: evidence.as_ref(), now });
-    let record = evidence.and_then(|evidence| match evidence.record {
-        Recorded::Read(record) => Some(*record),
+    let decision = decide(Look { name, spec, state: &state, now }, evidence.as_ref());
+    let record = evidence.as_ref().and_then(|evidence| match &evidence.record {
+        Recorded::Read(record) => Some(&**record),
         Recorded::Missing | Recorded::Unreadable(_) => None,
     });
     let as_desired = is_as_desired(&state, &decision);
     Ok(Some((fill(call, name, spec, &decision, record, seen), as_desired)))
 }
 
-fn fill(
+fn fill<'a>(
     call: &Call,
-    name: &Name,
-    spec: &Spec,
+    name: &'a Name,
+    spec: &'a Spec,
     decision: &Decision,
-    record: Option<RunRecord>,
+    record: Option<&RunRecord>,
     seen: &Surroundings<'_>,
-) -> Row {
+) -> Row<'a> {
     let now = seen.now;
     let word = Word::of(decision);
     let state = &decision.state;
     let alive = record.filter(|_| word.is_alive());
-    let began = alive.as_ref().and_then(|record| record.began.clone());
-    let main = alive.as_ref().and_then(|record| record.main.as_ref()).map(|main| main.pid);
-    let shim = alive.as_ref().and_then(|record| record.shim.as_ref()).map(|shim| shim.pid);
-    let uptime = began.as_ref().map(|began| now.since(began).as_secs());
+    let began = alive.and_then(|record| record.began.as_ref());
+    let main = alive.and_then(|record| record.main.as_ref()).map(|main| main.pid);
+    let shim = alive.and_then(|record| record.shim.as_ref()).map(|shim| shim.pid);
+    let uptime = began.map(|began| now.since(began).as_secs());
     let target_s = match spec.target {
         Target::For(target) => Some(target.as_secs()),
         Target::Forever | Target::Exit => None,
@@ -201,15 +206,15 @@ fn fill(
         Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
     };
     Row {
-        name: name.to_string(),
-        group: spec.group.clone(),
+        name: name.as_str(),
+        group: spec.group.as_deref(),
         state: word,
         desired: state.desired,
         ready: main.map(|_| word == Word::Running),
         pid: main,
         shim_pid: shim.filter(|_| word != Word::Unsupervised),
         run: (state.run > 0).then_some(state.run),
-        started_at: began.as_ref().and_then(|began| began.wall.rfc3339()),
+        started_at: began.and_then(|began| began.wall.rfc3339()),
         uptime_s: uptime,
         target: target(spec),
         target_s,
@@ -223,9 +228,12 @@ fn fill(
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
         last_exit: state.last.as_ref().map(LastExit::of),
         command: command(&spec.command),
-        cwd: spec.cwd.clone(),
-        last: state.last.clone(),
-        next_in_s: next.map(|next| next.since(now).as_secs()),
+        cwd: spec.cwd.as_deref(),
+        remark: if call.out.is_json() {
+            String::new()
+        } else {
+            remark(word, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
+        },
     }
 }
 
@@ -272,7 +280,7 @@ fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>) -> Option<Heartb
     age(&fs::metadata(&path).ok()?, seen.now).map(|age_s| Heartbeat { source: "file", age_s })
 }
 
-fn health(call: &Call, loaded: &Loaded, rows: &[Row], now: &Stamp) -> Result<Health, Error> {
+fn health(call: &Call, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Result<Health, Error> {
     let every_s = loaded.registry.healthcheck.every.as_secs().max(1);
     let last = last(&call.ctx.paths)?;
     let age_s = last.as_ref().map(|last| last.at.until(now.wall).as_secs());

@@ -125,8 +125,9 @@ pub(super) fn until_gone(call: &Call, held: &mut Held<'_>, grace: Option<Duratio
     let mut outcome = Outcome::default();
     let running = held.state.open().is_some();
     let now = now()?;
-    let look = Look { name: held.name, spec: held.spec, state: &held.state, evidence: None, now: &now };
-    held.carry_out(stop(look, Some(process::caller())), &mut outcome)?;
+    let look = Look { name: held.name, spec: held.spec, state: &held.state, now: &now };
+    let decision = stop(look, Some(process::caller())).into_owned();
+    held.carry_out(decision, &mut outcome)?;
     if running {
         wait(held, grace.unwrap_or(held.spec.grace))?;
     }

@@ -126,7 +126,8 @@ fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until:
 fn awaited(call: &Call, loaded: &Loaded, name: &Name) -> Result<Option<u64>, Error> {
     let state = state_of(call, name)?;
     let Entry { spec, .. } = entry(loaded, name)?;
-    let decision = consider(&call.ctx, name, spec, &state, &now()?);
+    let now = now()?;
+    let decision = consider(&call.ctx, name, spec, &state, &now);
     if decision.state.last.is_none() && matches!(state.phase, Phase::New) {
         let message = format!("process `{name}` has never been started");
         return Err(Error::new(Code::NotRunning, "not_running", message)
@@ -149,10 +150,11 @@ fn entry<'a>(loaded: &'a Loaded, name: &Name) -> Result<&'a Entry, Error> {
 
 fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut Ends) -> Result<Seen, Error> {
     let state = state_of(call, name)?;
-    let decision = consider(&call.ctx, name, &entry(loaded, name)?.spec, &state, &now()?);
+    let now = now()?;
+    let decision = consider(&call.ctx, name, &entry(loaded, name)?.spec, &state, &now);
     let word = Word::of(&decision);
-    if let Some(last) = decision.state.last.filter(|last| run.is_none_or(|run| last.run >= run)) {
-        return Ok(Seen::Ended(Box::new(last), word));
+    if let Some(last) = decision.state.last.as_ref().filter(|last| run.is_none_or(|run| last.run >= run)) {
+        return Ok(Seen::Ended(Box::new(last.clone()), word));
     }
     let main = match (state.open(), &decision.standing) {
         (Some(open), Some(Standing::Running | Standing::Unsupervised)) => {

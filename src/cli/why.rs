@@ -45,7 +45,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
     // An end that no pass has judged yet is judged here, without changing anything.
     let decision = consider(&call.ctx, &name, spec, &state, &now);
     let word = Word::of(&decision);
-    let last = decision.state.last.filter(|last| command.run.is_none_or(|run| run == last.run));
+    let last = decision.state.last.clone().filter(|last| command.run.is_none_or(|run| run == last.run));
     let ended = match (last, command.run) {
         (Some(last), _) => last,
         (None, Some(run)) => from_history(call, &name, run, &now.boot)?,

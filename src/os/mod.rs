@@ -4,6 +4,7 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod crontab;
 pub mod lock;
 pub mod process;
 pub mod read;

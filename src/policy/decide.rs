@@ -3,9 +3,10 @@
 //! [`decide`] returns the next state, the events that follow and one act. The driver commits state
 //! and events together and only then acts, so doing it again after a crash is doing it once.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::model::ending::StopReason;
+use crate::model::ending::{Sender, StopReason};
 use crate::model::event::{Event, EventKind, SCHEMA, Severity};
 use crate::model::evidence::{Evidence, Recorded};
 use crate::model::name::Name;
@@ -31,9 +32,9 @@ pub enum Act {
 
 /// What follows from one look at one process.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
-    /// The state to commit.
-    pub state: State,
+pub struct Decision<'a> {
+    /// The state to commit; borrowed where nothing changes, as it does not on nearly every look.
+    pub state: Cow<'a, State>,
     /// Whether it differs from the one that was looked at.
     pub changed: bool,
     /// The one thing to do after the commit.
@@ -55,24 +56,22 @@ pub struct Look<'a> {
     pub spec: &'a Spec,
     /// What was remembered.
     pub state: &'a State,
-    /// What was observed of the open run; `None`: no run is open.
-    pub evidence: Option<&'a Evidence>,
     /// The time.
     pub now: &'a Stamp,
 }
 
-/// Decides what follows. Pure and idempotent: deciding again on the returned state, with nothing new observed, changes nothing.
+/// Decides what follows from `evidence`, which was observed of the open run (`None`: none is open). Pure and idempotent: deciding again on the returned state, with nothing new observed, changes nothing.
 #[must_use]
-pub fn decide(look: Look<'_>) -> Decision {
+pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
     let mut next = Draft::new(look);
-    match (&look.state.phase, look.evidence) {
+    match (&look.state.phase, evidence) {
         (Phase::Open(open), Some(evidence)) => {
             let standing = standing(look.spec, open, evidence);
             next.standing = Some(standing.clone());
             match standing {
                 Standing::Ended(found) => settle(&mut next, open, found),
                 Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
-                Standing::NeverBegan => next.state.phase = Phase::Stopped,
+                Standing::NeverBegan => next.edit().phase = Phase::Stopped,
                 Standing::Starting | Standing::Running => running(&mut next, open, evidence),
                 Standing::Unsupervised => unsupervised(&mut next, open, evidence),
                 Standing::Remnants => remnants(&mut next, open),
@@ -82,7 +81,7 @@ pub fn decide(look: Look<'_>) -> Decision {
         (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
             (Desired::Up, true) => next.launch(Began::Restart),
             (Desired::Up, false) => next.at(until.clone()),
-            (Desired::Down, _) => next.state.phase = Phase::Stopped,
+            (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
         (Phase::Tripped { until, .. }, _) => match (look.state.desired, look.now.has_reached(until)) {
             (Desired::Up, true) => {
@@ -92,7 +91,7 @@ pub fn decide(look: Look<'_>) -> Decision {
                 next.tell(Event { action: "the breaker lets one run try".to_owned(), ..event });
             }
             (Desired::Up, false) => next.at(until.clone()),
-            (Desired::Down, _) => next.state.phase = Phase::Stopped,
+            (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
@@ -108,31 +107,31 @@ pub fn began(look: Look<'_>, pid: i32) -> Option<Event> {
 
 /// The operator starts it: the slate is clean and a run opens.
 #[must_use]
-pub fn start(look: Look<'_>) -> Decision {
+pub fn start(look: Look<'_>) -> Decision<'_> {
     let mut next = Draft::new(look);
-    next.state.desired = Desired::Up;
-    next.state.failures = 0;
-    next.state.trips = 0;
-    next.state.backoffs = 0;
-    next.state.restarts = 0;
-    next.state.restarted_at.clear();
+    next.edit().desired = Desired::Up;
+    next.edit().failures = 0;
+    next.edit().trips = 0;
+    next.edit().backoffs = 0;
+    next.edit().restarts = 0;
+    next.edit().restarted_at.clear();
     next.launch(Began::Operator);
     next.done()
 }
 
 /// The operator stops it. With a run open, the run is asked to end; else only the wish is kept.
 #[must_use]
-pub fn stop(look: Look<'_>, by: Option<crate::model::ending::Sender>) -> Decision {
+pub fn stop(look: Look<'_>, by: Option<Sender>) -> Decision<'_> {
     let mut next = Draft::new(look);
-    next.state.desired = Desired::Down;
-    next.state.incident = None; // the operator knows: no recovery is told
+    next.edit().desired = Desired::Down;
+    next.edit().incident = None; // the operator knows: no recovery is told
     match &look.state.phase {
         Phase::Open(open) => {
             let stopping = Stopping { reason: StopReason::Operator, since: look.now.clone(), by };
-            next.state.phase = Phase::Open(OpenRun { stopping: Some(stopping), ..open.clone() });
+            next.edit().phase = Phase::Open(OpenRun { stopping: Some(stopping), ..open.clone() });
             next.act = Act::Ask;
         }
-        Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead => next.state.phase = Phase::Stopped,
+        Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead => next.edit().phase = Phase::Stopped,
         Phase::New | Phase::Completed | Phase::Stopped => {}
     }
     next.done()
@@ -140,14 +139,14 @@ pub fn stop(look: Look<'_>, by: Option<crate::model::ending::Sender>) -> Decisio
 
 /// The operator closes the breaker and forgets failures; nothing is started.
 #[must_use]
-pub fn reset(look: Look<'_>) -> Decision {
+pub fn reset(look: Look<'_>) -> Decision<'_> {
     let mut next = Draft::new(look);
-    next.state.failures = 0;
-    next.state.trips = 0;
-    next.state.backoffs = 0;
-    next.state.restarted_at.clear();
+    next.edit().failures = 0;
+    next.edit().trips = 0;
+    next.edit().backoffs = 0;
+    next.edit().restarted_at.clear();
     if matches!(look.state.phase, Phase::Tripped { .. }) {
-        next.state.phase = Phase::Dead;
+        next.edit().phase = Phase::Dead;
     }
     next.done()
 }
@@ -159,7 +158,9 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let mut open = open.clone();
     next.healthy(&mut open, &began);
     next.limits(&mut open, &began);
-    next.state.phase = Phase::Open(open);
+    if Some(&open) != next.look.state.open() {
+        next.edit().phase = Phase::Open(open);
+    }
 }
 
 /// A run whose shim is gone: told once, limits kept by the passes that cron starts.
@@ -168,7 +169,7 @@ fn unsupervised(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     if open.unsupervised {
         return;
     }
-    if let Phase::Open(open) = &mut next.state.phase {
+    if let Phase::Open(open) = &mut next.edit().phase {
         open.unsupervised = true;
     }
     let event = next.event(EventKind::Unsupervised, Severity::Warning, Some(open.run));
@@ -191,22 +192,43 @@ fn remnants(next: &mut Draft<'_>, open: &OpenRun) {
 /// A decision while it is being made.
 pub(super) struct Draft<'a> {
     pub(super) look: Look<'a>,
-    pub(super) state: State,
+    pub(super) state: Cow<'a, State>,
     pub(super) act: Act,
     pub(super) deadline: Option<Stamp>,
     pub(super) actions: Vec<&'static str>,
     pub(super) standing: Option<Standing>,
 }
 
+impl Decision<'_> {
+    /// The same with a state of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Decision<'static> {
+        let Self { state, changed, act, deadline, actions, standing } = self;
+        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing }
+    }
+}
+
 impl<'a> Draft<'a> {
     fn new(look: Look<'a>) -> Self {
-        Self { look, state: look.state.clone(), act: Act::None, deadline: None, actions: Vec::new(), standing: None }
+        Self {
+            look,
+            state: Cow::Borrowed(look.state),
+            act: Act::None,
+            deadline: None,
+            actions: Vec::new(),
+            standing: None,
+        }
     }
 
-    fn done(self) -> Decision {
-        let changed = self.state != *self.look.state;
+    fn done(self) -> Decision<'a> {
+        let changed = matches!(&self.state, Cow::Owned(state) if state != self.look.state);
         let Self { state, act, deadline, actions, standing, .. } = self;
         Decision { state, changed, act, deadline, actions, standing }
+    }
+
+    /// The state, to be changed.
+    pub(super) fn edit(&mut self) -> &mut State {
+        self.state.to_mut()
     }
 
     /// The earliest deadline wins.
@@ -248,21 +270,23 @@ impl<'a> Draft<'a> {
     /// The event goes into the commit; one that is already in there is not doubled.
     pub(super) fn tell(&mut self, event: Event) {
         if !self.state.pending.iter().any(|earlier| earlier.id == event.id) {
-            self.state.pending.push(event);
+            self.edit().pending.push(event);
         }
     }
 
     /// A new run opens and is launched after the commit.
     pub(super) fn launch(&mut self, began: Began) {
-        self.state.run += 1;
+        self.edit().run += 1;
         if began != Began::Operator {
-            self.state.restarts += 1;
-            self.state.restarted_at.push(self.look.now.clone());
+            self.edit().restarts += 1;
+            let now = self.look.now.clone();
+            self.edit().restarted_at.push(now);
             self.actions.push("restarted");
         }
-        self.state.phase = Phase::Open(OpenRun {
-            run: self.state.run,
-            since: self.look.now.clone(),
+        let (run, since) = (self.state.run, self.look.now.clone());
+        self.edit().phase = Phase::Open(OpenRun {
+            run,
+            since,
             began,
             log_offset: 0,
             healthy: false,
@@ -296,10 +320,10 @@ impl<'a> Draft<'a> {
 
     /// The process is well: failures are forgotten, an open incident is over and told so.
     pub(super) fn well(&mut self, run: Option<u64>) {
-        self.state.failures = 0;
-        self.state.trips = 0;
-        self.state.backoffs = 0;
-        if let Some(Incident { run: first, since, ends }) = self.state.incident.take() {
+        self.edit().failures = 0;
+        self.edit().trips = 0;
+        self.edit().backoffs = 0;
+        if let Some(Incident { run: first, since, ends }) = self.edit().incident.take() {
             let down = self.look.now.since(&since);
             let event = self.event(EventKind::Recovered, Severity::Info, run);
             let detail = format!(

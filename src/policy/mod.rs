@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod classify;
+pub mod crontab;
 pub mod decide;
 pub mod delivery;
 pub mod environment;

@@ -33,13 +33,13 @@ enum Next {
 pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
     let mut ended = judge(next.look.spec, open, found, next.look.now);
     if was_healthy(next.look.spec, open, &ended) {
-        next.state.failures = 0;
-        next.state.backoffs = 0;
-        next.state.trips = 0;
+        next.edit().failures = 0;
+        next.edit().backoffs = 0;
+        next.edit().trips = 0;
     }
     let bad = matches!(ended.verdict, Verdict::Premature | Verdict::Failed);
     if bad && ended.cause != Cause::Reboot {
-        next.state.failures = next.state.failures.saturating_add(1);
+        next.edit().failures = next.state.failures.saturating_add(1);
     }
     let what = follows(next, open, &ended);
     ended.action = describe(&what, next, &ended);
@@ -51,7 +51,7 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
         false => {}
     }
     apply(next, what);
-    next.state.last = Some(ended);
+    next.edit().last = Some(ended);
 }
 
 /// Whether the run stayed up for `healthy_after`: seen while it did, or known from its length.
@@ -224,32 +224,32 @@ fn open_incident(next: &mut Draft<'_>, ended: &EndedRun) {
     if next.state.desired == Desired::Down {
         return;
     }
-    let incident =
-        next.state.incident.get_or_insert_with(|| Incident { run: ended.run, since: next.look.now.clone(), ends: 0 });
+    let since = next.look.now.clone();
+    let incident = next.edit().incident.get_or_insert_with(|| Incident { run: ended.run, since, ends: 0 });
     incident.ends = incident.ends.saturating_add(1);
 }
 
 fn apply(next: &mut Draft<'_>, what: Next) {
     let now = next.look.now;
     match what {
-        Next::Complete => next.state.phase = Phase::Completed,
-        Next::StayStopped => next.state.phase = Phase::Stopped,
-        Next::GiveUp(_) => next.state.phase = Phase::Dead,
+        Next::Complete => next.edit().phase = Phase::Completed,
+        Next::StayStopped => next.edit().phase = Phase::Stopped,
+        Next::GiveUp(_) => next.edit().phase = Phase::Dead,
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
         Next::Restart(delay) => {
             let until = now.plus(delay);
-            next.state.backoffs = next.state.backoffs.saturating_add(1);
+            next.edit().backoffs = next.state.backoffs.saturating_add(1);
             next.at(until.clone());
-            next.state.phase = Phase::Waiting { until };
+            next.edit().phase = Phase::Waiting { until };
         }
         Next::Trip(_) => {
             let until = now.plus(cooldown(next));
-            next.state.trips = next.state.trips.saturating_add(1);
+            next.edit().trips = next.state.trips.saturating_add(1);
             next.actions.push("tripped");
             next.at(until.clone());
-            next.state.phase = Phase::Tripped { since: now.clone(), until };
+            next.edit().phase = Phase::Tripped { since: now.clone(), until };
         }
     }
     let window = next.look.spec.window;
-    next.state.restarted_at.retain(|at| now.since(at) < window);
+    next.edit().restarted_at.retain(|at| now.since(at) < window);
 }

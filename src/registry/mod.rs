@@ -11,6 +11,7 @@ pub mod parse;
 mod problem;
 mod read;
 pub mod reference;
+pub mod settings;
 pub mod show;
 mod sink;
 pub mod sink_keys;

@@ -75,6 +75,15 @@ pub fn load(paths: &Paths, home: Option<&Path>) -> Result<Loaded, Error> {
     Ok(Loaded { registry, problems: parsed.problems, source })
 }
 
+/// What is right and wrong with any file, as a registry; nothing of it is executed, so it need not be trusted.
+///
+/// # Errors
+/// 74: it cannot be read.
+pub fn examine(path: &Path, home: Option<&Path>) -> Result<Parsed, Error> {
+    let bytes = fs::read(path).map_err(|error| Error::io("read", path, &error))?;
+    Ok(parse_bytes(&bytes, &Context { home_dir: home.map(Path::to_owned) }))
+}
+
 fn read(file: &mut File, meta: &Metadata, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
     file.read_to_end(&mut bytes).map_err(|error| Error::io("read", path, &error))?;

@@ -8,4 +8,5 @@ pub mod history;
 pub mod outbox;
 pub mod status;
 pub mod table;
+pub mod trigger;
 pub mod words;

@@ -1,5 +1,7 @@
 //! `status`: where every process stands, as JSON for programs and as a table for people.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
@@ -162,9 +164,9 @@ pub struct Usage {
 /// One process, as the contract's `status --json` has it.
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of the contract, section 4")]
-pub struct Row {
-    pub name: String,
-    pub group: Option<String>,
+pub struct Row<'a> {
+    pub name: &'a str,
+    pub group: Option<&'a str>,
     pub state: State,
     pub desired: Desired,
     pub ready: Option<bool>,
@@ -184,12 +186,11 @@ pub struct Row {
     pub heartbeat: Option<Heartbeat>,
     pub usage: Option<Usage>,
     pub last_exit: Option<LastExit>,
-    pub command: Vec<String>,
-    pub cwd: Option<String>,
+    pub command: &'a [String],
+    pub cwd: Option<&'a str>,
+    /// What a person should know beyond the columns.
     #[serde(skip)]
-    pub last: Option<EndedRun>,
-    #[serde(skip)]
-    pub next_in_s: Option<u64>,
+    pub remark: String,
 }
 
 /// How the trigger does.
@@ -223,48 +224,49 @@ pub struct Document<'a> {
     pub at: String,
     pub healthcheck: &'a Health,
     pub alerts: Alerts,
-    pub processes: &'a [Row],
+    pub processes: &'a [Row<'a>],
     pub errors: Vec<String>,
 }
 
 /// The argument vector as `status` shows it.
 #[must_use]
-pub fn command(command: &Command) -> Vec<String> {
+pub fn command(command: &Command) -> &[String] {
     match command {
-        Command::Argv(argv) => argv.clone(),
-        Command::Shell(line) => vec![line.clone()],
+        Command::Argv(argv) => argv,
+        Command::Shell(line) => std::slice::from_ref(line),
     }
 }
 
 /// The table for people: one line for each process, what is wrong in words.
 #[must_use]
-pub fn table(rows: &[Row]) -> String {
+pub fn table(rows: &[Row<'_>]) -> String {
     let mut cells = vec![["NAME", "STATE", "PID", "UP", "TARGET", "RESTARTS", ""].map(str::to_owned)];
     for row in rows {
         cells.push([
-            row.name.clone(),
+            row.name.to_owned(),
             row.state.word().to_owned(),
             row.pid.map_or("-".to_owned(), |pid| pid.to_string()),
-            row.uptime_s.map_or("-".to_owned(), |s| human_duration(std::time::Duration::from_secs(s))),
+            row.uptime_s.map_or("-".to_owned(), |s| human_duration(Duration::from_secs(s))),
             row.target.clone(),
             row.restarts.to_string(),
-            remark(row),
+            row.remark.clone(),
         ]);
     }
     super::table::align(&cells)
 }
 
-/// What a person should know beyond the columns.
-fn remark(row: &Row) -> String {
-    let last = row.last.as_ref().map(|last| {
+/// What a person should know beyond the columns: what ended last and how, and when what follows is due.
+#[must_use]
+pub fn remark(state: State, last: Option<&EndedRun>, next: Option<Duration>) -> String {
+    let last = last.map(|last| {
         let lived = last.ran().map_or(String::new(), |ran| format!(" after {}", human_duration(ran)));
         format!("last run {}{lived}: {}", last.verdict.word(), cause_phrase(&last.cause, &last.signals))
     });
-    let next = row.next_in_s.map(|s| match s {
+    let next = next.map(|next| match next.as_secs() {
         0 => "next start due now".to_owned(),
-        s => format!("next start in {}", human_duration(std::time::Duration::from_secs(s))),
+        _ => format!("next start in {}", human_duration(next)),
     });
-    let lost = (row.state == State::Unsupervised).then(|| "its shim is gone".to_owned());
+    let lost = (state == State::Unsupervised).then(|| "its shim is gone".to_owned());
     let text: Vec<String> = [lost, next, last].into_iter().flatten().collect();
     strip_control(&text.join("; "))
 }

@@ -18,6 +18,7 @@ mod defects;
 mod demo;
 mod home;
 mod house;
+mod install;
 mod judge;
 mod logs;
 mod mail;

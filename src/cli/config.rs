@@ -1,0 +1,130 @@
+//! `config`: what is wrong with the registry, what a process comes to with its defaults, and what may stand there.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+use crate::error::{Code, Error};
+use crate::model::event::SCHEMA;
+use crate::model::name::Name;
+use crate::registry::reference::{reference, schema};
+use crate::registry::{Problem, Registry, show};
+use crate::store::registry_file::{self, Source};
+
+use super::Call;
+use super::common::{complain_of, known, registry};
+
+/// Checks and explains the registry
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian config check")]
+pub(super) struct Config {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum What {
+    /// Names everything that is wrong with the registry, with line and column; 78 if anything is
+    #[command(after_help = "Example: guardian config check draft.toml")]
+    Check {
+        /// Another file than the registry
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Shows one process with all defaults filled in
+    #[command(after_help = "Example: guardian config show btc-bot")]
+    Show {
+        /// Name of the process
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Prints the JSON Schema of the registry, for editors
+    #[command(after_help = "Example: guardian config schema > guardian.schema.json")]
+    Schema,
+    /// Prints the reference of all keys, as Markdown
+    #[command(after_help = "Example: guardian config reference | less")]
+    Reference,
+}
+
+pub(super) fn run(call: &Call, command: &Config) -> Result<u8, Error> {
+    match &command.what {
+        What::Check { file } => check(call, file.as_ref()),
+        What::Show { name } => show_one(call, name),
+        What::Schema => Ok(call.out.answer(&format!("{:#}", schema()))),
+        What::Reference => Ok(call.out.answer(&reference())),
+    }
+}
+
+/// What was found in a file.
+struct Checked {
+    path: PathBuf,
+    registry: Registry,
+    problems: Vec<Problem>,
+    missing: bool,
+}
+
+fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
+    let home = call.ctx.home.as_deref();
+    let checked = match file {
+        Some(path) => {
+            let parsed = registry_file::examine(path, home)?;
+            Checked { path: path.clone(), registry: parsed.registry, problems: parsed.problems, missing: false }
+        }
+        None => {
+            let loaded = registry(call)?;
+            let missing = loaded.source == Source::Missing;
+            // What is served in place of a broken file is not what is in it.
+            let registry = if loaded.source == Source::File { loaded.registry } else { Registry::default() };
+            Checked { path: call.ctx.paths.registry.clone(), registry, problems: loaded.problems, missing }
+        }
+    };
+    let Checked { path, registry, problems, missing } = &checked;
+    let valid = problems.is_empty();
+    call.out.json(&json!({
+        "schema": SCHEMA, "path": path, "exists": !missing, "valid": valid, "problems": problems,
+        "processes": registry.processes.len(), "sinks": registry.sinks.len(),
+    }));
+    if valid {
+        call.out.say(&match missing {
+            true => format!("{}: there is none, so nothing is registered", path.display()),
+            false => format!(
+                "{}: valid, {} processes, {} sinks",
+                path.display(),
+                registry.processes.len(),
+                registry.sinks.len()
+            ),
+        });
+        return Ok(0);
+    }
+    if !call.out.is_json() {
+        call.out.answer(&lines(&checked));
+    }
+    Ok(Code::Config as u8)
+}
+
+/// Every problem in the form that editors jump to, and how to mend it.
+fn lines(checked: &Checked) -> String {
+    let mut text = String::new();
+    for problem in &checked.problems {
+        text.push_str(&format!("{}:{problem}\n", checked.path.display()));
+        if !problem.hint.is_empty() {
+            text.push_str(&format!("  hint: {}\n", problem.hint));
+        }
+    }
+    let count = checked.problems.len();
+    text + &format!("{count} problem{}", if count == 1 { "" } else { "s" })
+}
+
+fn show_one(call: &Call, name: &str) -> Result<u8, Error> {
+    let name: Name = name.parse()?;
+    let loaded = registry(call)?;
+    known(&loaded, std::slice::from_ref(&name), call)?;
+    let entry = loaded.registry.processes.get(&name).ok_or_else(|| Error::not_registered(&name, None))?;
+    let (spec, line) = (&entry.spec, entry.line);
+    call.out.json(&json!({"schema": SCHEMA, "name": name, "line": line, "spec": show::to_json(spec)}));
+    if !call.out.is_json() {
+        call.out.answer(&show::show(&name, spec));
+    }
+    Ok(complain_of(&loaded, call))
+}

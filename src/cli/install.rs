@@ -1,0 +1,173 @@
+//! `install` and `uninstall`: what makes passes run, in cron, systemd or launchd.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+
+use crate::error::{Code, Error};
+use crate::model::units::{format_duration, parse_duration};
+use crate::registry::settings::set_every;
+use crate::store::registry_file;
+
+use super::common::registry;
+use super::{Call, install_cron, install_units};
+
+/// Sets up what runs a pass every minute
+///
+/// With --every another time than the registry's, `every` of `[healthcheck]` is set to it, so that
+/// `status` knows when a pass is overdue. Saying it twice is not an error.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian install --cron\nExample: guardian install --cron --every 5m --dry-run")]
+pub(super) struct Install {
+    #[command(flatten)]
+    trigger: Trigger,
+    /// Time between two passes [default: what the registry says, 1m if nothing]
+    #[arg(long, value_name = "DURATION")]
+    every: Option<String>,
+    /// Print what would be written, change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Removes what `install` set up; processes and registry stay as they are
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian uninstall --cron")]
+pub(super) struct Uninstall {
+    #[command(flatten)]
+    trigger: Trigger,
+    /// Say what would be removed, change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What runs the passes.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(required = true, multiple = false)]
+struct Trigger {
+    /// Lines in your crontab; nothing else in it is touched
+    #[arg(long)]
+    cron: bool,
+    /// A timer of your own systemd (`systemctl --user`)
+    #[arg(long)]
+    systemd: bool,
+    /// An agent of your own launchd (macOS)
+    #[arg(long)]
+    launchd: bool,
+}
+
+/// Whether to change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Act,
+    DryRun,
+}
+
+impl Mode {
+    fn of(dry_run: bool) -> Self {
+        if dry_run { Self::DryRun } else { Self::Act }
+    }
+}
+
+/// What a trigger is made of.
+pub(super) struct Plan {
+    /// Which guardian home it serves: the directory of its registry.
+    pub(super) home: String,
+    /// Path of the executable.
+    pub(super) exe: String,
+    /// Environment of a pass.
+    pub(super) variables: Vec<(&'static str, String)>,
+    /// Time between two passes.
+    pub(super) every: Duration,
+}
+
+pub(super) fn run(call: &Call, command: &Install) -> Result<u8, Error> {
+    let mode = Mode::of(command.dry_run);
+    let written = registry(call)?.registry.healthcheck.every;
+    let every = match &command.every {
+        None => written,
+        Some(text) => {
+            parse_duration(text).map_err(|error| Error::new(Code::Usage, "bad_every", error.what).hint(error.hint))?
+        }
+    };
+    let plan = Plan { home: home(call)?, exe: text(call.ctx.exe.as_os_str())?, variables: variables(call)?, every };
+    let Trigger { cron, systemd, launchd: _ } = command.trigger;
+    // The plan is sound before the registry is touched, and the registry says it before passes run by it.
+    let prepare = || if every == written { Ok(()) } else { note(call, every, mode) };
+    if cron {
+        install_cron::install(call, &plan, mode, prepare)
+    } else if systemd {
+        install_units::install_systemd(call, &plan, mode, prepare)
+    } else {
+        install_units::install_launchd(call, &plan, mode, prepare)
+    }
+}
+
+pub(super) fn uninstall(call: &Call, command: &Uninstall) -> Result<u8, Error> {
+    let mode = Mode::of(command.dry_run);
+    let Trigger { cron, systemd, launchd: _ } = command.trigger;
+    if cron {
+        install_cron::uninstall(call, &home(call)?, mode)
+    } else if systemd {
+        install_units::uninstall_systemd(call, &home(call)?, mode)
+    } else {
+        install_units::uninstall_launchd(call, &home(call)?, mode)
+    }
+}
+
+/// The registry learns how often passes run.
+fn note(call: &Call, every: Duration, mode: Mode) -> Result<(), Error> {
+    let every = format_duration(every);
+    if mode == Mode::DryRun {
+        call.out
+            .say(&format!("# would set in {}: [healthcheck] every = \"{every}\"", call.ctx.paths.registry.display()));
+        return Ok(());
+    }
+    registry_file::update(&call.ctx.paths, call.ctx.home.as_deref(), |text| set_every(text, &every))?;
+    call.out.say(&format!("{}: every = \"{every}\" in [healthcheck]", call.ctx.paths.registry.display()));
+    Ok(())
+}
+
+fn home(call: &Call) -> Result<String, Error> {
+    let registry = &call.ctx.paths.registry;
+    text(registry.parent().unwrap_or(registry).as_os_str())
+}
+
+fn text(path: &OsStr) -> Result<String, Error> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let message = format!("path `{}` is not UTF-8, which crontabs and unit files cannot hold", path.display());
+        Error::new(Code::Usage, "bad_path", message).hint("use another path")
+    })
+}
+
+/// What a pass needs to find the same home, and the programs that sinks run.
+fn variables(call: &Call) -> Result<Vec<(&'static str, String)>, Error> {
+    let ctx = &call.ctx;
+    let variable = |name: &str| ctx.environment.get(OsStr::new(name)).filter(|value| !value.is_empty());
+    let mut variables = Vec::new();
+    if let Some(path) = variable("PATH").and_then(|path| path.to_str()) {
+        let mut seen = BTreeSet::new();
+        let entries: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/') && seen.insert(*dir)).collect();
+        variables.push(("PATH", entries.join(":")));
+    }
+    if let Some(home) = ctx.home.as_ref().filter(|home| passwd_home().as_ref() != Some(*home)) {
+        variables.push(("HOME", text(home.as_os_str())?));
+    }
+    match &ctx.paths.home {
+        Some(home) => variables.push(("GUARDIAN_HOME", text(home.as_os_str())?)),
+        None => {
+            for (name, place) in [("XDG_CONFIG_HOME", &ctx.paths.registry), ("XDG_STATE_HOME", &ctx.paths.state)] {
+                if let Some(value) = variable(name).filter(|value| place.starts_with(value)) {
+                    variables.push((name, text(value)?));
+                }
+            }
+        }
+    }
+    Ok(variables)
+}
+
+/// The home directory that cron and systemd give a pass.
+fn passwd_home() -> Option<std::path::PathBuf> {
+    nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.dir)
+}

@@ -1,0 +1,138 @@
+//! The files that make systemd or launchd run passes: the templates of `systemd/` and `launchd/`, filled in.
+
+use std::time::Duration;
+
+use crate::error::{Code, Error};
+use crate::model::units::format_duration;
+
+const SERVICE: &str = include_str!("../../systemd/guardian.service");
+const TIMER: &str = include_str!("../../systemd/guardian.timer");
+const AGENT: &str = include_str!("../../launchd/dev.guardian.healthcheck.plist");
+
+/// The timer that is enabled.
+pub const TIMER_NAME: &str = "guardian.timer";
+/// The label that launchd knows the agent by.
+pub const AGENT_LABEL: &str = "dev.guardian.healthcheck";
+
+/// What is filled in.
+#[derive(Debug, Clone, Copy)]
+pub struct Trigger<'a> {
+    /// The guardian executable.
+    pub exe: &'a str,
+    /// Which guardian home it serves, as [`belongs_to`] finds it again.
+    pub home: &'a str,
+    /// Environment of the pass.
+    pub variables: &'a [(&'a str, &'a str)],
+    /// Time between two passes; whole seconds.
+    pub every: Duration,
+}
+
+impl Trigger<'_> {
+    /// Service and timer for a user's systemd, with their file names.
+    ///
+    /// # Errors
+    /// A path with a control character.
+    pub fn systemd(&self) -> Result<[(&'static str, String); 2], Error> {
+        self.check()?;
+        let assignment =
+            |(name, value): &(&str, &str)| format!("Environment={}", unit_word(&format!("{name}={value}")));
+        let environment: Vec<String> = self.variables.iter().map(assignment).collect();
+        let fill = |template: &str| {
+            template
+                .replace("@EVERY@", &format_duration(self.every))
+                .replace("@ENVIRONMENT@", &environment.join("\n"))
+                .replace("@EXE@", &unit_word(self.exe))
+                .replace("@HOME@", self.home)
+        };
+        Ok([("guardian.service", fill(SERVICE)), (TIMER_NAME, fill(TIMER))])
+    }
+
+    /// The property list for a user's launchd, with its file name.
+    ///
+    /// # Errors
+    /// A path with a control character.
+    pub fn launchd(&self) -> Result<[(&'static str, String); 1], Error> {
+        self.check()?;
+        let pair = |(name, value): &(&str, &str)| format!("    <key>{name}</key>\n    <string>{}</string>", xml(value));
+        let environment: Vec<String> = self.variables.iter().map(pair).collect();
+        let filled = AGENT
+            .replace("@SECONDS@", &self.every.as_secs().to_string())
+            .replace("@ENVIRONMENT@", &environment.join("\n"))
+            .replace("@EXE@", &xml(self.exe))
+            .replace("@HOME@", &comment(self.home));
+        Ok([("dev.guardian.healthcheck.plist", filled)])
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut texts = [self.exe, self.home].into_iter().chain(self.variables.iter().map(|(_, value)| *value));
+        match texts.find(|text| text.contains(|letter: char| letter.is_control())) {
+            Some(text) => {
+                let message = format!("{text:?} has a control character, which such a file cannot hold");
+                Err(Error::new(Code::Usage, "bad_path", message).hint("use another path"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a file with this text was written for this guardian home.
+#[must_use]
+pub fn belongs_to(text: &str, home: &str) -> bool {
+    let mark = [format!("# guardian home: {home}"), format!("<!-- guardian home: {} -->", comment(home))];
+    text.lines().any(|line| mark.iter().any(|mark| line == mark))
+}
+
+/// A word of a unit file: quoted, with specifiers (`%`) switched off.
+fn unit_word(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%"))
+}
+
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A comment of XML must not hold two hyphens.
+fn comment(text: &str) -> String {
+    xml(text).replace("--", "-&#45;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRIGGER: Trigger<'_> = Trigger {
+        exe: "/opt/my apps/100%/guardian",
+        home: "/home/a & b--c",
+        variables: &[("PATH", "/bin"), ("GUARDIAN_HOME", "/home/a & b--c")],
+        every: Duration::from_secs(300),
+    };
+
+    #[test]
+    fn units_quote_what_systemd_would_read_otherwise_and_leave_no_blank() {
+        let [(_, service), (_, timer)] = TRIGGER.systemd().unwrap();
+        assert!(service.contains("ExecStart=\"/opt/my apps/100%%/guardian\" healthcheck --quiet\n"), "{service}");
+        assert!(service.contains("Environment=\"PATH=/bin\"\nEnvironment=\"GUARDIAN_HOME=/home/a & b--c\"\n"));
+        assert!(service.contains("\nKillMode=process\n"));
+        assert!(timer.contains("\nOnUnitActiveSec=5m\n"), "{timer}");
+        assert!(!timer.contains('@') && belongs_to(&service, TRIGGER.home) && belongs_to(&timer, TRIGGER.home));
+        assert!(!belongs_to(&service, "/home/a"));
+    }
+
+    #[test]
+    fn the_property_list_is_xml_that_abandons_its_group() {
+        let [(_, agent)] = TRIGGER.launchd().unwrap();
+        assert!(agent.contains("<string>/home/a &amp; b--c</string>"), "{agent}");
+        assert!(agent.contains("<key>StartInterval</key>\n  <integer>300</integer>"));
+        assert!(agent.contains("<key>AbandonProcessGroup</key>\n  <true/>"));
+        for line in agent.lines().filter_map(|line| line.trim().strip_prefix("<!--")) {
+            assert!(!line.strip_suffix("-->").unwrap().contains("--"), "{line}");
+        }
+        assert!(belongs_to(&agent, TRIGGER.home));
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        let odd = Trigger { home: "/a\nExecStart=/bin/evil", ..TRIGGER };
+        assert!(odd.systemd().is_err() && odd.launchd().is_err());
+    }
+}
