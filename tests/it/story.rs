@@ -11,7 +11,9 @@ use nix::sys::signal::Signal;
 
 use crate::home::{Home, PYTHON, number};
 use crate::mail::{MailServer, PASSWORD};
-use crate::procs::{alive, all, descendants, group, kill_together, now_ms, parent, session, signal, until, within};
+use crate::procs::{
+    alive, all, cmdline, descendants, group, kill_together, now_ms, parent, session, signal, until, within,
+};
 use crate::rig_cron::{Cron, Daemon};
 use crate::shim::POLITE_BOT;
 
@@ -63,7 +65,7 @@ fn agent_starts_the_bot_and_dies(home: &Home, cron: &Cron) {
 
 /// Somebody with a name sends SIGTERM to the bot itself, and lives on, as gateways do.
 fn murder(home: &Home) -> Child {
-    home.script("gateway", "#!/bin/sh\nkill -TERM \"$1\"\nsleep 1000\n");
+    home.script("gateway", "#!/bin/sh\nkill -TERM \"$1\"\nwhile :; do sleep 0.1; done\n");
     let mut gateway = home.other_command(&home.path("gateway"));
     gateway.arg(home.pid("bot").to_string()).spawn().unwrap()
 }
@@ -110,7 +112,8 @@ fn a_bot_that_outlived_its_agent_is_murdered_comes_back_and_somebody_is_told_who
     cron.run(&home, &["stop", "bot"]).expect(0);
     cron.run(&home, &["healthcheck", "--quiet"]).expect(0);
     assert_eq!(home.state("bot"), "stopped");
-    assert_eq!(home.managed(), Vec::<i32>::new());
+    let left: Vec<String> = home.managed().into_iter().map(cmdline).collect();
+    assert_eq!(left, Vec::<String>::new());
     assert_eq!(server.mails().len(), told, "an operator's stop was told: {:?}", server.mails().last());
     assert_eq!(home.lines("up").len(), 3);
 }
