@@ -11,11 +11,12 @@ use std::io::{Read, Seek, SeekFrom};
 use crate::context::Context;
 use crate::error::Error;
 use crate::model::event::{Event, Notification};
+use crate::model::evidence::Recorded;
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::policy::notify;
-use crate::store::record::Durable;
+use crate::store::record::{self, Durable};
 use crate::store::{journal, outbox};
 use crate::view::words::strip_control;
 
@@ -44,12 +45,12 @@ pub fn publish(
     for event in events {
         runs.entry(event.run).or_default().push(event.clone());
     }
-    let mut tail = None;
     let mut queued = 0;
-    for events in runs.values() {
+    for (run, events) in &runs {
+        let mut tail = None;
         for sink in sinks {
             let Some(event) = notify::choose(sink, events) else { continue };
-            let log_tail = tail.get_or_insert_with(|| log_tail(ctx, name)).clone();
+            let log_tail = tail.get_or_insert_with(|| log_tail(ctx, name, *run)).clone();
             let notification = Notification { event: event.clone(), host: ctx.host.clone(), log_tail };
             if outbox::put(&ctx.paths, &notification, &sink.name, now)? == outbox::Put::Queued {
                 queued += 1;
@@ -59,16 +60,24 @@ pub fn publish(
     Ok(queued)
 }
 
-/// The last lines of the output, fit to be shown anywhere. A log that cannot be read has none to show,
-/// and that must not keep the notification back.
+/// The last lines that a run wrote (without a run: that were written), fit to be shown anywhere. A log
+/// that cannot be read has none to show, and that must not keep the notification back.
 #[must_use]
-pub fn log_tail(ctx: &Context, name: &Name) -> Vec<String> {
+pub fn log_tail(ctx: &Context, name: &Name, run: Option<u64>) -> Vec<String> {
+    let record = run.and_then(|run| match record::read(&ctx.paths, name, run).0 {
+        Recorded::Read(record) => Some(record),
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    });
+    let began = record.as_ref().and_then(|record| record.log_began).unwrap_or(0); // not noted: from the beginning
+    let ended = record.and_then(|record| record.end).and_then(|end| end.log_bytes);
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(ctx.paths.log(name))?;
-        let start = file.metadata()?.len().saturating_sub(TAIL_BYTES);
+        let size = file.metadata()?.len();
+        let end = ended.map_or(size, |ended| ended.min(size)); // not noted: all that follows
+        let start = end.saturating_sub(TAIL_BYTES).max(began.min(end));
         file.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
-        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        file.take(end - start).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     let Ok(bytes) = read() else { return Vec::new() };

@@ -19,6 +19,7 @@ use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide};
+use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{atomic, record, state};
@@ -204,9 +205,10 @@ impl<'a> Held<'a> {
         match launched {
             Launched::Started { pid, .. } => {
                 // Told now what really happened; the events go out after this.
-                for event in &mut self.state.pending {
-                    if event.action.starts_with("restarting at once") {
-                        event.action = format!("restarted at once as run {} (pid {pid})", open.run);
+                let actions = self.state.pending.iter_mut().map(|event| &mut event.action);
+                for action in actions.chain(self.state.last.as_mut().map(|last| &mut last.action)) {
+                    if action.starts_with(RESTARTING) {
+                        *action = format!("restarted at once as run {} (pid {pid})", open.run);
                     }
                 }
                 let now = now()?;

@@ -52,8 +52,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         (None, None) => return Err(none(&name, word)),
     };
     let end = recorded_end(call, &name, ended.run);
-    let is_last = state.run == ended.run || command.run.is_none();
-    let tail = if is_last { log_tail(&call.ctx, &name) } else { Vec::new() };
+    let tail = log_tail(&call.ctx, &name, Some(ended.run));
     let target_s = match spec.target {
         Target::For(target) => Some(target.as_secs()),
         Target::Forever | Target::Exit => None,

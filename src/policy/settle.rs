@@ -15,6 +15,9 @@ use super::decide::Draft;
 /// Longest time that a breaker stays open, however often it trips: six hours, as the contract has it.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(6 * 3600);
 
+/// Begins what is said of a restart that is about to be tried; once it was, what became of it is said instead.
+pub const RESTARTING: &str = "restarting at once";
+
 /// What follows an end.
 enum Next {
     /// The target is met, nothing follows.
@@ -160,7 +163,7 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
         Next::Complete => "nothing follows: the target is met".to_owned(),
         Next::StayStopped => "stays down, as asked".to_owned(),
         Next::GiveUp(reason) => reason.clone(),
-        Next::Restart(Duration::ZERO) => format!("restarting at once as run {}", ended.run + 1),
+        Next::Restart(Duration::ZERO) => format!("{RESTARTING} as run {}", ended.run + 1),
         Next::Restart(delay) => format!("restart as run {} in {}", ended.run + 1, human_duration(*delay)),
         Next::Trip(reason) => {
             format!("breaker open, no restart for {}: {reason}", human_duration(cooldown(next)))
@@ -225,7 +228,7 @@ fn open_incident(next: &mut Draft<'_>, ended: &EndedRun) {
         return;
     }
     let since = next.look.now.clone();
-    let incident = next.edit().incident.get_or_insert_with(|| Incident { run: ended.run, since, ends: 0 });
+    let incident = next.edit().incident.get_or_insert(Incident { run: ended.run, since, ends: 0 });
     incident.ends = incident.ends.saturating_add(1);
 }
 

@@ -9,7 +9,7 @@ use crate::model::event::SCHEMA;
 use crate::model::evidence::End;
 use crate::model::units::human_duration;
 
-use super::words::{cause_sentence, cut, lived_of_target, sender_sentence, strip_control};
+use super::words::{cause_phrase, cause_sentence, cut, lived_of_target, sender_phrase, sender_sentence, strip_control};
 
 /// Lines of output on a certificate.
 const TAIL: usize = 8;
@@ -77,7 +77,7 @@ pub fn text(certificate: &Certificate<'_>) -> String {
     let mut row = |what: &str, value: &str| {
         text.push_str(&format!("  {what:<9} {}\n", strip_control(value)));
     };
-    row("cause", &cause_sentence(&ended.cause, &ended.signals));
+    row("cause", &cause_phrase(&ended.cause, &ended.signals));
     if let Some(WaitStatus::Code(code)) = ended.status
         && let Some(meaning) = exit_code_meaning(code)
     {
@@ -86,15 +86,9 @@ pub fn text(certificate: &Certificate<'_>) -> String {
     for record in &ended.signals {
         let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_sentence);
         row("signal", &format!("{} at {} from {sender}", record.signal, record.at));
-        if let Some(parents) =
-            record.sender.as_ref().map(|sender| &sender.parents).filter(|parents| !parents.is_empty())
-        {
-            let chain: Vec<String> = parents.iter().map(|parent| format!("{} ({})", parent.comm, parent.pid)).collect();
-            row("", &format!("child of {}", chain.join(" < ")));
-        }
     }
     if let Some(by) = &ended.stopped_by {
-        row("asked by", &sender_sentence(by));
+        row("asked by", &sender_phrase(by));
     }
     row("began", &ended.began.wall.to_string());
     row("ended", &ended.ended.map_or("not known, it was found dead".to_owned(), |at| at.to_string()));
