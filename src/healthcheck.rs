@@ -16,6 +16,7 @@ use crate::model::ending::Verdict;
 use crate::model::name::Name;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
+use crate::os::lock;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision};
 use crate::registry::Registry;
@@ -192,7 +193,7 @@ pub struct LastPass {
     pub duration_ms: u64,
 }
 
-/// Notes that a pass over all processes ran.
+/// Notes that a pass over all processes ran. Where another pass notes the same right now, its note will do.
 ///
 /// # Errors
 /// It cannot be written.
@@ -200,7 +201,10 @@ pub fn note(paths: &Paths, last: &LastPass) -> Result<(), Error> {
     atomic::make_dir(&paths.state)?;
     let bytes = serde_json::to_vec(last)
         .map_err(|error| Error::new(Code::Bug, "bug", format!("the last pass cannot be written down: {error}")))?;
-    atomic::replace_unsynced_dir(&paths.last_pass(), &bytes)
+    match lock::try_take(&paths.last_pass().with_extension("lock"))? {
+        Some(_held) => atomic::replace_unsynced_dir(&paths.last_pass(), &bytes),
+        None => Ok(()),
+    }
 }
 
 /// When the last pass over all processes ran; `None`: never, or it cannot be told.

@@ -64,7 +64,7 @@ pub enum Leftover {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBoot {
-    /// It is started. The default.
+    /// It is started, even if policy had given it up before. The default.
     Start,
     /// It is started when it ran, or was due to run, before the reboot.
     Laststate,

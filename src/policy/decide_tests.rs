@@ -1,4 +1,4 @@
-//! The behaviour of guardian for one process, as tables and as a random walk.
+//! The behaviour of guardian for one process, as tables.
 
 use std::time::Duration;
 
@@ -16,38 +16,38 @@ use super::decide::{Act, Decision, Look, decide, reset, start, stop};
 
 const HOUR: u64 = 3_600_000;
 
-fn at(ms: u64) -> Stamp {
+pub(super) fn at(ms: u64) -> Stamp {
     Stamp { wall: Wall(1_000_000_000_000 + i64::try_from(ms).unwrap()), boot_ms: ms, boot: BootId::new("b1").unwrap() }
 }
 
-fn rebooted(ms: u64) -> Stamp {
+pub(super) fn rebooted(ms: u64) -> Stamp {
     Stamp { boot_ms: 5_000, boot: BootId::new("b2").unwrap(), ..at(ms) }
 }
 
-fn spec(target: Target) -> Spec {
+pub(super) fn spec(target: Target) -> Spec {
     Spec { target, ..Spec::with_command(Command::Shell("x".to_owned())) }
 }
 
-fn eight_hours() -> Spec {
+pub(super) fn eight_hours() -> Spec {
     spec(Target::For(Duration::from_secs(8 * 3600)))
 }
 
-fn name() -> Name {
+pub(super) fn name() -> Name {
     "bot".parse().unwrap()
 }
 
-fn identity(pid: i32) -> Identity {
+pub(super) fn identity(pid: i32) -> Identity {
     Identity { pid, started: 7, boot: BootId::new("b1").unwrap() }
 }
 
 /// A state with a run that the operator started at 0.
-fn started(spec: &Spec) -> State {
+pub(super) fn started(spec: &Spec) -> State {
     let (name, now) = (name(), at(0));
     let state = State::new(&now);
     start(Look { name: &name, spec, state: &state, now: &now }).into_owned().state.into_owned()
 }
 
-fn record(end: Option<(u64, WaitStatus)>) -> RunRecord {
+pub(super) fn record(end: Option<(u64, WaitStatus)>) -> RunRecord {
     let end = end.map(|(ms, status)| End {
         status,
         at: at(ms),
@@ -60,19 +60,19 @@ fn record(end: Option<(u64, WaitStatus)>) -> RunRecord {
     RunRecord { shim: Some(identity(10)), main: Some(identity(11)), began: Some(at(0)), end, ..RunRecord::default() }
 }
 
-fn evidence(now: Stamp, shim_lock: Lock, main: Life, tree_lock: Lock, record: RunRecord) -> Evidence {
+pub(super) fn evidence(now: Stamp, shim_lock: Lock, main: Life, tree_lock: Lock, record: RunRecord) -> Evidence {
     Evidence { now, shim_lock, tree_lock, main, record: Recorded::Read(Box::new(record)) }
 }
 
-fn ended(ms: u64, status: WaitStatus) -> Evidence {
+pub(super) fn ended(ms: u64, status: WaitStatus) -> Evidence {
     evidence(at(ms), Lock::Free, Life::Gone, Lock::Free, record(Some((ms, status))))
 }
 
-fn look(spec: &Spec, state: &State, evidence: Option<&Evidence>, now: &Stamp) -> Decision<'static> {
+pub(super) fn look(spec: &Spec, state: &State, evidence: Option<&Evidence>, now: &Stamp) -> Decision<'static> {
     decide(Look { name: &name(), spec, state, now }, evidence).into_owned()
 }
 
-fn after(spec: &Spec, ms: u64, status: WaitStatus) -> Decision<'static> {
+pub(super) fn after(spec: &Spec, ms: u64, status: WaitStatus) -> Decision<'static> {
     let state = started(spec);
     look(spec, &state, Some(&ended(ms, status)), &at(ms))
 }
@@ -143,7 +143,7 @@ fn a_run_that_died_at_once_waits_about_a_second_and_says_when() {
 }
 
 /// Three runs in a row that each die after `lived` milliseconds, each pass coming at once.
-fn third_death(spec: &Spec, lived: u64) -> Decision<'static> {
+pub(super) fn third_death(spec: &Spec, lived: u64) -> Decision<'static> {
     let mut state = started(spec);
     let mut clock = 0;
     for _ in 0..3 {
@@ -344,52 +344,13 @@ fn a_recovery_is_told_once_when_it_has_been_up_long_enough() {
     assert!(!look(&spec, &late.state, Some(&seen(400_000)), &at(400_000)).changed, "and not twice");
 }
 
-/// SplitMix64, so that a failing walk can be walked again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (z ^ (z >> 27)) % most
-    }
-}
-
 #[test]
-fn on_a_random_walk_deciding_again_changes_nothing_runs_count_up_and_an_open_breaker_starts_nothing() {
-    let mut random = Random(42);
-    let name = name();
-    for walk in 0..200 {
-        let target = [Target::Forever, Target::Exit, Target::For(Duration::from_secs(60))][walk % 3];
-        let restart = [Restart::Premature, Restart::OnFailure, Restart::Always, Restart::Never][walk % 4];
-        let spec = Spec { restart, ..spec(target) };
-        let mut state = started(&spec);
-        let mut clock = 0;
-        for _ in 0..100 {
-            clock += random.below(400_000);
-            let now = at(clock);
-            let began = clock.saturating_sub(random.below(400_000));
-            let mut seen = record(
-                (random.below(2) == 0).then(|| (clock, WaitStatus::Code(i32::try_from(random.below(3)).unwrap()))),
-            );
-            seen.began = Some(at(began));
-            let lock = [Lock::Held, Lock::Free, Lock::Unknown][usize::try_from(random.below(3)).unwrap()];
-            let life = [Life::Alive, Life::Gone, Life::Unknown][usize::try_from(random.below(3)).unwrap()];
-            let evidence = evidence(now.clone(), lock, life, Lock::Free, seen);
-            let observed = state.open().map(|_| &evidence);
-            let first = decide(Look { name: &name, spec: &spec, state: &state, now: &now }, observed).into_owned();
-            assert!(first.state.run >= state.run && first.state.run <= state.run + 1, "walk {walk}");
-            if let (Phase::Tripped { until, .. }, Act::Launch) = (&state.phase, first.act) {
-                assert!(now.has_reached(until), "walk {walk}: started against an open breaker");
-            }
-            if first.act == Act::None {
-                let observed = first.state.open().map(|_| &evidence);
-                let again = decide(Look { name: &name, spec: &spec, state: &first.state, now: &now }, observed);
-                assert!(!again.changed, "walk {walk}: {:?} then {:?}", first.state.phase, again.state.phase);
-            }
-            state = first.state.into_owned();
-            state.pending.clear();
-        }
+fn a_new_boot_tries_again_what_policy_had_given_up_unless_the_last_state_counts() {
+    let spec = Spec { cwd: Some("/nowhere".to_owned()), ..eight_hours() };
+    let dead = after(&spec, 5000, WaitStatus::Code(127)).state.into_owned();
+    assert_eq!((&dead.phase, look(&spec, &dead, None, &at(9000)).act), (&Phase::Dead, Act::None), "not in this boot");
+    assert_eq!(look(&spec, &dead, None, &rebooted(HOUR)).act, Act::Launch);
+    for on_boot in [OnBoot::Laststate, OnBoot::Never] {
+        assert_eq!(look(&Spec { on_boot, ..spec.clone() }, &dead, None, &rebooted(HOUR)).act, Act::None, "{on_boot:?}");
     }
 }

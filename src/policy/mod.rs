@@ -13,3 +13,5 @@ pub mod delivery;
 pub mod environment;
 pub mod notify;
 pub mod settle;
+#[cfg(test)]
+mod walk_tests;

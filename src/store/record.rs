@@ -190,6 +190,20 @@ fn add(record: &mut RunRecord, line: Line) {
     }
 }
 
+/// Where the output of a run begins and ends in the log, in bytes; `None`: not known, and for the end also: it goes on.
+///
+/// A run whose end nobody recorded wrote at most up to where the next one began.
+#[must_use]
+pub fn output(paths: &Paths, name: &Name, run: u64) -> (Option<u64>, Option<u64>) {
+    let of = |run| match read(paths, name, run).0 {
+        Recorded::Read(record) => Some(record),
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    let Some(record) = of(run) else { return (None, None) };
+    let ended = record.end.as_ref().and_then(|end| end.log_bytes);
+    (record.log_began, ended.or_else(|| of(run + 1).and_then(|next| next.log_began)))
+}
+
 /// Makes the directory for records.
 ///
 /// # Errors
