@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::launch::{self, Launched};
 use crate::model::event::Event;
-use crate::model::evidence::{Evidence, Life, Lock, Recorded, SpawnStep};
+use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
@@ -172,7 +172,10 @@ impl<'a> Held<'a> {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
         }
         if changed {
-            state::commit(&self.ctx.paths, self.name, &state)?;
+            match act {
+                Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
+                Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
+            }
             let ended = state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
             self.state = state;
             if ended {
@@ -184,7 +187,11 @@ impl<'a> Held<'a> {
         outcome.deadline = deadline;
         match act {
             Act::None => Ok(Then::Look),
-            Act::Launch => self.launch(outcome),
+            Act::Launch => {
+                let then = self.launch(outcome);
+                state::settle(&self.ctx.paths, self.name)?;
+                then
+            }
             Act::Ask => {
                 self.signal(self.spec.stop_signal, outcome);
                 Ok(Then::Rest)
@@ -348,52 +355,4 @@ pub enum Then {
     Look,
     /// Leave it at that for now.
     Rest,
-}
-
-/// A failed start as an error for whoever asked, with the way out.
-#[must_use]
-pub fn start_error(ctx: &Context, name: &Name, spec: &Spec, step: SpawnStep, errno: i32) -> Error {
-    let error = io::Error::from_raw_os_error(errno);
-    let cwd = launch::working_directory(ctx, spec);
-    let argv = spec.command.argv();
-    let program = argv.first().map_or("", String::as_str);
-    let (what, hint) = match (step, errno) {
-        (SpawnStep::Cwd, libc::ENOENT) => {
-            (format!("working directory `{}` does not exist", cwd.display()), "create it, or change `cwd`".to_owned())
-        }
-        (SpawnStep::Cwd, _) => {
-            (format!("working directory `{}`: {error}", cwd.display()), "mend it, or change `cwd`".to_owned())
-        }
-        (SpawnStep::Fork, _) => {
-            (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
-        }
-        (SpawnStep::Exec, libc::ENOENT) => match launch_interpreter(&cwd, program) {
-            Some(interpreter) => (
-                format!("the interpreter `{interpreter}` of `{program}` does not exist"),
-                "mend the first line of the script, or install it".to_owned(),
-            ),
-            None => (
-                format!("program `{program}` does not exist"),
-                "give its whole path, or check PATH: `guardian config show` tells where it came from".to_owned(),
-            ),
-        },
-        (SpawnStep::Exec, libc::EACCES) => {
-            (format!("program `{program}` may not be executed"), format!("chmod +x {program}"))
-        }
-        (SpawnStep::Exec, libc::ENOEXEC) => (
-            format!("program `{program}` is neither a program of this machine nor a script with `#!`"),
-            "add a first line such as `#!/bin/sh`, or start it with its interpreter".to_owned(),
-        ),
-        (SpawnStep::Exec, _) => (format!("program `{program}`: {error}"), String::new()),
-    };
-    let message = format!("process `{name}` cannot start: {what} (errno {errno})");
-    Error::new(Code::No, "spawn_failed", message).hint(hint).about(name)
-}
-
-/// The interpreter that a script names in its first line, when the script is there.
-fn launch_interpreter(cwd: &std::path::Path, program: &str) -> Option<String> {
-    let text = std::fs::read(cwd.join(program)).ok()?;
-    let first = text.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
-    let line = String::from_utf8_lossy(first);
-    line.split_whitespace().next().map(str::to_owned)
 }

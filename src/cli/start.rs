@@ -16,10 +16,11 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look, start};
 use crate::registry::{Entry, Registry};
 use crate::store::record;
-use crate::supervise::{Held, Outcome, Then, now, start_error};
+use crate::supervise::{Held, Outcome, Then, now};
 
 use super::common::{Which, complain_of, registry};
 use super::out::worse;
+use super::start_error::start_error;
 use super::{Call, stop};
 
 /// Threads that start processes side by side: they wait for the disk more than they compute.

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::model::time::{BootId, Identity};
 
+use super::children::Usage;
 use super::process::Process;
-use super::spawn::Usage;
 
 /// Which boot this is.
 pub(super) fn boot_id() -> io::Result<BootId> {

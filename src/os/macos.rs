@@ -10,8 +10,8 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System,
 
 use crate::model::time::{BootId, Identity};
 
+use super::children::Usage;
 use super::process::Process;
-use super::spawn::Usage;
 
 /// Which boot this is.
 pub(super) fn boot_id() -> io::Result<BootId> {

@@ -7,6 +7,8 @@ pub mod backoff;
 pub mod classify;
 pub mod crontab;
 pub mod decide;
+#[cfg(test)]
+mod decide_tests;
 pub mod delivery;
 pub mod environment;
 pub mod notify;

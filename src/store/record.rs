@@ -130,7 +130,7 @@ pub fn create(paths: &Paths, name: &Name, run: u64) -> Result<(File, File), Erro
     let (path, record) = made("rec")?;
     record.set_len(0).map_err(|error| Error::io("empty", &path, &error))?;
     // Where the file system cannot set room aside, a full disk may cost the record of an end, no more.
-    drop(os::spawn::set_aside(&record, SET_ASIDE));
+    drop(os::descriptor::set_aside(&record, SET_ASIDE));
     let (_, tree) = made("tree")?;
     Ok((record, tree))
 }
