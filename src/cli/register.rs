@@ -106,26 +106,9 @@ fn tell(call: &Call, name: &Name, registry: &crate::registry::Registry) -> Resul
             (state.epoch, 0)
         }
     };
-    let event = Event {
-        schema: SCHEMA,
-        id: format!("{name}.{epoch}.{run}.{}.{}", EventKind::Registered.word(), now.wall.0),
-        at: now.wall,
-        process: name.clone(),
-        run: None,
-        kind: EventKind::Registered,
-        severity: Severity::Info,
-        group: registry.processes.get(name).and_then(|entry| entry.spec.group.clone()),
-        cause: None,
-        verdict: None,
-        ran_s: None,
-        target_s: None,
-        action: String::new(),
-        signals: Vec::new(),
-        by: Some(process::caller()),
-        failures: None,
-        pid: None,
-        detail: String::new(),
-        notify: Vec::new(),
-    };
+    let kind = EventKind::Registered;
+    let id = format!("{name}.{epoch}.{run}.{}.{}", kind.word(), now.wall.0);
+    let group = registry.processes.get(name).and_then(|entry| entry.spec.group.clone());
+    let event = Event { group, by: Some(process::caller()), ..Event::new(id, now.wall, name, kind, Severity::Info) };
     journal::append(&call.ctx.paths, name, &[event], Durable::No)
 }

@@ -135,6 +135,15 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// The target in seconds, where it is a duration.
+    #[must_use]
+    pub fn target_s(&self) -> Option<u64> {
+        match self.target {
+            Target::For(target) => Some(target.as_secs()),
+            Target::Forever | Target::Exit => None,
+        }
+    }
+
     /// The built-in defaults, for `command`.
     #[must_use]
     pub fn with_command(command: Command) -> Self {

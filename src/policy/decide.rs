@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::ending::{Sender, StopReason};
-use crate::model::event::{Event, EventKind, SCHEMA, Severity};
+use crate::model::event::{Event, EventKind, Severity};
 use crate::model::evidence::{Evidence, Recorded};
 use crate::model::name::Name;
 use crate::model::spec::{OnBoot, Restart, Spec, Target};
@@ -250,29 +250,13 @@ impl<'a> Draft<'a> {
     /// An event about this process, now, with nothing but the basics.
     pub(super) fn event(&self, kind: EventKind, severity: Severity, run: Option<u64>) -> Event {
         let Look { name, spec, now, .. } = self.look;
+        let id = format!("{name}.{}.{}.{}", self.state.epoch, run.unwrap_or(self.state.run), kind.word());
         Event {
-            schema: SCHEMA,
-            id: format!("{name}.{}.{}.{}", self.state.epoch, run.unwrap_or(self.state.run), kind.word()),
-            at: now.wall,
-            process: name.clone(),
             run,
-            kind,
-            severity,
             group: spec.group.clone(),
-            cause: None,
-            verdict: None,
-            ran_s: None,
-            target_s: match spec.target {
-                Target::For(target) => Some(target.as_secs()),
-                Target::Forever | Target::Exit => None,
-            },
-            action: String::new(),
-            signals: Vec::new(),
-            by: None,
-            failures: None,
-            pid: None,
-            detail: String::new(),
+            target_s: spec.target_s(),
             notify: spec.notify.clone(),
+            ..Event::new(id, now.wall, name, kind, severity)
         }
     }
 
