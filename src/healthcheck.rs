@@ -16,6 +16,7 @@ use crate::model::ending::Verdict;
 use crate::model::name::Name;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
+use crate::os::lock;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision};
 use crate::registry::Registry;
@@ -192,15 +193,17 @@ pub struct LastPass {
     pub duration_ms: u64,
 }
 
-/// Notes that a pass over all processes ran.
+/// Notes that a pass over all processes ran, unless another one is noting that right now.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn note(paths: &Paths, last: &LastPass) -> Result<(), Error> {
     atomic::make_dir(&paths.state)?;
+    let path = paths.last_pass();
+    let Some(_only) = lock::try_take(&path.with_extension("lock"))? else { return Ok(()) };
     let bytes = serde_json::to_vec(last)
         .map_err(|error| Error::new(Code::Bug, "bug", format!("the last pass cannot be written down: {error}")))?;
-    atomic::replace_unsynced_dir(&paths.last_pass(), &bytes)
+    atomic::replace_unsynced_dir(&path, &bytes)
 }
 
 /// When the last pass over all processes ran; `None`: never, or it cannot be told.

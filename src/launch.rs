@@ -6,17 +6,18 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
-use crate::model::evidence::{SpawnFailure, SpawnStep};
+use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
 use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
-use crate::os::clock;
 use crate::os::spawn::{Report, ShimFiles, anonymous_file, detach_shim};
+use crate::os::{clock, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::Launch;
@@ -72,11 +73,19 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
     atomic::remove_if_there(&paths.sentinel(name, "status"))?;
     let told = tell(ctx, name, spec, open, &environment, snapshot.as_ref())?;
     let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree])?;
-    let launched = read(report);
-    if let Launched::Failed { step, errno } = launched {
-        blame(&mut record, step, errno)?;
-    }
-    drop((record, tree));
+    let launched = match read(report) {
+        Some(launched) => {
+            if let Launched::Failed { step, errno } = launched {
+                blame(&mut record, step, errno)?;
+            }
+            drop((record, tree));
+            launched
+        }
+        None => {
+            drop((record, tree));
+            unreported(paths, name, open.run)?
+        }
+    };
     if let Launched::Started { pid, .. } = launched {
         atomic::replace_unsynced_dir(&paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())?;
     }
@@ -270,13 +279,37 @@ fn named<'a>(spec: &'a Spec, sinks: &'a [Sink]) -> Vec<&'a str> {
     spec.pass_env.iter().map(String::as_str).chain(secrets).collect()
 }
 
-/// What the shim reports. A shim that ends without a word was killed, or could not be executed as it should.
-fn read(mut report: File) -> Launched {
+/// What the shim reports; `None`: it ended without a word.
+fn read(mut report: File) -> Option<Launched> {
     let mut bytes = Vec::new();
-    match report.read_to_end(&mut bytes).ok().and_then(|_| Report::decode(&bytes)) {
-        Some(Report::Started { pid, untraced }) => Launched::Started { pid, untraced },
-        Some(Report::Failed { step, errno }) => Launched::Failed { step, errno },
-        None => Launched::Failed { step: SpawnStep::Fork, errno: libc::EIO },
+    match report.read_to_end(&mut bytes).ok().and_then(|_| Report::decode(&bytes))? {
+        Report::Started { pid, untraced } => Some(Launched::Started { pid, untraced }),
+        Report::Failed { step, errno } => Some(Launched::Failed { step, errno }),
+    }
+}
+
+/// What became of a start whose shim ended without a word: it was killed, and the program may have begun before.
+fn unreported(paths: &Paths, name: &Name, run: u64) -> Result<Launched, Error> {
+    let boot = clock::boot_id().map_err(|error| system("read the boot id", &error))?;
+    let failed = Launched::Failed { step: SpawnStep::Fork, errno: libc::EIO };
+    for _ in 0..400 {
+        // Until it is executed the child keeps the record's lock, and it may still begin.
+        if record::read(paths, name, run).1 != Lock::Held {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let main = match record::read(paths, name, run).0 {
+        Recorded::Read(record) => record.main,
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    match main {
+        Some(main) if process::life(&main, &boot) == Life::Gone => Ok(failed),
+        Some(main) => Ok(Launched::Started { pid: main.pid, untraced: None }),
+        None => {
+            blame(&mut record::reopen(paths, name, run)?, SpawnStep::Fork, libc::EIO)?;
+            Ok(failed)
+        }
     }
 }
 
@@ -292,4 +325,52 @@ fn blame(record: &mut File, step: SpawnStep, errno: i32) -> Result<(), Error> {
     }
     let line = Line::SpawnFailed { failure: SpawnFailure { errno, step, at } };
     line.append(record, Durable::Yes).map_err(|error| system("record the failed start", &error))
+}
+
+/// A failed start as an error for whoever asked, with the way out.
+#[must_use]
+pub fn start_error(ctx: &Context, name: &Name, spec: &Spec, step: SpawnStep, errno: i32) -> Error {
+    let error = io::Error::from_raw_os_error(errno);
+    let cwd = working_directory(ctx, spec);
+    let argv = spec.command.argv();
+    let program = argv.first().map_or("", String::as_str);
+    let (what, hint) = match (step, errno) {
+        (SpawnStep::Cwd, libc::ENOENT) => {
+            (format!("working directory `{}` does not exist", cwd.display()), "create it, or change `cwd`".to_owned())
+        }
+        (SpawnStep::Cwd, _) => {
+            (format!("working directory `{}`: {error}", cwd.display()), "mend it, or change `cwd`".to_owned())
+        }
+        (SpawnStep::Fork, _) => {
+            (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
+        }
+        (SpawnStep::Exec, libc::ENOENT) => match launch_interpreter(&cwd, program) {
+            Some(interpreter) => (
+                format!("the interpreter `{interpreter}` of `{program}` does not exist"),
+                "mend the first line of the script, or install it".to_owned(),
+            ),
+            None => (
+                format!("program `{program}` does not exist"),
+                "give its whole path, or check PATH: `guardian config show` tells where it came from".to_owned(),
+            ),
+        },
+        (SpawnStep::Exec, libc::EACCES) => {
+            (format!("program `{program}` may not be executed"), format!("chmod +x {program}"))
+        }
+        (SpawnStep::Exec, libc::ENOEXEC) => (
+            format!("program `{program}` is neither a program of this machine nor a script with `#!`"),
+            "add a first line such as `#!/bin/sh`, or start it with its interpreter".to_owned(),
+        ),
+        (SpawnStep::Exec, _) => (format!("program `{program}`: {error}"), String::new()),
+    };
+    let message = format!("process `{name}` cannot start: {what} (errno {errno})");
+    Error::new(Code::No, "spawn_failed", message).hint(hint).about(name)
+}
+
+/// The interpreter that a script names in its first line, when the script is there.
+fn launch_interpreter(cwd: &std::path::Path, program: &str) -> Option<String> {
+    let text = std::fs::read(cwd.join(program)).ok()?;
+    let first = text.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
+    let line = String::from_utf8_lossy(first);
+    line.split_whitespace().next().map(str::to_owned)
 }

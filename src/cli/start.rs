@@ -7,7 +7,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
-use crate::launch::Launched;
+use crate::launch::{Launched, start_error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
@@ -16,7 +16,7 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look, start};
 use crate::registry::{Entry, Registry};
 use crate::store::record;
-use crate::supervise::{Held, Outcome, Then, now, start_error};
+use crate::supervise::{Held, Outcome, Then, now};
 
 use super::common::{Which, complain_of, registry};
 use super::out::worse;
@@ -136,7 +136,7 @@ fn one(call: &Call, name: &Name, registry: &Registry) -> Result<Started, Error> 
 fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
     let mut outcome = Outcome::default();
     if held.state.open().is_some_and(|open| open.stopping.is_some()) {
-        stop::until_gone(call, held, None)?; // a stop that was cut short is finished first
+        stop::until_gone(call, held, None, Desired::Up)?; // a stop that was cut short is finished first
     }
     let first = held.consider()?;
     let settled = match (&first.state.phase, &first.standing) {

@@ -135,6 +135,15 @@ pub fn create(paths: &Paths, name: &Name, run: u64) -> Result<(File, File), Erro
     Ok((record, tree))
 }
 
+/// The record of a run whose shim is gone, to add to it. Takes no lock.
+///
+/// # Errors
+/// It is not there, or cannot be written.
+pub fn reopen(paths: &Paths, name: &Name, run: u64) -> Result<File, Error> {
+    let path = path(paths, name, run, "rec");
+    OpenOptions::new().read(true).append(true).open(&path).map_err(|error| Error::io("open", &path, &error))
+}
+
 /// The record of a run and whether its shim lives.
 #[must_use]
 pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
@@ -152,10 +161,16 @@ pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
     }
 }
 
+/// The file whose lock the processes of the run inherit.
+#[must_use]
+pub fn tree_path(paths: &Paths, name: &Name, run: u64) -> PathBuf {
+    path(paths, name, run, "tree")
+}
+
 /// Whether a process of the run lives, going by the lock that they inherit.
 #[must_use]
 pub fn tree_lock(paths: &Paths, name: &Name, run: u64) -> Lock {
-    lock::ask(&path(paths, name, run, "tree"))
+    lock::ask(&tree_path(paths, name, run))
 }
 
 fn parse(bytes: &[u8]) -> Recorded {
