@@ -23,7 +23,7 @@ pub const TREE_FD: i32 = 6;
 /// of the way of shells and of `LISTEN_FDS`, which begin at 3.
 const INHERITED_FD: i32 = 63;
 /// Descriptors are moved here before they are put in their places, so that none is overwritten.
-const ASIDE: i32 = 20;
+const ASIDE: i32 = TREE_FD + 1;
 
 /// What the shim is started with.
 #[derive(Debug)]

@@ -27,6 +27,8 @@ use super::paths::Paths;
 const SCHEMA: u32 = 1;
 /// Room that is set aside for each record, so that an end can be recorded on a full disk.
 const SET_ASIDE: u64 = 4096;
+/// Room that the end of a run takes at most.
+const END: u64 = 1024;
 /// Records of ended runs that are kept for `why --run` and `logs --run`.
 const KEPT: u64 = 100;
 
@@ -85,15 +87,37 @@ impl Line {
     /// Appends the line to `file` in one write. With `Durable::Yes` it is on the disk when this returns.
     ///
     /// # Errors
-    /// Those of writing.
+    /// Those of writing; a disk that took a part has given it back, so that the next line begins on a line of its own.
     pub fn append(&self, file: &mut File, durable: Durable) -> io::Result<()> {
-        let mut bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
-        bytes.push(b'\n');
-        file.write_all(&bytes)?;
+        let bytes = self.encode()?;
+        let written = file.write(&bytes)?;
+        if written < bytes.len() {
+            let length = file.metadata()?.len();
+            file.set_len(length.saturating_sub(u64::try_from(written).map_err(io::Error::other)?))?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         match durable {
             Durable::Yes => file.sync_data(),
             Durable::No => Ok(()),
         }
+    }
+
+    /// The same for a line that may be lost: on a full disk it does not take the last room from the end.
+    ///
+    /// # Errors
+    /// Those of writing; no room is one.
+    pub fn append_sparing(&self, file: &mut File) -> io::Result<()> {
+        let length = u64::try_from(self.encode()?.len()).map_err(io::Error::other)?;
+        match os::spawn::set_aside(file, file.metadata()?.len() + length + END) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error),
+            Ok(()) | Err(_) => self.append(file, Durable::No), // a file system that cannot set aside: it is tried
+        }
+    }
+
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
+        bytes.push(b'\n');
+        Ok(bytes)
     }
 }
 

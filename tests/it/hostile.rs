@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -110,7 +110,7 @@ fn stop_wakes_a_shim_that_somebody_put_to_sleep() {
     signal(shim, Signal::SIGSTOP);
     signal(main, Signal::SIGKILL);
     home.ok(&["stop", "p"]);
-    assert!(!alive(shim));
+    until("the shim has recorded the end and is gone", || !alive(shim));
 }
 
 #[test]
@@ -168,4 +168,54 @@ fn one_that_may_not_be_killed_shields_none_of_the_others() {
     let shielded = alive(mine);
     signal(roots, Signal::SIGKILL);
     assert!(!shielded);
+}
+
+#[test]
+fn signals_on_a_full_disk_take_no_room_from_the_end() {
+    let home = Home::new();
+    fs::create_dir(home.root()).unwrap();
+    let disk = SmallDisk::mount(home.root());
+    home.up("p", &[], "trap '' USR2; echo up; while :; do sleep 0.1; done");
+    until("its trap is set", || home.ok(&["logs", "p"]).contains("up"));
+    let (shim, main) = (home.shim_pid("p"), home.pid("p"));
+    let full = fs::write(home.root().join("fill"), vec![0; 2 << 20]).is_err();
+    for _ in 0..60 {
+        signal(shim, Signal::SIGUSR2);
+        until("the shim took it", || !has_pending(shim));
+    }
+    signal(main, Signal::SIGKILL);
+    until("the shim is done with it", || !alive(main));
+    fs::remove_file(home.root().join("fill")).unwrap();
+    home.run(&["healthcheck"]);
+    let last = home.reaches("p", "running")["last_exit"].clone();
+    home.run(&["stop", "p"]);
+    drop(disk);
+    assert!(full);
+    assert_eq!(last["cause"]["kind"], "signaled", "{last}");
+    assert!(last["signals"].as_array().is_some_and(|signals| !signals.is_empty()), "{last}");
+}
+
+/// A file system of 1 MiB, for as long as this lives.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: PathBuf) -> Self {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=1m,mode=0700", "none"]).arg(&at);
+        assert!(mount.status().unwrap().success(), "needs root: run scripts/test");
+        Self(at)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+/// Whether a signal waits to be taken by this process.
+fn has_pending(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let waits = |line: &str| line.split_whitespace().nth(1).is_some_and(|set| set.bytes().any(|byte| byte != b'0'));
+    status.lines().any(|line| line.starts_with("ShdPnd:") && waits(line))
 }
