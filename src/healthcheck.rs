@@ -193,18 +193,17 @@ pub struct LastPass {
     pub duration_ms: u64,
 }
 
-/// Notes that a pass over all processes ran. Where another pass notes the same right now, its note will do.
+/// Notes that a pass over all processes ran, unless another one is noting that right now.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn note(paths: &Paths, last: &LastPass) -> Result<(), Error> {
     atomic::make_dir(&paths.state)?;
+    let path = paths.last_pass();
+    let Some(_only) = lock::try_take(&path.with_extension("lock"))? else { return Ok(()) };
     let bytes = serde_json::to_vec(last)
         .map_err(|error| Error::new(Code::Bug, "bug", format!("the last pass cannot be written down: {error}")))?;
-    match lock::try_take(&paths.last_pass().with_extension("lock"))? {
-        Some(_held) => atomic::replace_unsynced_dir(&paths.last_pass(), &bytes),
-        None => Ok(()),
-    }
+    atomic::replace_unsynced_dir(&path, &bytes)
 }
 
 /// When the last pass over all processes ran; `None`: never, or it cannot be told.

@@ -6,18 +6,19 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
-use crate::model::evidence::{SpawnFailure, SpawnStep};
+use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
 use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
-use crate::os::clock;
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{Report, ShimFiles, detach_shim};
+use crate::os::{clock, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::Launch;
@@ -73,11 +74,19 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
     atomic::remove_if_there(&paths.sentinel(name, "status"))?;
     let told = tell(ctx, name, spec, open, &environment, snapshot.as_ref())?;
     let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree])?;
-    let launched = read(report);
-    if let Launched::Failed { step, errno } = launched {
-        blame(&mut record, step, errno)?;
-    }
-    drop((record, tree));
+    let launched = match read(report) {
+        Some(launched) => {
+            if let Launched::Failed { step, errno } = launched {
+                blame(&mut record, step, errno)?;
+            }
+            drop((record, tree));
+            launched
+        }
+        None => {
+            drop((record, tree));
+            unreported(paths, name, open.run)?
+        }
+    };
     if let Launched::Started { pid, .. } = launched {
         atomic::replace_unsynced_dir(&paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())?;
     }
@@ -271,13 +280,37 @@ fn named<'a>(spec: &'a Spec, sinks: &'a [Sink]) -> Vec<&'a str> {
     spec.pass_env.iter().map(String::as_str).chain(secrets).collect()
 }
 
-/// What the shim reports. A shim that ends without a word was killed, or could not be executed as it should.
-fn read(mut report: File) -> Launched {
+/// What the shim reports; `None`: it ended without a word.
+fn read(mut report: File) -> Option<Launched> {
     let mut bytes = Vec::new();
-    match report.read_to_end(&mut bytes).ok().and_then(|_| Report::decode(&bytes)) {
-        Some(Report::Started { pid, untraced }) => Launched::Started { pid, untraced },
-        Some(Report::Failed { step, errno }) => Launched::Failed { step, errno },
-        None => Launched::Failed { step: SpawnStep::Fork, errno: libc::EIO },
+    match report.read_to_end(&mut bytes).ok().and_then(|_| Report::decode(&bytes))? {
+        Report::Started { pid, untraced } => Some(Launched::Started { pid, untraced }),
+        Report::Failed { step, errno } => Some(Launched::Failed { step, errno }),
+    }
+}
+
+/// What became of a start whose shim ended without a word: it was killed, and the program may have begun before.
+fn unreported(paths: &Paths, name: &Name, run: u64) -> Result<Launched, Error> {
+    let boot = clock::boot_id().map_err(|error| system("read the boot id", &error))?;
+    let failed = Launched::Failed { step: SpawnStep::Fork, errno: libc::EIO };
+    for _ in 0..400 {
+        // Until it is executed the child keeps the record's lock, and it may still begin.
+        if record::read(paths, name, run).1 != Lock::Held {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let main = match record::read(paths, name, run).0 {
+        Recorded::Read(record) => record.main,
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    match main {
+        Some(main) if process::life(&main, &boot) == Life::Gone => Ok(failed),
+        Some(main) => Ok(Launched::Started { pid: main.pid, untraced: None }),
+        None => {
+            blame(&mut record::reopen(paths, name, run)?, SpawnStep::Fork, libc::EIO)?;
+            Ok(failed)
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod context;
 pub mod error;
 pub mod healthcheck;
 pub mod launch;
+pub mod living;
 pub mod model;
 pub mod os;
 pub mod policy;

@@ -3,18 +3,18 @@
 //! Every trigger and every command that changes a process goes through here: the pass, the death
 //! push, `start`, `stop`.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::launch::{self, Launched};
+use crate::living::living;
 use crate::model::event::Event;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
-use crate::model::state::{Phase, State};
+use crate::model::state::{Began, Desired, OpenRun, Phase, State};
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
@@ -95,6 +95,26 @@ pub fn consider<'a>(ctx: &Context, name: &'a Name, spec: &'a Spec, state: &'a St
     decide(Look { name, spec, state, now }, evidence.as_ref())
 }
 
+/// The state of a process that has none: new, unless there are records of runs. Then the numbers go on where they
+/// were, and a run that lives is taken over, so that a lost state starts nothing a second time.
+fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
+    let now = now()?;
+    let mut state = State::new(&now);
+    let Some(run) = record::runs(&ctx.paths, name)?.pop() else { return Ok(state) };
+    state.run = run;
+    let since = now.clone();
+    let began = Began::Operator;
+    let open = OpenRun { run, since, began, log_offset: 0, healthy: false, unsupervised: false, stopping: None };
+    state.phase = Phase::Open(open);
+    state.desired = Desired::Up;
+    let standing = consider(ctx, name, spec, &state, &now).standing;
+    if matches!(standing, None | Some(Standing::Ended(_) | Standing::NeverBegan)) {
+        state.phase = Phase::Stopped;
+        state.desired = Desired::Down;
+    }
+    Ok(state)
+}
+
 impl<'a> Held<'a> {
     /// Takes `name` under its lock and reads its state; one that was never seen is new.
     ///
@@ -128,7 +148,13 @@ impl<'a> Held<'a> {
     ) -> Result<Self, Error> {
         let state = match state::load(&ctx.paths, name)? {
             Some(state) => state,
-            None => State::new(&now()?),
+            None => {
+                let state = afresh(ctx, name, spec)?;
+                if state.open().is_some() {
+                    state::commit(&ctx.paths, name, &state)?;
+                }
+                state
+            }
         };
         Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), _lock: lock })
     }
@@ -153,8 +179,14 @@ impl<'a> Held<'a> {
             if !decision.changed && decision.act == Act::None {
                 break;
             }
-            if self.carry_out(decision, &mut outcome)? == Then::Rest {
-                break;
+            match self.carry_out(decision, &mut outcome) {
+                Ok(Then::Look) => {}
+                Ok(Then::Rest) => break,
+                Err(error) => {
+                    // What was committed is told, whatever keeps the rest from being done.
+                    self.publish(&mut outcome);
+                    return Err(error);
+                }
             }
         }
         self.publish(&mut outcome);
@@ -207,17 +239,21 @@ impl<'a> Held<'a> {
     /// Starts the open run. A run that could not begin is looked at again at once: it has ended.
     fn launch(&mut self, outcome: &mut Outcome) -> Result<Then, Error> {
         let Some(open) = self.state.open().cloned() else { return Ok(Then::Look) };
-        let launched = launch::launch(self.ctx, self.name, self.spec, &open, self.sinks)?;
+        let launched = match launch::launch(self.ctx, self.name, self.spec, &open, self.sinks) {
+            Ok(launched) => launched,
+            Err(error) => {
+                let why = &error.message;
+                self.correct(&format!(
+                    "its restart as run {} could not be tried, each pass tries again: {why}",
+                    open.run
+                ));
+                return Err(error);
+            }
+        };
         outcome.launched = Some(launched);
         match launched {
             Launched::Started { pid, .. } => {
-                // Told now what really happened; the events go out after this.
-                let actions = self.state.pending.iter_mut().map(|event| &mut event.action);
-                for action in actions.chain(self.state.last.as_mut().map(|last| &mut last.action)) {
-                    if action.starts_with(RESTARTING) {
-                        *action = format!("restarted at once as run {} (pid {pid})", open.run);
-                    }
-                }
+                self.correct(&format!("restarted at once as run {} (pid {pid})", open.run));
                 let now = now()?;
                 let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
                 self.announced.extend(began(look, pid));
@@ -227,6 +263,16 @@ impl<'a> Held<'a> {
             Launched::Failed { .. } => {
                 self.wait_until_gone();
                 Ok(Then::Look)
+            }
+        }
+    }
+
+    /// Events that go out after this tell what really became of a restart.
+    fn correct(&mut self, what: &str) {
+        let actions = self.state.pending.iter_mut().map(|event| &mut event.action);
+        for action in actions.chain(self.state.last.as_mut().map(|last| &mut last.action)) {
+            if action.starts_with(RESTARTING) {
+                what.clone_into(action);
             }
         }
     }
@@ -302,49 +348,21 @@ impl<'a> Held<'a> {
     pub fn signal(&self, signal: i32, outcome: &mut Outcome) {
         let sent = self.living().map_err(|error| ("read the process table", error)).and_then(|living| {
             let boot = clock::boot_id().map_err(|error| ("read the boot id", error))?;
-            for identity in living {
-                process::send(&identity, &boot, signal).map_err(|error| ("signal a process of the run", error))?;
-            }
-            Ok(())
+            // One that may not be signalled (a setuid program) shields none of the others.
+            let sent: Vec<_> = living.iter().map(|identity| process::send(identity, &boot, signal)).collect();
+            sent.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(("signal a process of the run", error)))
         });
         if let Err((what, error)) = sent {
             outcome.errors.push(Error::new(Code::System, "signal", format!("cannot {what}: {error}")).about(self.name));
         }
     }
 
-    /// Every living process of the open run: what descends from its shim or main process, and what carries
-    /// its marks in the environment. Never the shim itself, a pass, or this very process.
+    /// Every living process of the open run; see [`living`].
     ///
     /// # Errors
     /// The process table cannot be read.
     pub fn living(&self) -> io::Result<Vec<Identity>> {
-        let Some(open) = self.state.open() else { return Ok(Vec::new()) };
-        let (recorded, _) = record::read(&self.ctx.paths, self.name, open.run);
-        let (shim, main) = match recorded {
-            Recorded::Read(record) => (record.shim, record.main),
-            Recorded::Missing | Recorded::Unreadable(_) => (None, None),
-        };
-        let boot = clock::boot_id()?;
-        let table = process::table()?;
-        let living = |identity: &Option<Identity>| {
-            let identity = identity.as_ref().filter(|identity| identity.boot == boot)?;
-            table.iter().any(|p| p.pid == identity.pid && p.started == identity.started).then_some(identity.pid)
-        };
-        let shim = living(&shim);
-        let mut roots: BTreeSet<i32> = living(&main).into_iter().collect();
-        let orphans = table.iter().filter(|p| Some(p.parent) == shim && !process::is_pass(p.pid));
-        roots.extend(orphans.map(|p| p.pid));
-        let heartbeat = self.ctx.paths.sentinel(self.name, "heartbeat");
-        let marks = [format!("GUARDIAN_HEARTBEAT_FILE={}", heartbeat.display()), format!("GUARDIAN_RUN={}", open.run)];
-        roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
-        let tree = process::tree(&table, &roots);
-        let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
-        let identities = tree.iter().filter(|p| p.pid != me).map(|p| Identity {
-            pid: p.pid,
-            started: p.started,
-            boot: boot.clone(),
-        });
-        Ok(identities.collect())
+        self.state.open().map_or(Ok(Vec::new()), |open| living(self.ctx, self.name, open.run))
     }
 }
 

@@ -34,6 +34,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::os::signals;
 
 use out::Out;
 
@@ -105,6 +106,7 @@ struct Call {
 /// Runs the command that `arguments` (the first is the program's own name) ask for; returns the exit code.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
+    signals::hear_of_children();
     let json = arguments.iter().any(|argument| argument == "--json");
     let cli = match quick(&arguments) {
         Some(cli) => cli,

@@ -137,7 +137,7 @@ fn one(call: &Call, name: &Name, registry: &Registry) -> Result<Started, Error> 
 fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
     let mut outcome = Outcome::default();
     if held.state.open().is_some_and(|open| open.stopping.is_some()) {
-        stop::until_gone(call, held, None)?; // a stop that was cut short is finished first
+        stop::until_gone(call, held, None, Desired::Up)?; // a stop that was cut short is finished first
     }
     let first = held.consider()?;
     let settled = match (&first.state.phase, &first.standing) {

@@ -8,11 +8,12 @@ use serde_json::json;
 
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
-use crate::model::evidence::{Life, Lock};
+use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
-use crate::model::time::Identity;
+use crate::model::state::Desired;
+use crate::model::time::{Identity, Stamp};
 use crate::model::units::{format_duration, parse_duration};
-use crate::os::{clock, process};
+use crate::os::process;
 use crate::policy::decide::{Look, stop};
 use crate::registry::{Entry, Registry};
 use crate::store::record;
@@ -77,7 +78,7 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
         let Entry { spec, .. } =
             loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
         let mut held = Held::take(&call.ctx, name, spec, &loaded.registry.sinks)?;
-        until_gone(call, &mut held, grace)?;
+        until_gone(call, &mut held, grace, Desired::Up)?;
         again(call, &mut held).map(|started| ("restarted", Some(started)))
     });
     let code = tell(call, &names, outcomes);
@@ -117,21 +118,30 @@ pub(super) fn one(
 ) -> Result<&'static str, Error> {
     let Entry { spec, .. } = registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
     let mut held = Held::take(&call.ctx, name, spec, &registry.sinks)?;
-    until_gone(call, &mut held, grace)
+    until_gone(call, &mut held, grace, Desired::Down)
 }
 
-/// Stops a process that is held; returns when nothing of its run is left.
-pub(super) fn until_gone(call: &Call, held: &mut Held<'_>, grace: Option<Duration>) -> Result<&'static str, Error> {
+/// Stops a process that is held; returns when nothing of its run is left. With `then` up the end is not judged
+/// yet: the start that follows does that.
+pub(super) fn until_gone(
+    call: &Call,
+    held: &mut Held<'_>,
+    grace: Option<Duration>,
+    then: Desired,
+) -> Result<&'static str, Error> {
     let mut outcome = Outcome::default();
     let running = held.state.open().is_some();
     let now = now()?;
     let look = Look { name: held.name, spec: held.spec, state: &held.state, now: &now };
-    let decision = stop(look, Some(process::caller())).into_owned();
+    let decision = stop(look, Some(process::caller()), then).into_owned();
     held.carry_out(decision, &mut outcome)?;
     if running {
         wait(held, grace.unwrap_or(held.spec.grace))?;
     }
-    let settled = held.advance()?;
+    let settled = match then {
+        Desired::Down => held.advance()?,
+        Desired::Up => Outcome::default(),
+    };
     for error in outcome.errors.iter().chain(&settled.errors) {
         call.out.warn(&error.message);
     }
@@ -155,6 +165,7 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
     let mut pause = PAUSE.0;
     let mut known: Vec<Identity> = Vec::new();
     let mut seen = HashSet::new();
+    let mut refused = None;
     loop {
         // Those seen once stay known: a parent that dies takes the way to its children with it.
         for identity in held.living().map_err(|error| table(held.name, &error))? {
@@ -164,18 +175,23 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
         }
         let now = now()?;
         known.retain(|identity| process::life(identity, &now.boot) != Life::Gone);
-        let (_, shim) = record::read(&held.ctx.paths, held.name, run);
+        let (record, shim) = record::read(&held.ctx.paths, held.name, run);
         if known.is_empty() && shim != Lock::Held {
             return Ok(());
         }
+        if known.is_empty() {
+            wake(&record, &now);
+        }
         if now.has_reached(&give_up_at) {
-            return Err(stuck(held.name, &known, grace));
+            return Err(refused.unwrap_or_else(|| stuck(held.name, &known, grace)));
         }
         if now.has_reached(&kill_at) {
-            let boot = clock::boot_id().map_err(|error| table(held.name, &error))?;
-            for identity in &known {
-                process::send(identity, &boot, libc::SIGKILL).map_err(|error| table(held.name, &error))?;
-            }
+            // One that may not be signalled (a setuid program) shields none of the others.
+            let sent = known
+                .iter()
+                .map(|identity| process::send(identity, &now.boot, libc::SIGKILL).map_err(|e| (identity, e)));
+            let failed = sent.collect::<Vec<_>>().into_iter().find_map(Result::err);
+            refused = failed.map(|(identity, error)| unkillable(held.name, identity, &error));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(PAUSE.1);
@@ -184,6 +200,21 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
 
 fn table(name: &Name, error: &std::io::Error) -> Error {
     Error::new(Code::System, "processes", format!("cannot look at the processes of `{name}`: {error}")).about(name)
+}
+
+/// Somebody may have stopped the shim (SIGSTOP): it has an end to record. One that runs takes no notice.
+fn wake(record: &Recorded, now: &Stamp) {
+    let Recorded::Read(record) = record else { return };
+    if let Some(shim) = &record.shim {
+        drop(process::send(shim, &now.boot, libc::SIGCONT)); // gone meanwhile: the next look sees it
+    }
+}
+
+fn unkillable(name: &Name, identity: &Identity, error: &std::io::Error) -> Error {
+    let message = format!("pid {} of `{name}` cannot be killed: {error}", identity.pid);
+    Error::new(Code::System, "unkillable", message)
+        .hint("it runs as another user (setuid): end it as that user, or as root")
+        .about(name)
 }
 
 fn stuck(name: &Name, known: &[Identity], grace: Duration) -> Error {

@@ -82,6 +82,17 @@ pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     marks.iter().all(|mark| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
 }
 
+/// Whether a descriptor of `pid` carries an exclusive lock on that file; asking for one does not.
+pub(super) fn holds_lock(pid: i32, dev: u64, ino: u64) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors.flatten().any(|descriptor| {
+        let same = fs::metadata(descriptor.path()).is_ok_and(|file| file.dev() == dev && file.ino() == ino);
+        same && fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", descriptor.file_name().display()))
+            .is_ok_and(|info| info.lines().any(|line| line.starts_with("lock:") && line.contains(" WRITE ")))
+    })
+}
+
 /// A descriptor that means exactly this process, even when its pid is given to another one.
 pub(super) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: pidfd_open takes two integers and returns a new descriptor or -1.

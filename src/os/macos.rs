@@ -69,6 +69,11 @@ pub(super) fn cgroup(_pid: i32) -> Option<String> {
     None
 }
 
+/// Which descriptors carry a lock cannot be asked here.
+pub(super) fn holds_lock(_pid: i32, _dev: u64, _ino: u64) -> bool {
+    false
+}
+
 pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     let Some(key) = u32::try_from(pid).ok().map(Pid::from_u32) else { return false };
     let kind = ProcessRefreshKind::nothing().with_environ(UpdateKind::Always);

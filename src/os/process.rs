@@ -7,6 +7,7 @@ use crate::model::ending::{Ancestor, Sender};
 use crate::model::evidence::Life;
 use crate::model::time::{BootId, Identity};
 
+use super::children::SHIM_NAME;
 use super::platform;
 
 /// Longest command line that is kept, in bytes.
@@ -76,15 +77,20 @@ pub fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Result<bool>
 }
 
 /// `roots` and all their descendants in `table`, zombies left out, parents before children.
+///
+/// A shim among them, and what is below it, is a run of its own: a process that runs under guardian may start others
+/// with guardian, and their shims come to its shim as any orphan does.
 #[must_use]
 pub fn tree<'a>(table: &'a [Process], roots: &BTreeSet<i32>) -> Vec<&'a Process> {
-    let mut known = roots.clone();
+    let shim = |process: &&Process| process.comm.as_bytes() == SHIM_NAME.to_bytes();
+    let shims: BTreeSet<i32> = table.iter().filter(shim).map(|process| process.pid).collect();
+    let mut known: BTreeSet<i32> = roots.difference(&shims).copied().collect();
     loop {
         let before = known.len();
         known.extend(
             table
                 .iter()
-                .filter(|process| known.contains(&process.parent))
+                .filter(|process| known.contains(&process.parent) && !shims.contains(&process.pid))
                 .map(|process| process.pid)
                 .collect::<Vec<_>>(),
         );
@@ -100,6 +106,18 @@ pub fn tree<'a>(table: &'a [Process], roots: &BTreeSet<i32>) -> Vec<&'a Process>
 #[must_use]
 pub fn marked<'a>(table: &'a [Process], marks: &[String]) -> Vec<&'a Process> {
     table.iter().filter(|process| !process.zombie && platform::environment_has(process.pid, marks)).collect()
+}
+
+/// Those of `table` that hold the lock on the file at `path` through a descriptor that is open in them.
+/// A process whose descriptors are not ours to read is left out.
+///
+/// # Errors
+/// The file cannot be asked who it is.
+pub fn lock_holders<'a>(table: &'a [Process], path: &std::path::Path) -> io::Result<Vec<&'a Process>> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::metadata(path)?;
+    let holds = |process: &&Process| !process.zombie && platform::holds_lock(process.pid, file.dev(), file.ino());
+    Ok(table.iter().filter(holds).collect())
 }
 
 /// Whether `pid` is a pass that a shim started: its command line says so.

@@ -76,6 +76,13 @@ pub fn set_mask(mask: &Mask) -> io::Result<()> {
     }
 }
 
+/// Ends of children are reported to this process, even when its caller ignores `SIGCHLD` and so made it do the same:
+/// the kernel would throw away how they ended.
+pub fn hear_of_children() {
+    // SAFETY: sets a default disposition; no handler of ours is replaced, for there is none.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Gives every signal its default disposition and unblocks all: what a program expects to start with.
 /// Async-signal-safe.
 pub fn reset_all() {

@@ -19,7 +19,7 @@ pub const RECORD_FD: i32 = 5;
 /// The lock that the run's processes inherit.
 pub const TREE_FD: i32 = 6;
 /// Descriptors are moved here before they are put in their places, so that none is overwritten.
-const ASIDE: i32 = 20;
+const ASIDE: i32 = TREE_FD + 1;
 
 /// What the shim is started with.
 #[derive(Debug)]

@@ -129,19 +129,28 @@ pub fn start(look: Look<'_>) -> Decision<'_> {
 }
 
 /// The operator stops it. With a run open, the run is asked to end; else only the wish is kept.
+///
+/// `then` is what is desired after that: `Up` is the first half of a restart, which whoever finds it
+/// unfinished completes, so that a restart that is killed half-way leaves nothing down.
 #[must_use]
-pub fn stop(look: Look<'_>, by: Option<Sender>) -> Decision<'_> {
+pub fn stop(look: Look<'_>, by: Option<Sender>, then: Desired) -> Decision<'_> {
     let mut next = Draft::new(look);
-    next.edit().desired = Desired::Down;
+    next.edit().desired = then;
     next.edit().incident = None; // the operator knows: no recovery is told
-    match &look.state.phase {
-        Phase::Open(open) => {
-            let stopping = Stopping { reason: StopReason::Operator, since: look.now.clone(), by };
+    match (&look.state.phase, then) {
+        (Phase::Open(open), _) => {
+            // Asked before: the run may have ended since, at that stop and not at this one.
+            let earlier = open.stopping.clone().filter(|stopping| stopping.reason == StopReason::Operator);
+            let since = look.now.clone();
+            let stopping = earlier.unwrap_or(Stopping { reason: StopReason::Operator, since, by });
             next.edit().phase = Phase::Open(OpenRun { stopping: Some(stopping), ..open.clone() });
             next.act = Act::Ask;
         }
-        Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead => next.edit().phase = Phase::Stopped,
-        Phase::New | Phase::Completed | Phase::Stopped => {}
+        (Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead, Desired::Down) => {
+            next.edit().phase = Phase::Stopped;
+        }
+        (Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead, Desired::Up) => {}
+        (Phase::New | Phase::Completed | Phase::Stopped, _) => {}
     }
     next.done()
 }

@@ -203,7 +203,8 @@ fn a_tripped_breaker_starts_nothing_until_its_time_then_one_trial_that_may_not_f
 fn an_operators_stop_is_no_incident_and_nothing_follows() {
     let spec = eight_hours();
     let state = started(&spec);
-    let asked = stop(Look { name: &name(), spec: &spec, state: &state, now: &at(5000) }, None).into_owned();
+    let asked =
+        stop(Look { name: &name(), spec: &spec, state: &state, now: &at(5000) }, None, Desired::Down).into_owned();
     assert_eq!(asked.act, Act::Ask);
     let decision = look(&spec, &asked.state, Some(&ended(5100, TERM)), &at(5100));
     assert_eq!((&decision.state.phase, decision.act), (&Phase::Stopped, Act::None));
@@ -216,7 +217,8 @@ fn an_operators_stop_is_no_incident_and_nothing_follows() {
 fn a_death_before_the_stop_was_asked_for_keeps_its_own_verdict() {
     let spec = eight_hours();
     let state = started(&spec);
-    let asked = stop(Look { name: &name(), spec: &spec, state: &state, now: &at(5000) }, None).into_owned();
+    let asked =
+        stop(Look { name: &name(), spec: &spec, state: &state, now: &at(5000) }, None, Desired::Down).into_owned();
     let decision = look(&spec, &asked.state, Some(&ended(4000, WaitStatus::Code(1))), &at(5100));
     assert_eq!(decision.state.last.as_ref().unwrap().verdict, Verdict::Premature);
     assert_eq!(decision.state.phase, Phase::Stopped, "but it stays down, as asked");

@@ -65,6 +65,8 @@ fn was_healthy(spec: &Spec, open: &OpenRun, ended: &EndedRun) -> bool {
 fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
     let spec = next.look.spec;
     let wanted = match (spec.restart, ended.verdict) {
+        // A restart that was cut short between its two halves.
+        (_, Verdict::Stopped) if next.state.desired == Desired::Up => return Next::Restart(Duration::ZERO),
         (_, Verdict::Stopped) => return Next::StayStopped,
         (Restart::Never, _) => false,
         (Restart::Premature, verdict) => verdict == Verdict::Premature || ended.cause == Cause::Reboot,

@@ -81,8 +81,8 @@ impl Live {
         let sender = sender.map(|(pid, uid)| process::describe(pid, uid)); // at once: it may be gone in a millisecond
         let Ok(at) = clock::wall() else { return };
         let record = Box::new(SignalRecord { signal: Signal(signal), at, to, sender });
-        // On a full disk the note is lost, the signal is not.
-        drop(Line::Signal { record }.append(&mut self.record, Durable::No));
+        // On a full disk the note is lost; the signal is not, and neither is the end.
+        drop(Line::Signal { record }.append_sparing(&mut self.record));
     }
 
     /// Waits for all children that have changed.
@@ -93,7 +93,8 @@ impl Live {
                 Waited::Childless => return Ok(Children::None),
                 Waited::Ended { pid, status, usage } if pid == self.main => {
                     self.over = true;
-                    self.end(status, usage, passes)?;
+                    // A disk that refuses it leaves the end unexplained; it is told and cleared up after all the same.
+                    drop(self.end(status, usage, passes));
                 }
                 Waited::Ended { pid, .. } => passes.ended(pid),
                 Waited::Stopped { pid, stop } => self.traced(pid, trace::resume(pid, stop)?),
@@ -113,7 +114,7 @@ impl Live {
         }
     }
 
-    /// The end is on the disk when this returns.
+    /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
         let end = Box::new(End {
             status,

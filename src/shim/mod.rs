@@ -53,6 +53,7 @@ pub fn run() -> u8 {
 
 fn begin() -> io::Result<()> {
     signals::block_all()?;
+    signals::hear_of_children();
     children::become_shim();
     // Where this user may not, the run shares the fate of its caller's group, as every child does.
     drop(cgroup::leave());

@@ -27,6 +27,8 @@ use super::paths::Paths;
 const SCHEMA: u32 = 1;
 /// Room that is set aside for each record, so that an end can be recorded on a full disk.
 const SET_ASIDE: u64 = 4096;
+/// Room that the end of a run takes at most.
+const END: u64 = 1024;
 /// Records of ended runs that are kept for `why --run` and `logs --run`.
 const KEPT: u64 = 100;
 
@@ -85,15 +87,37 @@ impl Line {
     /// Appends the line to `file` in one write. With `Durable::Yes` it is on the disk when this returns.
     ///
     /// # Errors
-    /// Those of writing.
+    /// Those of writing; a disk that took a part has given it back, so that the next line begins on a line of its own.
     pub fn append(&self, file: &mut File, durable: Durable) -> io::Result<()> {
-        let mut bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
-        bytes.push(b'\n');
-        file.write_all(&bytes)?;
+        let bytes = self.encode()?;
+        let written = file.write(&bytes)?;
+        if written < bytes.len() {
+            let length = file.metadata()?.len();
+            file.set_len(length.saturating_sub(u64::try_from(written).map_err(io::Error::other)?))?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         match durable {
             Durable::Yes => file.sync_data(),
             Durable::No => Ok(()),
         }
+    }
+
+    /// The same for a line that may be lost: on a full disk it does not take the last room from the end.
+    ///
+    /// # Errors
+    /// Those of writing; no room is one.
+    pub fn append_sparing(&self, file: &mut File) -> io::Result<()> {
+        let length = u64::try_from(self.encode()?.len()).map_err(io::Error::other)?;
+        match os::descriptor::set_aside(file, file.metadata()?.len() + length + END) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error),
+            Ok(()) | Err(_) => self.append(file, Durable::No), // a file system that cannot set aside: it is tried
+        }
+    }
+
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
+        bytes.push(b'\n');
+        Ok(bytes)
     }
 }
 
@@ -135,6 +159,15 @@ pub fn create(paths: &Paths, name: &Name, run: u64) -> Result<(File, File), Erro
     Ok((record, tree))
 }
 
+/// The record of a run whose shim is gone, to add to it. Takes no lock.
+///
+/// # Errors
+/// It is not there, or cannot be written.
+pub fn reopen(paths: &Paths, name: &Name, run: u64) -> Result<File, Error> {
+    let path = path(paths, name, run, "rec");
+    OpenOptions::new().read(true).append(true).open(&path).map_err(|error| Error::io("open", &path, &error))
+}
+
 /// The record of a run and whether its shim lives.
 #[must_use]
 pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
@@ -152,10 +185,16 @@ pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
     }
 }
 
+/// The file whose lock the processes of the run inherit.
+#[must_use]
+pub fn tree_path(paths: &Paths, name: &Name, run: u64) -> PathBuf {
+    path(paths, name, run, "tree")
+}
+
 /// Whether a process of the run lives, going by the lock that they inherit.
 #[must_use]
 pub fn tree_lock(paths: &Paths, name: &Name, run: u64) -> Lock {
-    lock::ask(&path(paths, name, run, "tree"))
+    lock::ask(&tree_path(paths, name, run))
 }
 
 fn parse(bytes: &[u8]) -> Recorded {

@@ -17,6 +17,7 @@ mod cron;
 mod defects;
 mod demo;
 mod home;
+mod hostile;
 mod house;
 mod install;
 mod judge;

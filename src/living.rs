@@ -1,0 +1,48 @@
+//! Which processes of a run live: what `stop` ends and a pass clears.
+//!
+//! Going by descent, by the marks in the environment and by the inherited lock, so that whoever misses one
+//! is found by another. Changes nothing.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use crate::context::Context;
+use crate::model::evidence::{Lock, Recorded};
+use crate::model::name::Name;
+use crate::model::time::Identity;
+use crate::os::{clock, process};
+use crate::store::record;
+
+/// Every living process of a run: what descends from its shim or main process, what carries its marks in the
+/// environment and, when the shim is gone, what inherited its lock. Never the shim itself, a pass, or this very process.
+///
+/// # Errors
+/// The process table cannot be read.
+pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>> {
+    let (recorded, shim_lock) = record::read(&ctx.paths, name, run);
+    let (shim, main) = match recorded {
+        Recorded::Read(record) => (record.shim, record.main),
+        Recorded::Missing | Recorded::Unreadable(_) => (None, None),
+    };
+    let boot = clock::boot_id()?;
+    let table = process::table()?;
+    let living = |identity: &Option<Identity>| {
+        let identity = identity.as_ref().filter(|identity| identity.boot == boot)?;
+        table.iter().any(|p| p.pid == identity.pid && p.started == identity.started).then_some(identity.pid)
+    };
+    let shim = living(&shim);
+    let mut roots: BTreeSet<i32> = living(&main).into_iter().collect();
+    let orphans = table.iter().filter(|p| shim.is_some() && Some(p.parent) == shim && !process::is_pass(p.pid));
+    roots.extend(orphans.map(|p| p.pid));
+    let heartbeat = ctx.paths.sentinel(name, "heartbeat");
+    let marks = [format!("GUARDIAN_HEARTBEAT_FILE={}", heartbeat.display()), format!("GUARDIAN_RUN={run}")];
+    roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
+    if shim_lock != Lock::Held && record::tree_lock(&ctx.paths, name, run) == Lock::Held {
+        // Orphans that nobody adopted, perhaps without any mark: the lock that they inherited gives them away.
+        let holders = process::lock_holders(&table, &record::tree_path(&ctx.paths, name, run))?;
+        roots.extend(holders.iter().map(|p| p.pid));
+    }
+    let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
+    let tree = process::tree(&table, &roots).into_iter().filter(|p| p.pid != me);
+    Ok(tree.map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone() }).collect())
+}
