@@ -37,7 +37,7 @@ pub(super) fn name() -> Name {
 }
 
 pub(super) fn identity(pid: i32) -> Identity {
-    Identity { pid, started: 7, boot: BootId::new("b1").unwrap() }
+    Identity { pid, started: 7, boot: BootId::new("b1").unwrap(), unique: None }
 }
 
 /// A state with a run that the operator started at 0.

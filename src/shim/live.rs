@@ -144,7 +144,7 @@ impl Live {
             .collect();
         let boot = &self.boot;
         let living = process::tree(&table, &roots);
-        living.iter().map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone() }).collect()
+        living.iter().map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone(), unique: None }).collect()
     }
 
     /// What the main process left is asked to end, then killed, until nothing of it lives.

@@ -288,7 +288,7 @@ mod tests {
     use crate::model::time::{BootId, Wall};
 
     fn shim() -> Vec<u8> {
-        let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap() };
+        let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap(), unique: None };
         let mut bytes = serde_json::to_vec(&Line::shim(who.clone(), None)).unwrap();
         bytes.push(b'\n');
         let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId::new("b").unwrap() };
