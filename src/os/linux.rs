@@ -182,6 +182,11 @@ pub(super) fn set_process_name(name: &std::ffi::CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
 }
 
+/// A file mode as it is.
+pub(super) fn mode_bits(mode: libc::mode_t) -> u32 {
+    mode
+}
+
 /// With `wait4`: children of every kind, threads that are traced included.
 pub(super) const WAIT_ALL: i32 = libc::__WALL;
 

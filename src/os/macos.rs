@@ -150,6 +150,11 @@ pub(super) fn become_subreaper(_yes: bool) -> io::Result<()> {
 /// macOS takes the name of a process from its executable.
 pub(super) fn set_process_name(_name: &std::ffi::CStr) {}
 
+/// A file mode, wider than macOS has it.
+pub(super) fn mode_bits(mode: libc::mode_t) -> u32 {
+    u32::from(mode)
+}
+
 pub(super) const WAIT_ALL: i32 = 0;
 
 pub(super) fn errno_location() -> *mut i32 {

@@ -161,5 +161,5 @@ pub fn umask() -> u32 {
     // There is no way to ask without setting; nothing else makes files at this moment.
     let mask = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     nix::sys::stat::umask(mask);
-    mask.bits()
+    platform::mode_bits(mask.bits())
 }
