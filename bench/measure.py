@@ -66,6 +66,12 @@ def stamp_after(path, count):
     return wait_for(f"a line in {path}", lambda: stamps(path)[count:])[0]
 
 
+def wait_for_stamps(paths):
+    """Until each has one. One after the other: a look at all of them over and over would be a load of its own."""
+    for path in paths:
+        wait_for(f"a line in {path}", lambda: stamps(path), pause=0.05)
+
+
 def pss_kib(pid):
     """Proportional set size: shared pages are divided by those who share them."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

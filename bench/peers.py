@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from measure import NOTHING, activity, children_of, kill, median, now, pss_kib, stamp_after, stamps, timed, wait_for
+from measure import NOTHING, activity, children_of, kill, median, now, pss_kib, stamp_after, stamps, timed, wait_for, wait_for_stamps
 
 # Both hold back a service that began less than a second ago.
 PAUSE_S = 1.2
@@ -153,7 +153,7 @@ def many(kind, work, programs, idle_s, sleep):
             peer.define(name, up=True)
         at = now()
         with peer:
-            wait_for(f"{count} under {peer.name}", lambda: all(stamps(peer.stamps(name)) for name in names), pause=0.05)
+            wait_for_stamps(peer.stamps(name) for name in names)
             if count == 1000:
                 figures["bring_up"] = (max(stamps(peer.stamps(name))[0] for name in names) - at) / 1e9
             else:

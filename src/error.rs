@@ -23,8 +23,6 @@ pub enum Code {
     Bug = 70,
     /// A system call or file failed; nothing was lost.
     System = 74,
-    /// Accepted, not done yet.
-    NotYet = 75,
     /// The registry or configuration is not valid.
     Config = 78,
     /// Time ran out.

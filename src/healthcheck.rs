@@ -163,6 +163,10 @@ pub fn is_as_desired(state: &State, decision: &Decision) -> bool {
         (Phase::Open(open), Some(Standing::Running | Standing::Starting)) => {
             open.stopping.as_ref().is_none_or(|stopping| stopping.reason == crate::model::ending::StopReason::Target)
         }
+        // It has ended just now, and as it should.
+        (Phase::Open(_), Some(Standing::Ended(_))) => {
+            matches!(decision.state.phase, Phase::Completed | Phase::Stopped)
+        }
         (Phase::Open(_), _) => false,
         (Phase::New | Phase::Completed | Phase::Stopped, _) => true,
         (Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead, _) => false,

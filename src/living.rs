@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::context::Context;
-use crate::model::evidence::{Lock, Recorded};
+use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::time::Identity;
 use crate::os::{clock, process};
@@ -27,8 +27,7 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
     let boot = clock::boot_id()?;
     let table = process::table()?;
     let living = |identity: &Option<Identity>| {
-        let identity = identity.as_ref().filter(|identity| identity.boot == boot)?;
-        table.iter().any(|p| p.pid == identity.pid && p.started == identity.started).then_some(identity.pid)
+        identity.as_ref().filter(|identity| process::life(identity, &boot) == Life::Alive).map(|identity| identity.pid)
     };
     let shim = living(&shim);
     let mut roots: BTreeSet<i32> = living(&main).into_iter().collect();
@@ -47,5 +46,5 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
     }
     let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
     let tree = process::tree(&table, &roots).into_iter().filter(|p| p.pid != me);
-    Ok(tree.map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone() }).collect())
+    Ok(tree.map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone(), unique: None }).collect())
 }

@@ -11,7 +11,6 @@ use std::io::{Read, Seek, SeekFrom};
 use crate::context::Context;
 use crate::error::Error;
 use crate::model::event::{Event, Notification};
-use crate::model::evidence::Recorded;
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
@@ -64,12 +63,8 @@ pub fn publish(
 /// that cannot be read has none to show, and that must not keep the notification back.
 #[must_use]
 pub fn log_tail(ctx: &Context, name: &Name, run: Option<u64>) -> Vec<String> {
-    let record = run.and_then(|run| match record::read(&ctx.paths, name, run).0 {
-        Recorded::Read(record) => Some(record),
-        Recorded::Missing | Recorded::Unreadable(_) => None,
-    });
-    let began = record.as_ref().and_then(|record| record.log_began).unwrap_or(0); // not noted: from the beginning
-    let ended = record.and_then(|record| record.end).and_then(|end| end.log_bytes);
+    let (began, ended) = run.map_or((None, None), |run| record::output(&ctx.paths, name, run));
+    let began = began.unwrap_or(0); // not noted: from the beginning
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(ctx.paths.log(name))?;
         let size = file.metadata()?.len();

@@ -204,7 +204,10 @@ impl<'a> Held<'a> {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
         }
         if changed {
-            state::commit(&self.ctx.paths, self.name, &state)?;
+            match act {
+                Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
+                Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
+            }
             let ended = state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
             self.state = state;
             if ended {
@@ -216,7 +219,11 @@ impl<'a> Held<'a> {
         outcome.deadline = deadline;
         match act {
             Act::None => Ok(Then::Look),
-            Act::Launch => self.launch(outcome),
+            Act::Launch => {
+                let then = self.launch(outcome);
+                state::settle(&self.ctx.paths, self.name)?;
+                then
+            }
             Act::Ask => {
                 self.signal(self.spec.stop_signal, outcome);
                 Ok(Then::Rest)

@@ -6,7 +6,7 @@ use super::Message;
 use super::drain::{Drained, bounded, drain};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Outcome, Overview};
-use crate::model::event::{Event, EventKind, Notification, SCHEMA, Severity};
+use crate::model::event::{Event, EventKind, Notification, Severity};
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
@@ -52,27 +52,7 @@ fn not_delivered(sink: &Sink, why: &str) -> Error {
 fn test_notification(host: &str, now: &Stamp) -> Result<Notification, Error> {
     let process: Name = "guardian".parse()?;
     Ok(Notification {
-        event: Event {
-            schema: SCHEMA,
-            id: format!("guardian.test.{}", now.wall.0),
-            at: now.wall,
-            process,
-            run: None,
-            kind: EventKind::Test,
-            severity: Severity::Info,
-            group: None,
-            cause: None,
-            verdict: None,
-            ran_s: None,
-            target_s: None,
-            action: String::new(),
-            signals: Vec::new(),
-            by: None,
-            failures: None,
-            pid: None,
-            detail: String::new(),
-            notify: Vec::new(),
-        },
+        event: Event::new(format!("guardian.test.{}", now.wall.0), now.wall, &process, EventKind::Test, Severity::Info),
         host: host.to_owned(),
         log_tail: Vec::new(),
     })

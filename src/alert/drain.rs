@@ -42,48 +42,16 @@ impl Report {
     /// itself about an alert, or a test: alerts about alerts about alerts help nobody.
     #[must_use]
     pub fn event(&self, at: Wall) -> Option<Event> {
-        match self.event.kind {
-            EventKind::AlertDelivered | EventKind::AlertFailed | EventKind::Test => return None,
-            EventKind::Registered
-            | EventKind::Started
-            | EventKind::Restarted
-            | EventKind::Signal
-            | EventKind::Exited
-            | EventKind::Premature
-            | EventKind::Completed
-            | EventKind::Failed
-            | EventKind::Stopped
-            | EventKind::Killed
-            | EventKind::Tripped
-            | EventKind::HalfOpen
-            | EventKind::Recovered
-            | EventKind::Unsupervised => {}
+        if self.event.kind.is_about_alerts() {
+            return None;
         }
         let (kind, severity, detail) = match &self.given_up {
             None => (EventKind::AlertDelivered, Severity::Info, format!("sink `{}`", self.sink)),
             Some(why) => (EventKind::AlertFailed, Severity::Warning, format!("sink `{}`: {why}", self.sink)),
         };
-        Some(Event {
-            schema: crate::model::event::SCHEMA,
-            id: format!("{}.{}.{}", self.event.id, outbox::safe(&self.sink), kind.word()),
-            at,
-            process: self.event.process.clone(),
-            run: self.event.run,
-            kind,
-            severity,
-            group: self.event.group.clone(),
-            cause: None,
-            verdict: None,
-            ran_s: None,
-            target_s: None,
-            action: String::new(),
-            signals: Vec::new(),
-            by: None,
-            failures: None,
-            pid: None,
-            detail,
-            notify: Vec::new(),
-        })
+        let id = format!("{}.{}.{}", self.event.id, outbox::safe(&self.sink), kind.word());
+        let event = Event::new(id, at, &self.event.process, kind, severity);
+        Some(Event { run: self.event.run, group: self.event.group.clone(), detail, ..event })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, pus
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
-use crate::os::{clock, signals, spawn};
+use crate::os::{clock, descriptor, signals, spawn};
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
 
@@ -128,7 +128,7 @@ fn tell(call: &Call, report: &Report, drained: &Drained, began: &Stamp, mode: Mo
 /// A pass for the shim of `run`. Its answer goes through descriptor 3, its complaints into guardian's own log:
 /// standard output and error are the program's.
 fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
-    let answer = spawn::inherited(spawn::LAUNCH_FD)
+    let answer = descriptor::inherited(spawn::LAUNCH_FD)
         .map_err(|error| Error::new(Code::Usage, "usage", format!("--push is for shims: {error}")))?;
     own_log(call)?;
     let [name] = &parse(&command.names)?[..] else {
@@ -180,5 +180,5 @@ fn own_log(call: &Call) -> Result<(), Error> {
     if file.metadata().map_err(fail)?.len() > OWN_LOG_MAX {
         file.set_len(0).map_err(fail)?;
     }
-    spawn::redirect_output(file.as_raw_fd()).map_err(fail)
+    descriptor::redirect_output(file.as_raw_fd()).map_err(fail)
 }

@@ -170,10 +170,10 @@ fn run_span(call: &Call, name: &Name, run: u64, size: u64) -> Result<Span, Error
         Error::new(Code::No, "no_such_run", message).hint(format!("guardian events {name} lists its runs")).about(name)
     };
     match record::read(&call.ctx.paths, name, run).0 {
-        Recorded::Read(record) => {
-            let from = record.log_began.ok_or_else(|| missing("did not note where its output begins"))?;
-            let to = record.end.and_then(|end| end.log_bytes).unwrap_or(size); // not ended, or not recorded: all that follows
-            Ok(Span { from, to: to.min(size) })
+        Recorded::Read(_) => {
+            let (from, to) = record::output(&call.ctx.paths, name, run);
+            let from = from.ok_or_else(|| missing("did not note where its output begins"))?;
+            Ok(Span { from, to: to.unwrap_or(size).min(size) }) // not ended: all that follows
         }
         Recorded::Missing => Err(missing("has no record any more")),
         Recorded::Unreadable(why) => Err(missing(&format!("has a record that cannot be read: {why}"))),

@@ -21,6 +21,7 @@ mod register;
 mod reset;
 pub mod spec_args;
 mod start;
+mod start_error;
 mod status;
 mod stop;
 mod wait;

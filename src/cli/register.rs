@@ -63,7 +63,7 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
         change = edited.change;
         Ok(edited.text)
     })?;
-    take_down_environment(call, &name, change)?;
+    take_down_environment(call, &name, change, replace)?;
     let word = match change {
         Change::Added => "registered",
         Change::Replaced => "replaced",
@@ -80,11 +80,13 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
     start::start_all(call, &[name], &updated.registry, Some(word))
 }
 
-/// A process that stays as it is keeps the environment it has: the one that asks now may be poorer.
-fn take_down_environment(call: &Call, name: &Name, change: Change) -> Result<(), Error> {
+/// A process that stays as it is keeps the environment it has, unless `--replace` says otherwise: the one that asks now
+/// may be poorer. One that is damaged is taken down anew.
+fn take_down_environment(call: &Call, name: &Name, change: Change, replace: Replace) -> Result<(), Error> {
     let paths = &call.ctx.paths;
     state::prepare(paths, name)?;
-    if change == Change::None && load(paths, name)?.is_some() {
+    let kept = change == Change::None && replace == Replace::Refuse;
+    if kept && matches!(load(paths, name), Ok(Some(_))) {
         return Ok(());
     }
     let snapshot = Snapshot { variables: unbound(&call.ctx.environment), umask: process::umask() };
@@ -104,26 +106,9 @@ fn tell(call: &Call, name: &Name, registry: &crate::registry::Registry) -> Resul
             (state.epoch, 0)
         }
     };
-    let event = Event {
-        schema: SCHEMA,
-        id: format!("{name}.{epoch}.{run}.{}.{}", EventKind::Registered.word(), now.wall.0),
-        at: now.wall,
-        process: name.clone(),
-        run: None,
-        kind: EventKind::Registered,
-        severity: Severity::Info,
-        group: registry.processes.get(name).and_then(|entry| entry.spec.group.clone()),
-        cause: None,
-        verdict: None,
-        ran_s: None,
-        target_s: None,
-        action: String::new(),
-        signals: Vec::new(),
-        by: Some(process::caller()),
-        failures: None,
-        pid: None,
-        detail: String::new(),
-        notify: Vec::new(),
-    };
+    let kind = EventKind::Registered;
+    let id = format!("{name}.{epoch}.{run}.{}.{}", kind.word(), now.wall.0);
+    let group = registry.processes.get(name).and_then(|entry| entry.spec.group.clone());
+    let event = Event { group, by: Some(process::caller()), ..Event::new(id, now.wall, name, kind, Severity::Info) };
     journal::append(&call.ctx.paths, name, &[event], Durable::No)
 }

@@ -7,7 +7,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
-use crate::launch::{Launched, start_error};
+use crate::launch::Launched;
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
@@ -20,6 +20,7 @@ use crate::supervise::{Held, Outcome, Then, now};
 
 use super::common::{Which, complain_of, registry};
 use super::out::worse;
+use super::start_error::start_error;
 use super::{Call, stop};
 
 /// Threads that start processes side by side: they wait for the disk more than they compute.

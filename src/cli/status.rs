@@ -196,10 +196,6 @@ fn fill<'a>(
     let main = alive.and_then(|record| record.main.as_ref()).map(|main| main.pid);
     let shim = alive.and_then(|record| record.shim.as_ref()).map(|shim| shim.pid);
     let uptime = began.map(|began| now.since(began).as_secs());
-    let target_s = match spec.target {
-        Target::For(target) => Some(target.as_secs()),
-        Target::Forever | Target::Exit => None,
-    };
     let next = match &state.phase {
         Phase::Waiting { until } | Phase::Tripped { until, .. } => Some(until.clone()),
         Phase::Open(_) if word == Word::Waiting => Some(now.clone()),
@@ -217,8 +213,8 @@ fn fill<'a>(
         started_at: began.and_then(|began| began.wall.rfc3339()),
         uptime_s: uptime,
         target: target(spec),
-        target_s,
-        remaining_s: target_s.zip(uptime).map(|(target, up)| target.saturating_sub(up)),
+        target_s: spec.target_s(),
+        remaining_s: spec.target_s().zip(uptime).map(|(target, up)| target.saturating_sub(up)),
         restarts: state.restarts,
         consecutive_failures: state.failures,
         breaker: breaker(state),

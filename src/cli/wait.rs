@@ -11,7 +11,7 @@ use crate::model::ending::{Cause, EndedRun, Verdict, WaitStatus};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
-use crate::model::state::{Phase, State};
+use crate::model::state::State;
 use crate::model::time::Stamp;
 use crate::model::units::parse_duration;
 use crate::os::watch::{Ends, FileWatch};
@@ -128,8 +128,8 @@ fn awaited(call: &Call, loaded: &Loaded, name: &Name) -> Result<Option<u64>, Err
     let Entry { spec, .. } = entry(loaded, name)?;
     let now = now()?;
     let decision = consider(&call.ctx, name, spec, &state, &now);
-    if decision.state.last.is_none() && matches!(state.phase, Phase::New) {
-        let message = format!("process `{name}` has never been started");
+    if decision.state.last.is_none() && decision.state.open().is_none() {
+        let message = format!("process `{name}` has never run");
         return Err(Error::new(Code::NotRunning, "not_running", message)
             .hint(format!("guardian start {name}"))
             .about(name));

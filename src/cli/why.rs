@@ -7,7 +7,6 @@ use crate::model::ending::{EndedRun, Verdict};
 use crate::model::event::{Event, EventKind};
 use crate::model::evidence::{End, Recorded};
 use crate::model::name::Name;
-use crate::model::spec::Target;
 use crate::model::state::State;
 use crate::model::time::{BootId, Stamp};
 use crate::publish::log_tail;
@@ -53,14 +52,10 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
     };
     let end = recorded_end(call, &name, ended.run);
     let tail = log_tail(&call.ctx, &name, Some(ended.run));
-    let target_s = match spec.target {
-        Target::For(target) => Some(target.as_secs()),
-        Target::Forever | Target::Exit => None,
-    };
     let certificate = Certificate {
         name: name.as_str(),
         ended: &ended,
-        target_s,
+        target_s: spec.target_s(),
         end: end.as_ref(),
         tail: &tail,
         state: word.word(),

@@ -95,6 +95,28 @@ impl EventKind {
         Self::Test,
     ];
 
+    /// Whether it is about alerts themselves, or a test of them: nobody is alerted of those unasked.
+    #[must_use]
+    pub fn is_about_alerts(self) -> bool {
+        match self {
+            Self::AlertDelivered | Self::AlertFailed | Self::Test => true,
+            Self::Registered
+            | Self::Started
+            | Self::Restarted
+            | Self::Signal
+            | Self::Exited
+            | Self::Premature
+            | Self::Completed
+            | Self::Failed
+            | Self::Stopped
+            | Self::Killed
+            | Self::Tripped
+            | Self::HalfOpen
+            | Self::Recovered
+            | Self::Unsupervised => false,
+        }
+    }
+
     /// The word for it in the contract.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -175,6 +197,34 @@ pub struct Event {
     /// Names of the sinks that the process wants told; empty: every sink that wants it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<String>,
+}
+
+impl Event {
+    /// An event with nothing but the basics; the rest is filled in by update syntax.
+    #[must_use]
+    pub fn new(id: String, at: Wall, process: &Name, kind: EventKind, severity: Severity) -> Self {
+        Self {
+            schema: SCHEMA,
+            id,
+            at,
+            process: process.clone(),
+            run: None,
+            kind,
+            severity,
+            group: None,
+            cause: None,
+            verdict: None,
+            ran_s: None,
+            target_s: None,
+            action: String::new(),
+            signals: Vec::new(),
+            by: None,
+            failures: None,
+            pid: None,
+            detail: String::new(),
+            notify: Vec::new(),
+        }
+    }
 }
 
 /// An event on its way to sinks, with what only the world could add.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ending::{Ancestor, Arrived, Cause, Sender, SignalRecord, Verdict};
-use super::event::{Event, EventKind, Notification, SCHEMA, Severity};
+use super::event::{Event, EventKind, Notification, Severity};
 use super::signal::Signal;
 use super::sink::{Sink, SinkKind};
 use super::time::{BootId, Stamp, Wall};
@@ -37,27 +37,8 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::AlertFailed
         | EventKind::Test => (Severity::Info, None),
     };
-    Event {
-        schema: SCHEMA,
-        id: format!("{name}.abc.{run}.{}", kind.word()),
-        at: at(secs).wall,
-        process: name.parse().unwrap(),
-        run: Some(run),
-        kind,
-        severity,
-        group: None,
-        cause,
-        verdict: None,
-        ran_s: None,
-        target_s: None,
-        action: String::new(),
-        signals: Vec::new(),
-        by: None,
-        failures: None,
-        pid: None,
-        detail: String::new(),
-        notify: Vec::new(),
-    }
+    let (id, name) = (format!("{name}.abc.{run}.{}", kind.word()), name.parse().unwrap());
+    Event { run: Some(run), cause, ..Event::new(id, at(secs).wall, &name, kind, severity) }
 }
 
 /// The story that guardian was made for: 3 s of 8 h, exit 0, after a SIGTERM from somebody's gateway.

@@ -64,7 +64,7 @@ pub enum Leftover {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBoot {
-    /// It is started. The default.
+    /// It is started, even if policy had given it up before. The default.
     Start,
     /// It is started when it ran, or was due to run, before the reboot.
     Laststate,
@@ -135,6 +135,15 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// The target in seconds, where it is a duration.
+    #[must_use]
+    pub fn target_s(&self) -> Option<u64> {
+        match self.target {
+            Target::For(target) => Some(target.as_secs()),
+            Target::Forever | Target::Exit => None,
+        }
+    }
+
     /// The built-in defaults, for `command`.
     #[must_use]
     pub fn with_command(command: Command) -> Self {

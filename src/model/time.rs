@@ -180,6 +180,19 @@ pub struct Identity {
     pub started: u64,
     /// The boot in which it ran.
     pub boot: BootId,
+    /// What the kernel never gives twice in a boot, where it has such a thing: a pid that is given away within the same
+    /// tick is told apart by this alone. `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<u64>,
+}
+
+impl Identity {
+    /// Whether both mean the same process, going by all that both know.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let apart = matches!((self.unique, other.unique), (Some(one), Some(two)) if one != two);
+        (self.pid, self.started, &self.boot) == (other.pid, other.started, &other.boot) && !apart
+    }
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ pub fn format_duration(duration: Duration) -> String {
 pub fn human_duration(duration: Duration) -> String {
     let secs = duration.as_secs();
     match secs {
+        0 if duration.is_zero() => "0s".to_owned(),
         0 => format!("{}ms", duration.as_millis()),
         1..=59 => format!("{secs}s"),
         60..=3599 => format!("{}m {:02}s", secs / 60, secs % 60),

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::model::time::{BootId, Identity};
 
+use super::children::Usage;
 use super::process::Process;
-use super::spawn::Usage;
 
 /// Which boot this is.
 pub(super) fn boot_id() -> io::Result<BootId> {
@@ -105,6 +105,13 @@ pub(super) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// The number that the kernel gives to a process and, since Linux 6.9, to no other one in this boot; before that it
+/// is the same for all, and tells none apart.
+pub(super) fn unique(pid: i32) -> Option<u64> {
+    let fd = pidfd(pid).ok()?;
+    nix::sys::stat::fstat(&fd).ok().map(|stat| stat.st_ino)
+}
+
 pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Result<bool> {
     let fd = match pidfd(identity.pid) {
         Ok(fd) => fd,
@@ -112,7 +119,7 @@ pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Resul
         Err(error) => return Err(error),
     };
     // The descriptor is taken first: if the identity still holds now, the descriptor means that process.
-    if super::process::identify(identity.pid, boot)?.as_ref() != Some(identity) {
+    if !super::process::identify(identity.pid, boot)?.is_some_and(|now| now.is(identity)) {
         return Ok(false);
     }
     // SAFETY: an open pidfd, a signal number, no siginfo, no flags; no memory is passed.

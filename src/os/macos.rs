@@ -10,8 +10,8 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System,
 
 use crate::model::time::{BootId, Identity};
 
+use super::children::Usage;
 use super::process::Process;
-use super::spawn::Usage;
 
 /// Which boot this is.
 pub(super) fn boot_id() -> io::Result<BootId> {
@@ -82,8 +82,13 @@ pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     marks.iter().all(|mark| process.environ().iter().any(|variable| variable.to_string_lossy() == mark.as_str()))
 }
 
+/// macOS has no such number.
+pub(super) fn unique(_pid: i32) -> Option<u64> {
+    None
+}
+
 pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Result<bool> {
-    if super::process::identify(identity.pid, boot)?.as_ref() != Some(identity) {
+    if !super::process::identify(identity.pid, boot)?.is_some_and(|now| now.is(identity)) {
         return Ok(false);
     }
     // SAFETY: kill passes no memory.

@@ -3,10 +3,13 @@
 #![expect(unsafe_code, reason = "system calls that no crate wraps; each block says why it is sound")]
 
 pub mod cgroup;
+pub mod children;
 pub mod clock;
 pub mod crontab;
+pub mod descriptor;
 pub mod lock;
 pub mod process;
+pub mod program;
 pub mod read;
 pub mod signals;
 pub mod spawn;

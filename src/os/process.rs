@@ -7,8 +7,8 @@ use crate::model::ending::{Ancestor, Sender};
 use crate::model::evidence::Life;
 use crate::model::time::{BootId, Identity};
 
+use super::children::SHIM_NAME;
 use super::platform;
-use super::spawn::SHIM_NAME;
 
 /// Longest command line that is kept, in bytes.
 const CMDLINE_MAX: usize = 256;
@@ -52,7 +52,8 @@ pub fn table() -> io::Result<Vec<Process>> {
 /// It cannot be asked.
 pub fn identify(pid: i32, boot: &BootId) -> io::Result<Option<Identity>> {
     let process = look(pid)?.filter(|process| !process.zombie);
-    Ok(process.map(|process| Identity { pid, started: process.started, boot: boot.clone() }))
+    let unique = platform::unique(pid);
+    Ok(process.map(|process| Identity { pid, started: process.started, boot: boot.clone(), unique }))
 }
 
 /// Whether the very process that `identity` means still runs. A zombie does not.
@@ -61,8 +62,8 @@ pub fn life(identity: &Identity, boot: &BootId) -> Life {
     if identity.boot != *boot {
         return Life::Gone;
     }
-    match look(identity.pid) {
-        Ok(Some(process)) if process.started == identity.started && !process.zombie => Life::Alive,
+    match identify(identity.pid, boot) {
+        Ok(Some(now)) if now.is(identity) => Life::Alive,
         Ok(_) => Life::Gone,
         Err(_) => Life::Unknown,
     }

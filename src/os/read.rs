@@ -9,7 +9,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::read;
 
 /// First size of the buffer, in bytes: nearly every file that is read this way is smaller.
-const FIRST: usize = 8192;
+const FIRST: usize = 2048;
 
 /// Opens `path` for reading, close-on-exec.
 ///

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::spawn::Stop;
+use super::children::Stop;
 
 /// A signal that is about to be delivered to a traced thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::spawn::Stop;
+use super::children::Stop;
 
 /// Tracing is not there.
 ///

@@ -107,7 +107,7 @@ impl Ends {
             Err(error) => return Err(error),
         };
         // The descriptor is taken first: if the identity still holds now, the descriptor means that process.
-        if super::process::identify(identity.pid, &identity.boot)?.as_ref() != Some(identity) {
+        if !super::process::identify(identity.pid, &identity.boot)?.is_some_and(|now| now.is(identity)) {
             return Ok(false);
         }
         self.watched.push((identity.clone(), fd));
@@ -132,7 +132,7 @@ impl Ends {
     /// It cannot be asked.
     #[cfg(not(target_os = "linux"))]
     pub fn add(&mut self, identity: &Identity) -> io::Result<bool> {
-        let lives = super::process::identify(identity.pid, &identity.boot)?.as_ref() == Some(identity);
+        let lives = super::process::identify(identity.pid, &identity.boot)?.is_some_and(|now| now.is(identity));
         if lives {
             self.watched.push(identity.clone());
         }

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::model::ending::{Sender, StopReason};
-use crate::model::event::{Event, EventKind, SCHEMA, Severity};
+use crate::model::event::{Event, EventKind, Severity};
 use crate::model::evidence::{Evidence, Recorded};
 use crate::model::name::Name;
-use crate::model::spec::{Spec, Target};
+use crate::model::spec::{OnBoot, Restart, Spec, Target};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopping};
 use crate::model::time::{Stamp, Wall};
 
@@ -93,9 +93,18 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
+        (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch(Began::Restart),
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
     next.done()
+}
+
+/// Whether a process that policy had given up is tried again because the machine came up anew: a new boot may have
+/// mended what was wrong. A job that failed has had its turn.
+fn comes_back_with_the_machine(look: Look<'_>) -> bool {
+    let earlier_boot = look.state.last.as_ref().is_some_and(|last| last.began.boot != look.now.boot);
+    let wanted = look.state.desired == Desired::Up && look.spec.target != Target::Exit;
+    wanted && earlier_boot && look.spec.on_boot == OnBoot::Start && look.spec.restart != Restart::Never
 }
 
 /// The event that the open run began as process `pid`; `None`: no run is open.
@@ -250,29 +259,13 @@ impl<'a> Draft<'a> {
     /// An event about this process, now, with nothing but the basics.
     pub(super) fn event(&self, kind: EventKind, severity: Severity, run: Option<u64>) -> Event {
         let Look { name, spec, now, .. } = self.look;
+        let id = format!("{name}.{}.{}.{}", self.state.epoch, run.unwrap_or(self.state.run), kind.word());
         Event {
-            schema: SCHEMA,
-            id: format!("{name}.{}.{}.{}", self.state.epoch, run.unwrap_or(self.state.run), kind.word()),
-            at: now.wall,
-            process: name.clone(),
             run,
-            kind,
-            severity,
             group: spec.group.clone(),
-            cause: None,
-            verdict: None,
-            ran_s: None,
-            target_s: match spec.target {
-                Target::For(target) => Some(target.as_secs()),
-                Target::Forever | Target::Exit => None,
-            },
-            action: String::new(),
-            signals: Vec::new(),
-            by: None,
-            failures: None,
-            pid: None,
-            detail: String::new(),
+            target_s: spec.target_s(),
             notify: spec.notify.clone(),
+            ..Event::new(id, now.wall, name, kind, severity)
         }
     }
 

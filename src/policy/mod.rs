@@ -7,7 +7,11 @@ pub mod backoff;
 pub mod classify;
 pub mod crontab;
 pub mod decide;
+#[cfg(test)]
+mod decide_tests;
 pub mod delivery;
 pub mod environment;
 pub mod notify;
 pub mod settle;
+#[cfg(test)]
+mod walk_tests;

@@ -30,26 +30,12 @@ fn wants_kind(sink: &Sink, event: &Event) -> bool {
     if sink.events.iter().any(|kind| kind == event.kind.word()) {
         return true;
     }
-    match event.kind {
-        EventKind::AlertDelivered | EventKind::AlertFailed | EventKind::Test => false,
-        EventKind::Recovered if sink.events.is_empty() => true,
-        EventKind::Registered
-        | EventKind::Started
-        | EventKind::Restarted
-        | EventKind::Signal
-        | EventKind::Exited
-        | EventKind::Premature
-        | EventKind::Completed
-        | EventKind::Failed
-        | EventKind::Stopped
-        | EventKind::Killed
-        | EventKind::Tripped
-        | EventKind::HalfOpen
-        | EventKind::Recovered
-        | EventKind::Unsupervised => match sink.events.as_slice() {
-            [] => event.severity >= sink.min_severity,
-            kinds => kinds.iter().any(|kind| kind == "*"),
-        },
+    if event.kind.is_about_alerts() {
+        return false;
+    }
+    match sink.events.as_slice() {
+        [] => event.kind == EventKind::Recovered || event.severity >= sink.min_severity,
+        kinds => kinds.iter().any(|kind| kind == "*"),
     }
 }
 

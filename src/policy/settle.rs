@@ -116,7 +116,10 @@ fn trip_reason(next: &Draft<'_>, open: &OpenRun) -> Option<Next> {
         return Some(Next::Trip("the trial run failed as well".to_owned()));
     }
     if spec.max_failures > 0 && failures >= spec.max_failures {
-        return Some(Next::Trip(format!("{failures} failures in a row")));
+        return Some(Next::Trip(match failures {
+            1 => "a failure".to_owned(),
+            _ => format!("{failures} failures in a row"),
+        }));
     }
     let recent = next.state.restarted_at.iter().filter(|at| next.look.now.since(at) < spec.window).count();
     if spec.max_restarts > 0 && u32::try_from(recent).is_ok_and(|recent| recent >= spec.max_restarts) {

@@ -311,7 +311,12 @@ pub static PROCESS: &[Key] = &[
         Field::Codes(|s| &mut s.never_restart),
         "Exit codes after which there is no restart",
     ),
-    key(Chapter::Restart, "on_boot", ON_BOOT, "After a reboot: start it, start it if it was up, or leave it down"),
+    key(
+        Chapter::Restart,
+        "on_boot",
+        ON_BOOT,
+        "After a reboot: start it even if it had been given up, start it if it was up or due, or leave it down",
+    ),
     key(
         Chapter::Other,
         "notify",

@@ -8,8 +8,9 @@ use crate::model::ending::{Arrived, SignalRecord, WaitStatus};
 use crate::model::evidence::End;
 use crate::model::signal::Signal;
 use crate::model::time::{BootId, Identity};
+use crate::os::children::{self, Usage, Waited};
+use crate::os::descriptor;
 use crate::os::signals::Arrival;
-use crate::os::spawn::{self, Usage, Waited};
 use crate::os::{clock, process, signals, trace};
 use crate::store::record::{Durable, Line};
 
@@ -69,7 +70,7 @@ impl Live {
     fn pass_on(&mut self, signal: i32, sender: Option<(i32, u32)>) {
         self.note(signal, sender, Arrived::Shim);
         // Gone already: its end is what is recorded next.
-        drop(spawn::signal_child(self.main, signal));
+        drop(children::signal_child(self.main, signal));
     }
 
     fn note(&mut self, signal: i32, sender: Option<(i32, u32)>, to: Arrived) {
@@ -87,7 +88,7 @@ impl Live {
     /// Waits for all children that have changed.
     fn children(&mut self, passes: &mut Passes) -> io::Result<Children> {
         loop {
-            match spawn::poll_children()? {
+            match children::poll_children()? {
                 Waited::Quiet => return Ok(Children::Some),
                 Waited::Childless => return Ok(Children::None),
                 Waited::Ended { pid, status, usage } if pid == self.main => {
@@ -122,7 +123,7 @@ impl Live {
             system_ms: usage.system_ms,
             max_rss_kib: usage.max_rss_kib,
             leftover: !self.left(passes).is_empty(),
-            log_bytes: spawn::size_of_output(),
+            log_bytes: descriptor::size_of_output(),
         });
         let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
         Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)
@@ -130,7 +131,7 @@ impl Live {
 
     /// Processes of the run that live: descendants of the shim, less the pass that it runs.
     fn left(&self, passes: &Passes) -> Vec<Identity> {
-        if spawn::is_childless() {
+        if children::is_childless() {
             return Vec::new();
         }
         // A table that cannot be read leaves them to the next pass, which finds them by lock and environment.
@@ -143,7 +144,7 @@ impl Live {
             .collect();
         let boot = &self.boot;
         let living = process::tree(&table, &roots);
-        living.iter().map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone() }).collect()
+        living.iter().map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone(), unique: None }).collect()
     }
 
     /// What the main process left is asked to end, then killed, until nothing of it lives.

@@ -18,7 +18,10 @@ use std::time::Duration;
 
 use crate::model::evidence::{SpawnFailure, SpawnStep};
 use crate::model::time::{BootId, Stamp};
-use crate::os::spawn::{self, Mapping, Program, Report};
+use crate::os::children;
+use crate::os::descriptor::{self, Mapping};
+use crate::os::program::{self, Program};
+use crate::os::spawn::{self, Report};
 use crate::os::{cgroup, clock, process, signals};
 use crate::store::launch::Launch;
 use crate::store::record::{Durable, Line};
@@ -51,13 +54,13 @@ pub fn run() -> u8 {
 fn begin() -> io::Result<()> {
     signals::block_all()?;
     signals::hear_of_children();
-    spawn::become_shim();
+    children::become_shim();
     // Where this user may not, the run shares the fate of its caller's group, as every child does.
     drop(cgroup::leave());
-    let launch = spawn::inherited(spawn::LAUNCH_FD)?;
-    let report = spawn::inherited(spawn::REPORT_FD)?;
-    let mut record = spawn::inherited(spawn::RECORD_FD)?;
-    let tree = spawn::inherited(spawn::TREE_FD)?;
+    let launch = descriptor::inherited(spawn::LAUNCH_FD)?;
+    let report = descriptor::inherited(spawn::REPORT_FD)?;
+    let mut record = descriptor::inherited(spawn::RECORD_FD)?;
+    let tree = descriptor::inherited(spawn::TREE_FD)?;
     let boot = clock::boot_id()?;
     let mapping = Mapping::new(&launch)?;
     let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;
@@ -66,13 +69,13 @@ fn begin() -> io::Result<()> {
     let mut passes = Passes::new(CString::from(told.exe), CString::from(told.name), CString::from(told.run));
     if told.argv.is_empty() {
         drop((report, record, tree));
-        spawn::stop_adopting();
+        children::stop_adopting();
         passes.alarm(deadline);
         return passes.until_done();
     }
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
-    Line::shim(who, spawn::size_of_output()).append(&mut record, Durable::No)?;
+    Line::shim(who, descriptor::size_of_output()).append(&mut record, Durable::No)?;
     let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
     let program = Program {
         cwd: told.cwd,
@@ -82,7 +85,7 @@ fn begin() -> io::Result<()> {
         umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
         trace: !told.trace.is_empty(),
     };
-    let spawned = spawn::program(&program, || introduce(&record, &boot));
+    let spawned = program::program(&program, || introduce(&record, &boot));
     drop((told.candidates, told.argv, told.environment));
     drop(mapping);
     drop((launch, tree));
@@ -91,10 +94,10 @@ fn begin() -> io::Result<()> {
         let mut live = Live::new(pid, record, boot, leftovers);
         passes.alarm(deadline);
         live.until_end(&mut passes)?;
-        spawn::stop_adopting();
+        children::stop_adopting();
         drop(live); // with it the lock: the end is on the disk
     } else {
-        spawn::stop_adopting();
+        children::stop_adopting();
         drop(record);
     }
     passes.start_last();
@@ -119,7 +122,7 @@ fn now(boot: &BootId) -> io::Result<Stamp> {
 }
 
 /// The outcome of the start goes into the record, then to the launcher, who may be gone.
-fn tell(mut report: File, record: &mut File, boot: &BootId, spawned: &spawn::Spawned) {
+fn tell(mut report: File, record: &mut File, boot: &BootId, spawned: &program::Spawned) {
     let (line, outcome) = match *spawned {
         Ok((pid, untraced)) => (untraced.map(|errno| Line::Untraced { errno }), Report::Started { pid, untraced }),
         Err((step, errno)) => (failure(boot, step, errno), Report::Failed { step, errno }),

@@ -8,9 +8,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 
+use crate::os::children::{self, Waited};
 use crate::os::clock;
 use crate::os::signals::{self, Alarm, Arrival};
-use crate::os::spawn::{self, Waited};
+use crate::os::{descriptor, spawn};
 
 /// Until a pass that gave no answer is tried again, in milliseconds.
 const RETRY_MS: u64 = 10_000;
@@ -90,8 +91,8 @@ impl Passes {
                 CString::new(variable).ok()
             })
             .collect();
-        let started = spawn::pipe().and_then(|(answer, write)| {
-            spawn::set_nonblocking(&answer)?;
+        let started = descriptor::pipe().and_then(|(answer, write)| {
+            descriptor::set_nonblocking(&answer)?;
             let exe: [&CStr; 2] = [&self.exe, itself];
             spawn::pass(&exe, &argv, &environment, &write).map(|pid| (pid, answer))
         });
@@ -163,7 +164,7 @@ impl Passes {
         while self.due || self.is_unanswered() {
             match signals::wait()? {
                 Arrival::Child => {
-                    while let Waited::Ended { pid, .. } = spawn::poll_children()? {
+                    while let Waited::Ended { pid, .. } = children::poll_children()? {
                         self.ended(pid);
                     }
                 }

@@ -16,12 +16,16 @@ use crate::os::read;
 /// # Errors
 /// Any step that fails; `path` then still has its old content.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let fail = |error: io::Error| Error::io("write", path, &error);
     replace_unsynced_dir(path, content)?;
-    match path.parent() {
-        Some(dir) => File::open(dir).and_then(|dir| dir.sync_all()).map_err(fail),
-        None => Ok(()),
-    }
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes the names in `dir` outlast a power cut.
+///
+/// # Errors
+/// It cannot be opened or synced.
+pub fn sync_dir(dir: &Path) -> Result<(), Error> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| Error::io("sync", dir, &error))
 }
 
 /// As [`replace`], without the fsync of the directory: after a power cut the old content may be back.

@@ -108,7 +108,7 @@ impl Line {
     /// Those of writing; no room is one.
     pub fn append_sparing(&self, file: &mut File) -> io::Result<()> {
         let length = u64::try_from(self.encode()?.len()).map_err(io::Error::other)?;
-        match os::spawn::set_aside(file, file.metadata()?.len() + length + END) {
+        match os::descriptor::set_aside(file, file.metadata()?.len() + length + END) {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error),
             Ok(()) | Err(_) => self.append(file, Durable::No), // a file system that cannot set aside: it is tried
         }
@@ -154,7 +154,7 @@ pub fn create(paths: &Paths, name: &Name, run: u64) -> Result<(File, File), Erro
     let (path, record) = made("rec")?;
     record.set_len(0).map_err(|error| Error::io("empty", &path, &error))?;
     // Where the file system cannot set room aside, a full disk may cost the record of an end, no more.
-    drop(os::spawn::set_aside(&record, SET_ASIDE));
+    drop(os::descriptor::set_aside(&record, SET_ASIDE));
     let (_, tree) = made("tree")?;
     Ok((record, tree))
 }
@@ -229,6 +229,20 @@ fn add(record: &mut RunRecord, line: Line) {
     }
 }
 
+/// Where the output of a run begins and ends in the log, in bytes; `None`: not known, and for the end also: it goes on.
+///
+/// A run whose end nobody recorded wrote at most up to where the next one began.
+#[must_use]
+pub fn output(paths: &Paths, name: &Name, run: u64) -> (Option<u64>, Option<u64>) {
+    let of = |run| match read(paths, name, run).0 {
+        Recorded::Read(record) => Some(record),
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    let Some(record) = of(run) else { return (None, None) };
+    let ended = record.end.as_ref().and_then(|end| end.log_bytes);
+    (record.log_began, ended.or_else(|| of(run + 1).and_then(|next| next.log_began)))
+}
+
 /// Makes the directory for records.
 ///
 /// # Errors
@@ -274,7 +288,7 @@ mod tests {
     use crate::model::time::{BootId, Wall};
 
     fn shim() -> Vec<u8> {
-        let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap() };
+        let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap(), unique: None };
         let mut bytes = serde_json::to_vec(&Line::shim(who.clone(), None)).unwrap();
         bytes.push(b'\n');
         let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId::new("b").unwrap() };

@@ -54,9 +54,27 @@ pub fn load(paths: &Paths, name: &Name) -> Result<Option<State>, Error> {
 /// # Errors
 /// It cannot be written; the earlier state is intact.
 pub fn commit(paths: &Paths, name: &Name, state: &State) -> Result<(), Error> {
+    commit_unsettled(paths, name, state)?;
+    settle(paths, name)
+}
+
+/// As [`commit`], but until [`settle`] a power cut may bring the earlier state back, whole. For a commit
+/// whose act is a start: what was started is gone with the power too, and the earlier state leads to the same again.
+///
+/// # Errors
+/// It cannot be written; the earlier state is intact.
+pub fn commit_unsettled(paths: &Paths, name: &Name, state: &State) -> Result<(), Error> {
     let bytes = serde_json::to_vec(state)
         .map_err(|error| Error::new(Code::Bug, "bug", format!("state of `{name}` cannot be written down: {error}")))?;
-    atomic::replace(&path(paths, name), &bytes).map_err(|error| error.about(name))
+    atomic::replace_unsynced_dir(&path(paths, name), &bytes).map_err(|error| error.about(name))
+}
+
+/// Makes the last commit of `name` outlast a power cut.
+///
+/// # Errors
+/// The directory cannot be synced.
+pub fn settle(paths: &Paths, name: &Name) -> Result<(), Error> {
+    atomic::sync_dir(&paths.process(name)).map_err(|error| error.about(name))
 }
 
 /// Makes the directories of `name`.
@@ -75,8 +93,12 @@ pub fn prepare(paths: &Paths, name: &Name) -> Result<(), Error> {
 /// # Errors
 /// The lock cannot be made.
 pub fn lock(paths: &Paths, name: &Name) -> Result<lock::Held, Error> {
+    let path = paths.process(name).join("lock");
+    if let Ok(held) = lock::wait(&path) {
+        return Ok(held); // nearly always: its directory is there
+    }
     prepare(paths, name)?;
-    lock::wait(&paths.process(name).join("lock"))
+    lock::wait(&path)
 }
 
 /// The right to change the state of `name`, unless somebody is changing it right now.
@@ -84,6 +106,10 @@ pub fn lock(paths: &Paths, name: &Name) -> Result<lock::Held, Error> {
 /// # Errors
 /// The lock cannot be made.
 pub fn try_lock(paths: &Paths, name: &Name) -> Result<Option<lock::Held>, Error> {
+    let path = paths.process(name).join("lock");
+    if let Ok(outcome) = lock::try_take(&path) {
+        return Ok(outcome);
+    }
     prepare(paths, name)?;
-    lock::try_take(&paths.process(name).join("lock"))
+    lock::try_take(&path)
 }

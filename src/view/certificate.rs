@@ -118,7 +118,16 @@ pub fn text(certificate: &Certificate<'_>) -> String {
 fn unexplained(ended: &EndedRun) -> bool {
     let bad =
         !matches!(ended.verdict, crate::model::ending::Verdict::Completed | crate::model::ending::Verdict::Stopped);
-    bad && matches!(ended.cause, Cause::Exited { .. } | Cause::Signaled { .. })
+    let traceable = match ended.cause {
+        Cause::Exited { .. } => true,
+        Cause::Signaled { signal, .. } => signal.0 != libc::SIGKILL, // no process sees its own
+        Cause::TimeLimit { .. }
+        | Cause::SpawnFailed { .. }
+        | Cause::Reboot
+        | Cause::ShimKilled
+        | Cause::Unknown { .. } => false,
+    };
+    bad && traceable
 }
 
 /// What an agent can act on, below 2 KiB.

@@ -73,7 +73,7 @@ fn a_wrong_password_is_said_and_the_alert_waits() {
     home.set_env("MAIL_PASSWORD", "wrong");
     home.run(&["alerts", "test", "ops"]).expect(1).complains("535");
     die(&home, "bot");
-    until("the alert waits", || home.ok(&["alerts"]).contains("bot"));
+    until("why it failed is listed", || home.run(&["alerts"]).stdout.contains("535"));
     home.set_env("MAIL_PASSWORD", PASSWORD);
     home.ok(&["alerts", "retry"]);
     server.receives("the death", |mail| mail.subject.contains("bot"));

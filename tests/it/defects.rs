@@ -31,7 +31,7 @@ fn d17_no_program_of_the_system_is_needed_to_start_watch_and_stop() {
     home.ok(&["healthcheck"]);
     home.ok(&["restart", "bot"]);
     home.ok(&["stop", "bot"]);
-    assert_eq!(home.processes(), Vec::<i32>::new());
+    assert_eq!(home.managed(), Vec::<i32>::new());
 }
 
 #[test]

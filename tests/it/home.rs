@@ -290,6 +290,13 @@ impl Home {
         })
     }
 
+    /// Live processes that guardian started in this home: those that carry it and are not guardian itself.
+    pub(crate) fn managed(&self) -> Vec<i32> {
+        // One that ended since has no program any more.
+        let program = |pid: &i32| fs::read_link(format!("/proc/{pid}/exe")).ok();
+        self.processes().into_iter().filter(|pid| program(pid).is_some_and(|exe| exe != self.program)).collect()
+    }
+
     /// Live processes that belong to this home: commands, shims, managed trees.
     pub(crate) fn processes(&self) -> Vec<i32> {
         carrying(&format!("GUARDIAN_HOME={}", self.root().display()))

@@ -137,7 +137,7 @@ fn deregister_is_refused_while_it_runs_and_keeps_the_log() {
     home.run(&["deregister", "bot"]).expect(5).complains("--stop");
     eventually("its output is there", || home.ok(&["logs", "bot"]).contains("hello").then_some(()));
     home.ok(&["deregister", "bot", "--stop"]);
-    assert_eq!(home.processes(), Vec::<i32>::new());
+    assert_eq!(home.managed(), Vec::<i32>::new());
     home.run(&["status", "bot"]).expect(4);
     let log = home.state_dir().join("log/bot.log");
     assert_eq!(std::fs::read_to_string(log).unwrap(), "hello\n");

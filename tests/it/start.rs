@@ -166,7 +166,7 @@ fn groups_and_all_start_what_they_name() {
     home.ok(&["start", "--all"]);
     assert_eq!(home.state("c"), "running");
     home.ok(&["stop", "--all"]);
-    assert_eq!(home.processes(), Vec::<i32>::new());
+    assert_eq!(home.managed(), Vec::<i32>::new());
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn d24_stop_reaches_every_part_of_a_pipeline() {
     home.up("pipe", &[], "sleep 4321 | cat | cat");
     until("the pipeline is up", || home.processes().len() >= 4);
     home.ok(&["stop", "pipe"]);
-    assert_eq!(home.processes(), Vec::<i32>::new());
+    assert_eq!(home.managed(), Vec::<i32>::new());
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn d25_stop_returns_when_even_those_who_ignore_term_and_those_in_another_session
     let pids: Vec<i32> = home.has_lines("pids", 2).iter().map(|pid| pid.parse().unwrap()).collect();
     home.ok(&["stop", "stubborn"]);
     assert!(pids.iter().all(|pid| !alive(*pid)), "{pids:?}");
-    assert_eq!(home.processes(), Vec::<i32>::new());
+    assert_eq!(home.managed(), Vec::<i32>::new());
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! Why a start failed, for whoever asked: the thing, the cause and the way out.
+
+use std::io;
+
+use crate::context::Context;
+use crate::error::{Code, Error};
+use crate::launch;
+use crate::model::evidence::SpawnStep;
+use crate::model::name::Name;
+use crate::model::spec::Spec;
+
+/// A failed start as an error for whoever asked, with the way out.
+#[must_use]
+pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, step: SpawnStep, errno: i32) -> Error {
+    let error = io::Error::from_raw_os_error(errno);
+    let cwd = launch::working_directory(ctx, spec);
+    let argv = spec.command.argv();
+    let program = argv.first().map_or("", String::as_str);
+    let (what, hint) = match (step, errno) {
+        (SpawnStep::Cwd, libc::ENOENT) => {
+            (format!("working directory `{}` does not exist", cwd.display()), "create it, or change `cwd`".to_owned())
+        }
+        (SpawnStep::Cwd, _) => {
+            (format!("working directory `{}`: {error}", cwd.display()), "mend it, or change `cwd`".to_owned())
+        }
+        (SpawnStep::Fork, _) => {
+            (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
+        }
+        (SpawnStep::Exec, libc::ENOENT) => match launch_interpreter(&cwd, program) {
+            Some(interpreter) => (
+                format!("the interpreter `{interpreter}` of `{program}` does not exist"),
+                "mend the first line of the script, or install it".to_owned(),
+            ),
+            None => (
+                format!("program `{program}` does not exist"),
+                "give its whole path, or check PATH: `guardian config show` tells where it came from".to_owned(),
+            ),
+        },
+        (SpawnStep::Exec, libc::EACCES) => {
+            (format!("program `{program}` may not be executed"), format!("chmod +x {program}"))
+        }
+        (SpawnStep::Exec, libc::ENOEXEC) => (
+            format!("program `{program}` is neither a program of this machine nor a script with `#!`"),
+            "add a first line such as `#!/bin/sh`, or start it with its interpreter".to_owned(),
+        ),
+        (SpawnStep::Exec, _) => (format!("program `{program}`: {error}"), String::new()),
+    };
+    let message = format!("process `{name}` cannot start: {what} (errno {errno})");
+    Error::new(Code::No, "spawn_failed", message).hint(hint).about(name)
+}
+
+/// The interpreter that a script names in its first line, when the script is there.
+fn launch_interpreter(cwd: &std::path::Path, program: &str) -> Option<String> {
+    let text = std::fs::read(cwd.join(program)).ok()?;
+    let first = text.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
+    let line = String::from_utf8_lossy(first);
+    line.split_whitespace().next().map(str::to_owned)
+}

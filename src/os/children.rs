@@ -1,0 +1,121 @@
+//! The shim's children: waited for, signalled, adopted.
+
+use std::ffi::CStr;
+use std::io;
+
+use crate::model::ending::WaitStatus;
+use crate::model::signal::Signal;
+
+use super::platform;
+
+/// A thread of a traced process that stands still: the signal, and the ptrace event (0: a signal is about to be delivered).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    /// The signal in the wait status.
+    pub signal: i32,
+    /// The event in the wait status.
+    pub event: i32,
+}
+
+/// What one child did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// It ended.
+    Ended {
+        /// Its pid.
+        pid: i32,
+        /// How.
+        status: WaitStatus,
+        /// What it used.
+        usage: Usage,
+    },
+    /// It is traced and stands still.
+    Stopped {
+        /// Its thread id.
+        pid: i32,
+        /// For what.
+        stop: Stop,
+    },
+    /// Nothing has happened; children live.
+    Quiet,
+    /// There are no children.
+    Childless,
+}
+
+/// What a process and the children it waited for have used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// User CPU time, in milliseconds.
+    pub user_ms: u64,
+    /// System CPU time, in milliseconds.
+    pub system_ms: u64,
+    /// Largest resident set, in KiB.
+    pub max_rss_kib: u64,
+}
+
+/// What a child has done that was not reported yet, without waiting.
+///
+/// # Errors
+/// Those of `wait4`.
+pub fn poll_children() -> io::Result<Waited> {
+    let mut status = 0;
+    // SAFETY: zeroes are a valid rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: status and usage live through the call.
+    let pid = unsafe { libc::wait4(-1, &mut status, libc::WNOHANG | platform::WAIT_ALL, &mut usage) };
+    if pid == 0 {
+        return Ok(Waited::Quiet);
+    }
+    if pid < 0 {
+        let error = io::Error::last_os_error();
+        return if error.raw_os_error() == Some(libc::ECHILD) { Ok(Waited::Childless) } else { Err(error) };
+    }
+    if libc::WIFSTOPPED(status) {
+        return Ok(Waited::Stopped { pid, stop: Stop { signal: libc::WSTOPSIG(status), event: status >> 16 } });
+    }
+    let ended = if libc::WIFEXITED(status) {
+        WaitStatus::Code(libc::WEXITSTATUS(status))
+    } else {
+        WaitStatus::Signal(Signal(libc::WTERMSIG(status)), libc::WCOREDUMP(status))
+    };
+    Ok(Waited::Ended { pid, status: ended, usage: platform::usage(&usage) })
+}
+
+/// Sends `signal` to the child `pid`, which has not been waited for: its pid is its own.
+///
+/// # Errors
+/// Those of `kill`.
+pub fn signal_child(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: kill passes no memory.
+    match unsafe { libc::kill(pid, signal) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether this process has no children, dead ones included.
+#[must_use]
+pub fn is_childless() -> bool {
+    // SAFETY: zeroes are a valid siginfo, which lives through the call; WNOWAIT leaves the child as it is.
+    let found = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_ALL, 0, &mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+    };
+    found == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD)
+}
+
+/// Orphans among our descendants come to us from now on, and `ps` shows our name.
+pub fn become_shim() {
+    // Without a subreaper orphans go to init, and `stop` finds them by their environment.
+    drop(platform::become_subreaper(true));
+    platform::set_process_name(SHIM_NAME);
+}
+
+/// Orphans go to init again, as they must before a pass of ours starts a new shim.
+pub fn stop_adopting() {
+    // Where it cannot be undone it could not be done either.
+    drop(platform::become_subreaper(false));
+}
+
+/// What `ps` shows of a shim, whatever it guards: no pattern that means a program matches it.
+pub const SHIM_NAME: &CStr = c"guardian-shim";

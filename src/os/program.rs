@@ -1,0 +1,106 @@
+//! From the shim to the first instruction of the program.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+
+use crate::model::evidence::SpawnStep;
+
+use super::descriptor::pipe;
+use super::spawn::{REPORT_LEN, Report, TREE_FD, exec_failed, pointers};
+use super::{platform, signals, trace};
+
+/// What the program is.
+#[derive(Debug)]
+pub struct Program<'a> {
+    /// Working directory.
+    pub cwd: &'a CStr,
+    /// Paths to try to execute, in order, as `execvp` would look in PATH.
+    pub candidates: &'a [&'a CStr],
+    /// Argument vector.
+    pub argv: &'a [&'a CStr],
+    /// Environment.
+    pub environment: &'a [&'a CStr],
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Whether to trace signals.
+    pub trace: bool,
+}
+
+/// A program that runs, or the step and errno that kept it from running.
+pub type Spawned = Result<(i32, Option<i32>), (SpawnStep, i32)>;
+
+/// Starts the program as a child in its own session, with the tree's lock open in it. `in_child` runs
+/// in the child before anything else: it writes down who it is, so that a shim killed right now leaves
+/// no process that nobody knows of. Returns when the program has been executed, or the step and errno.
+pub fn program(program: &Program<'_>, in_child: impl FnOnce()) -> Spawned {
+    let failed = |step| move |error: io::Error| (step, error.raw_os_error().unwrap_or(libc::EIO)); // it always has one here
+    let (mut outcome, outcome_write) = pipe().map_err(failed(SpawnStep::Fork))?;
+    let (go, go_write) = pipe().map_err(failed(SpawnStep::Fork))?;
+    let (argv, environment) = (pointers(program.argv), pointers(program.environment));
+    // SAFETY: the shim has one thread, so the child may do what any process may.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        drop(go_write);
+        // SAFETY: the child is a process of its own; all pointers are to memory that it has a copy of.
+        unsafe {
+            libc::setsid();
+            in_child();
+            if program.trace {
+                let mut byte = 0_u8;
+                libc::read(go.as_raw_fd(), (&raw mut byte).cast(), 1); // until the tracer is there, or gone
+            }
+            if libc::chdir(program.cwd.as_ptr()) != 0 {
+                exec_failed(outcome_write.as_raw_fd(), SpawnStep::Cwd);
+            }
+            libc::umask(program.umask as libc::mode_t);
+            if libc::fcntl(TREE_FD, libc::F_DUPFD, INHERITED_FD) < 0 {
+                libc::fcntl(TREE_FD, libc::F_DUPFD, TREE_FD + 1); // few descriptors allowed: anywhere
+            }
+            signals::reset_all();
+            let mut denied = None;
+            for candidate in program.candidates {
+                libc::execve(candidate.as_ptr(), argv.as_ptr(), environment.as_ptr());
+                match io::Error::last_os_error().raw_os_error() {
+                    Some(libc::ENOENT | libc::ENOTDIR) => {}
+                    Some(libc::EACCES) => denied = Some(libc::EACCES),
+                    Some(_) | None => exec_failed(outcome_write.as_raw_fd(), SpawnStep::Exec),
+                }
+            }
+            set_errno(denied.unwrap_or(libc::ENOENT));
+            exec_failed(outcome_write.as_raw_fd(), SpawnStep::Exec);
+        }
+    }
+    drop(outcome_write);
+    if child < 0 {
+        return Err(failed(SpawnStep::Fork)(io::Error::last_os_error()));
+    }
+    drop(go);
+    let untraced =
+        program.trace.then(|| trace::seize(child).err().map(|error| error.raw_os_error().unwrap_or(libc::EIO)));
+    drop(go_write);
+    match read_report(&mut outcome) {
+        Some(Report::Failed { step, errno }) => Err((step, errno)),
+        Some(Report::Started { .. }) | None => Ok((child, untraced.flatten())),
+    }
+}
+
+/// Reads until the pipe closes: a report, or nothing when the program was executed. A traced child
+/// stops at its `execve` after its end of the pipe is closed, so reading first is safe.
+fn read_report(outcome: &mut File) -> Option<Report> {
+    let mut bytes = Vec::with_capacity(REPORT_LEN);
+    match outcome.read_to_end(&mut bytes) {
+        Ok(_) => Report::decode(&bytes),
+        Err(_) => None,
+    }
+}
+
+fn set_errno(errno: i32) {
+    // SAFETY: the location is this thread's own errno.
+    unsafe { *platform::errno_location() = errno }
+}
+
+/// Where the inherited lock lies in the program: the last number that costs no larger table, and out
+/// of the way of shells and of `LISTEN_FDS`, which begin at 3.
+const INHERITED_FD: i32 = 63;
