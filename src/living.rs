@@ -35,7 +35,10 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
     roots.extend(orphans.map(|p| p.pid));
     let heartbeat = ctx.paths.sentinel(name, "heartbeat");
     let marks = [format!("GUARDIAN_HEARTBEAT_FILE={}", heartbeat.display()), format!("GUARDIAN_RUN={run}")];
-    roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
+    // A shim that lives adopts every orphan: all are below it then, and nobody's environment need be read.
+    if shim_lock != Lock::Held || !cfg!(target_os = "linux") {
+        roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
+    }
     if shim_lock != Lock::Held && record::tree_lock(&ctx.paths, name, run) == Lock::Held {
         // Orphans that nobody adopted, perhaps without any mark: the lock that they inherited gives them away.
         let holders = process::lock_holders(&table, &record::tree_path(&ctx.paths, name, run))?;

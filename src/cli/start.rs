@@ -148,7 +148,7 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
             return already(held);
         }
         (Phase::Open(_), Some(Standing::Closing | Standing::Remnants)) => {
-            stop::clear(call, held)?;
+            stop::clear(held)?;
             held.consider()?
         }
         (_, _) => first,

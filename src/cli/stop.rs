@@ -148,13 +148,9 @@ pub(super) fn until_gone(
     Ok(if running { "stopped" } else { "not_running" })
 }
 
-/// What an ended run left is killed, so that a new one can begin.
-pub(super) fn clear(call: &Call, held: &mut Held<'_>) -> Result<(), Error> {
-    wait(held, Duration::ZERO)?;
-    for error in held.advance()?.errors {
-        call.out.warn(&error.message);
-    }
-    Ok(())
+/// What an ended run left is killed, so that a new one can begin. Its end is not judged yet: that might begin one.
+pub(super) fn clear(held: &Held<'_>) -> Result<(), Error> {
+    wait(held, Duration::ZERO)
 }
 
 /// Until the run's processes and its shim are gone: KILL after `grace`, an error some time after that.
@@ -176,7 +172,8 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
         let now = now()?;
         known.retain(|identity| process::life(identity, &now.boot) != Life::Gone);
         let (record, shim) = record::read(&held.ctx.paths, held.name, run);
-        if known.is_empty() && shim != Lock::Held {
+        // A lock that somebody inherited and holds is a process that cannot be seen.
+        if known.is_empty() && shim != Lock::Held && record::tree_lock(&held.ctx.paths, held.name, run) != Lock::Held {
             return Ok(());
         }
         if known.is_empty() {
@@ -222,7 +219,11 @@ fn stuck(name: &Name, known: &[Identity], grace: Duration) -> Error {
     let message = format!(
         "`{name}` is not gone {} after the stop signal: {} live{}",
         format_duration(grace + AFTER_KILL),
-        if pids.is_empty() { "its shim".to_owned() } else { format!("pid {}", pids.join(", ")) },
+        if pids.is_empty() {
+            "its shim, or one that cannot be seen,".to_owned()
+        } else {
+            format!("pid {}", pids.join(", "))
+        },
         if pids.len() > 1 { "" } else { "s" },
     );
     Error::new(Code::Timeout, "stuck", message)

@@ -129,6 +129,20 @@ fn orphans_without_any_mark_are_known_by_the_lock_they_inherited() {
 }
 
 #[test]
+fn a_start_beside_what_a_run_left_starts_one_and_not_two() {
+    let home = Home::new();
+    let orphan = "setsid sh -c 'trap \"\" TERM; echo $$ >>orphans; while :; do sleep 0.1; done' &";
+    home.up("p", &["--backoff", "0s"], &format!("{orphan} echo $$ >>pids; while :; do sleep 0.1; done"));
+    home.has_lines("orphans", 1);
+    kill_together(&[home.shim_pid("p"), home.pid("p")]);
+    home.ok(&["start", "p"]);
+    home.ok(&["start", "p"]);
+    let copies: Vec<i32> = home.has_lines("pids", 2).iter().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!(copies.into_iter().filter(|pid| alive(*pid)).collect::<Vec<_>>(), [home.pid("p")]);
+    assert_eq!(home.status("p")["run"], 2);
+}
+
+#[test]
 fn a_lost_state_starts_nothing_a_second_time_and_no_number_again() {
     let home = Home::new();
     home.up("p", &[], "echo $$ >>pids; while :; do sleep 0.1; done");
