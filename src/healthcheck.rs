@@ -13,17 +13,18 @@ use crate::alert::drain::{self, Drained};
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::model::ending::Verdict;
+use crate::model::evidence::{Evidence, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
-use crate::os::lock;
+use crate::os::{lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision};
+use crate::policy::decide::{Act, Decision, Look, decide};
 use crate::registry::Registry;
 use crate::store::paths::Paths;
 use crate::store::record::Durable;
 use crate::store::{atomic, journal, log_index, state};
-use crate::supervise::{Held, Outcome, consider, now};
+use crate::supervise::{Held, Outcome, now, observe};
 use crate::view::status::State as Word;
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
@@ -99,7 +100,11 @@ fn check(
     let Some(state) = state::load(&ctx.paths, name)? else {
         return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true)));
     };
-    let first = consider(ctx, name, &entry.spec, &state, &now);
+    let evidence = observe(ctx, name, &state, &now);
+    let first = decide(Look { name, spec: &entry.spec, state: &state, now: &now }, evidence.as_ref());
+    if mode == Mode::Act {
+        wake_shim(evidence.as_ref(), &now);
+    }
     if mode == Mode::Act && state.open().is_some() {
         report.errors.extend(log_index::note(&ctx.paths, name, report.last, now.wall).err());
     }
@@ -116,6 +121,22 @@ fn check(
         return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
     };
     Ok(Some(advance(&mut held, as_desired, report)?))
+}
+
+/// A shim that lives although its process is gone without a recorded end was stopped (SIGSTOP): it is sent on, and
+/// then records the end and pushes it. One that is just about to record it takes no notice.
+fn wake_shim(evidence: Option<&Evidence>, now: &Stamp) {
+    let Some(Evidence { shim_lock: Lock::Held, record: Recorded::Read(record), .. }) = evidence else { return };
+    let (Some(shim), Some(main), None) = (&record.shim, &record.main, &record.end) else { return };
+    let gone = match process::look(main.pid) {
+        Ok(Some(seen)) => seen.zombie || seen.started != main.started,
+        Ok(None) => true,
+        Err(_) => false, // unknown is not gone
+    };
+    if gone {
+        // Gone meanwhile: the next look sees it.
+        drop(process::send(shim, &now.boot, libc::SIGCONT));
+    }
 }
 
 /// Does what follows for one process that is held, and reports it.

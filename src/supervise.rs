@@ -349,7 +349,10 @@ impl<'a> Held<'a> {
         let sent = self.living().map_err(|error| ("read the process table", error)).and_then(|living| {
             let boot = clock::boot_id().map_err(|error| ("read the boot id", error))?;
             // One that may not be signalled (a setuid program) shields none of the others.
-            let sent: Vec<_> = living.iter().map(|identity| process::send(identity, &boot, signal)).collect();
+            // One that stands still (SIGSTOP) hears nothing until it is sent on.
+            let signals = [signal, libc::SIGCONT];
+            let each = living.iter().flat_map(|identity| signals.map(|signal| process::send(identity, &boot, signal)));
+            let sent: Vec<_> = each.collect();
             sent.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(("signal a process of the run", error)))
         });
         if let Err((what, error)) = sent {

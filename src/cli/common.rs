@@ -1,12 +1,15 @@
 //! What several commands share: the registry with its problems, and which processes are meant.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use clap::Args;
 
 use crate::error::{Code, Error};
 use crate::healthcheck;
 use crate::model::name::Name;
 use crate::registry::Registry;
-use crate::store::registry_file::{self, Loaded};
+use crate::store::registry_file::{self, Loaded, Version};
+use crate::supervise::Held;
 
 use super::Call;
 
@@ -83,4 +86,40 @@ pub(super) fn registry(call: &Call) -> Result<Loaded, Error> {
 /// Tells what is wrong with the registry, once the command has done its work. The code is 78 then.
 pub(super) fn complain_of(loaded: &Loaded, call: &Call) -> u8 {
     loaded.error(&call.ctx.paths).map_or(0, |error| call.out.fail(&error))
+}
+
+/// The registry as it is at each moment, read again only when its file has changed.
+#[derive(Default)]
+pub(super) struct Fresh(Mutex<Option<(Option<Version>, Arc<Registry>)>>);
+
+impl Fresh {
+    /// The registry now.
+    fn get(&self, call: &Call) -> Result<Arc<Registry>, Error> {
+        // The version is taken first: a change while it is read shows as another version next time.
+        let version = registry_file::version(&call.ctx.paths)?;
+        let mut memo = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, registry)) = memo.as_ref().filter(|(seen, _)| *seen == version) {
+            return Ok(Arc::clone(registry));
+        }
+        let fresh = Arc::new(registry(call)?.registry);
+        *memo = Some((version, Arc::clone(&fresh)));
+        Ok(fresh)
+    }
+
+    /// Does `work` with `name` held and its entry as it is under the lock: whoever deregisters it holds the lock too.
+    pub(super) fn with<T>(
+        &self,
+        call: &Call,
+        name: &Name,
+        work: impl FnOnce(&mut Held<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        loop {
+            let registry = self.get(call)?;
+            let entry = registry.processes.get(name).ok_or_else(|| healthcheck::unknown(&registry, name))?;
+            let mut held = Held::take(&call.ctx, name, &entry.spec, &registry.sinks)?;
+            if Arc::ptr_eq(&registry, &self.get(call)?) {
+                return work(&mut held);
+            }
+        }
+    }
 }

@@ -77,7 +77,7 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
         call.out.json(&json!({"schema": SCHEMA, "name": name, "result": word, "started": false}));
         return Ok(0);
     }
-    start::start_all(call, &[name], &updated.registry, Some(word))
+    start::start_all(call, &[name], Some(word))
 }
 
 /// A process that stays as it is keeps the environment it has, unless `--replace` says otherwise: the one that asks now

@@ -14,11 +14,10 @@ use crate::model::name::Name;
 use crate::model::state::{Desired, Phase};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look, start};
-use crate::registry::{Entry, Registry};
 use crate::store::record;
 use crate::supervise::{Held, Outcome, Then, now};
 
-use super::common::{Which, complain_of, registry};
+use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
 use super::start_error::start_error;
 use super::{Call, stop};
@@ -40,7 +39,7 @@ pub(super) struct Start {
 pub(super) fn run(call: &Call, command: &Start) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
-    let code = start_all(call, &names, &loaded.registry, None)?;
+    let code = start_all(call, &names, None)?;
     Ok(worse(code, complain_of(&loaded, call)))
 }
 
@@ -54,13 +53,9 @@ struct Started {
 }
 
 /// Starts `names` and tells of each. `registered` is what `register` did before.
-pub(super) fn start_all(
-    call: &Call,
-    names: &[Name],
-    registry: &Registry,
-    registered: Option<&str>,
-) -> Result<u8, Error> {
-    let outcomes = side_by_side(names, |name| one(call, name, registry));
+pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>) -> Result<u8, Error> {
+    let fresh = Fresh::default();
+    let outcomes = side_by_side(names, |name| fresh.with(call, name, |held| begin(call, held)));
     let mut code = 0;
     let mut results = Vec::new();
     for (name, outcome) in names.iter().zip(outcomes) {
@@ -125,12 +120,6 @@ pub(super) fn side_by_side<T: Send>(names: &[Name], work: impl Fn(&Name) -> T + 
     };
     answers.sort_by_key(|(index, _)| *index);
     answers.into_iter().map(|(_, answer)| answer).collect()
-}
-
-fn one(call: &Call, name: &Name, registry: &Registry) -> Result<Started, Error> {
-    let Entry { spec, .. } = registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
-    let mut held = Held::take(&call.ctx, name, spec, &registry.sinks)?;
-    begin(call, &mut held)
 }
 
 /// Starts a process that is held, unless it runs.

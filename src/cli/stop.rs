@@ -15,12 +15,11 @@ use crate::model::time::{Identity, Stamp};
 use crate::model::units::{format_duration, parse_duration};
 use crate::os::process;
 use crate::policy::decide::{Look, stop};
-use crate::registry::{Entry, Registry};
 use crate::store::record;
 use crate::supervise::{Held, Outcome, now};
 
 use super::Call;
-use super::common::{Which, complain_of, registry};
+use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
 use super::start::{again, side_by_side};
 
@@ -65,7 +64,9 @@ pub(super) fn run(call: &Call, command: &Stop) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
-    let outcomes = side_by_side(&names, |name| one(call, name, &loaded.registry, grace));
+    let fresh = Fresh::default();
+    let outcomes =
+        side_by_side(&names, |name| fresh.with(call, name, |held| until_gone(call, held, grace, Desired::Down)));
     let code = tell(call, &names, outcomes.into_iter().map(|outcome| outcome.map(|word| (word, None))).collect());
     Ok(worse(code, complain_of(&loaded, call)))
 }
@@ -74,12 +75,12 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
+    let fresh = Fresh::default();
     let outcomes = side_by_side(&names, |name| {
-        let Entry { spec, .. } =
-            loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
-        let mut held = Held::take(&call.ctx, name, spec, &loaded.registry.sinks)?;
-        until_gone(call, &mut held, grace, Desired::Up)?;
-        again(call, &mut held).map(|started| ("restarted", Some(started)))
+        fresh.with(call, name, |held| {
+            until_gone(call, held, grace, Desired::Up)?;
+            again(call, held).map(|started| ("restarted", Some(started)))
+        })
     });
     let code = tell(call, &names, outcomes);
     Ok(worse(code, complain_of(&loaded, call)))
@@ -107,18 +108,6 @@ fn tell(call: &Call, names: &[Name], outcomes: Vec<Told>) -> u8 {
     }
     call.out.json(&json!({"schema": SCHEMA, "processes": results}));
     code
-}
-
-/// Stops one registered process.
-pub(super) fn one(
-    call: &Call,
-    name: &Name,
-    registry: &Registry,
-    grace: Option<Duration>,
-) -> Result<&'static str, Error> {
-    let Entry { spec, .. } = registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
-    let mut held = Held::take(&call.ctx, name, spec, &registry.sinks)?;
-    until_gone(call, &mut held, grace, Desired::Down)
 }
 
 /// Stops a process that is held; returns when nothing of its run is left. With `then` up the end is not judged

@@ -126,7 +126,7 @@ fn arrival(signal: i32, info: &libc::siginfo_t) -> Arrival {
     match signal {
         libc::SIGCHLD => Arrival::Child,
         libc::SIGALRM if info.si_code == libc::SI_TIMER => Arrival::Alarm,
-        libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE | libc::SIGURG => Arrival::Other,
+        libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE | libc::SIGURG | libc::SIGCONT => Arrival::Other,
         _ => Arrival::Sent { signal, sender: by_a_process.then_some((pid, uid)) },
     }
 }

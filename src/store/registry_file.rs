@@ -48,6 +48,25 @@ impl Loaded {
     }
 }
 
+/// Which version of the registry file is there: another file, or the same one written since, has another.
+/// `None`: there is none.
+///
+/// # Errors
+/// It cannot be asked.
+pub fn version(paths: &Paths) -> Result<Option<Version>, Error> {
+    match fs::metadata(&paths.registry) {
+        Ok(meta) => {
+            Ok(Some(Version(meta.dev(), meta.ino(), meta.len(), meta.mtime_nsec() + meta.mtime() * 1_000_000_000)))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("look at", &paths.registry, &error)),
+    }
+}
+
+/// Device, inode, size and time of writing in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version(u64, u64, u64, i64);
+
 /// Reads the registry. `home` is what `~/` stands for in it.
 ///
 /// # Errors

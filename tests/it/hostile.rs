@@ -156,7 +156,7 @@ fn a_lost_state_starts_nothing_a_second_time_and_no_number_again() {
     home.ok(&["stop", "p"]);
     fs::remove_file(&state).unwrap();
     assert!(home.ok(&["start", "p"]).contains("run 3"));
-    assert_eq!(home.lines("pids").len(), 3);
+    home.has_lines("pids", 3);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod judge;
 mod logs;
 mod mail;
 mod procs;
+mod races;
 mod register;
 mod rig_cron;
 mod shim;
