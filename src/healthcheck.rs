@@ -128,11 +128,8 @@ fn check(
 fn wake_shim(evidence: Option<&Evidence>, now: &Stamp) {
     let Some(Evidence { shim_lock: Lock::Held, record: Recorded::Read(record), .. }) = evidence else { return };
     let (Some(shim), Some(main), None) = (&record.shim, &record.main, &record.end) else { return };
-    let gone = match process::look(main.pid) {
-        Ok(Some(seen)) => seen.zombie || seen.started != main.started,
-        Ok(None) => true,
-        Err(_) => false, // unknown is not gone
-    };
+    // The shim has not waited for it, so its pid is still its own. Unknown is not ended.
+    let gone = matches!(process::has_ended(main.pid), Ok(true));
     if gone {
         // Gone meanwhile: the next look sees it.
         drop(process::send(shim, &now.boot, libc::SIGCONT));

@@ -105,6 +105,16 @@ pub(super) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A pidfd is readable from the moment at which its process ends, waited for or not.
+pub(super) fn has_ended(pid: i32) -> io::Result<bool> {
+    let fd = match pidfd(pid) {
+        Ok(fd) => fd,
+        Err(error) if is_gone(&error) => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    Ok(!super::watch::poll(&[fd.as_raw_fd()], Some(std::time::Duration::ZERO))?.is_empty())
+}
+
 /// The number that the kernel gives to a process and, since Linux 6.9, to no other one in this boot; before that it
 /// is the same for all, and tells none apart.
 pub(super) fn unique(pid: i32) -> Option<u64> {

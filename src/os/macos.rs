@@ -82,6 +82,10 @@ pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     marks.iter().all(|mark| process.environ().iter().any(|variable| variable.to_string_lossy() == mark.as_str()))
 }
 
+pub(super) fn has_ended(pid: i32) -> io::Result<bool> {
+    Ok(look(pid)?.is_none_or(|process| process.zombie))
+}
+
 /// macOS has no such number.
 pub(super) fn unique(_pid: i32) -> Option<u64> {
     None

@@ -38,6 +38,14 @@ pub fn look(pid: i32) -> io::Result<Option<Process>> {
     platform::look(pid)
 }
 
+/// Whether `pid`, which nobody else can have by now, has ended; a zombie has. Cheaper than [`look`].
+///
+/// # Errors
+/// It cannot be asked.
+pub fn has_ended(pid: i32) -> io::Result<bool> {
+    platform::has_ended(pid)
+}
+
 /// Every process that can be seen.
 ///
 /// # Errors

@@ -153,7 +153,7 @@ impl Ends {
 
 /// Descriptors that are readable, after at most `limit`.
 #[cfg(target_os = "linux")]
-fn poll(fds: &[i32], limit: Option<Duration>) -> io::Result<Vec<i32>> {
+pub(super) fn poll(fds: &[i32], limit: Option<Duration>) -> io::Result<Vec<i32>> {
     let mut polled: Vec<libc::pollfd> =
         fds.iter().map(|fd| libc::pollfd { fd: *fd, events: libc::POLLIN, revents: 0 }).collect();
     // A limit beyond 24 days is cut: the caller looks again.
