@@ -17,7 +17,7 @@ use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
 use crate::os::descriptor::anonymous_file;
-use crate::os::spawn::{Report, ShimFiles, detach_shim};
+use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::store::environment::{self, Snapshot};
@@ -28,24 +28,8 @@ use crate::store::{atomic, paths::Paths};
 /// What a program finds in PATH when its environment has none (POSIX leaves it to the system).
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// What became of a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Launched {
-    /// The program runs.
-    Started {
-        /// Its pid.
-        pid: i32,
-        /// Why its signals are not traced although that was asked for.
-        untraced: Option<i32>,
-    },
-    /// It does not; the run's record says why.
-    Failed {
-        /// The step that failed.
-        step: SpawnStep,
-        /// The system's error number.
-        errno: i32,
-    },
-}
+/// What became of a start: what the shim reported, or what is known where it could not.
+pub use crate::os::spawn::Report as Launched;
 
 /// Size of the log of `name` now: where the output of the next run begins.
 ///
@@ -283,10 +267,7 @@ fn named<'a>(spec: &'a Spec, sinks: &'a [Sink]) -> Vec<&'a str> {
 /// What the shim reports; `None`: it ended without a word.
 fn read(mut report: File) -> Option<Launched> {
     let mut bytes = Vec::new();
-    match report.read_to_end(&mut bytes).ok().and_then(|_| Report::decode(&bytes))? {
-        Report::Started { pid, untraced } => Some(Launched::Started { pid, untraced }),
-        Report::Failed { step, errno } => Some(Launched::Failed { step, errno }),
-    }
+    report.read_to_end(&mut bytes).ok().and_then(|_| Launched::decode(&bytes))
 }
 
 /// What became of a start whose shim ended without a word: it was killed, and the program may have begun before.
