@@ -1,9 +1,7 @@
 //! `status`: what is up, what is not, since when and why.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use clap::Parser;
@@ -167,15 +165,15 @@ fn looks<'a, T: Send>(names: &'a [Name], look: impl Fn(&'a Name) -> T + Sync) ->
 struct Surroundings<'a> {
     now: &'a Stamp,
     meter: Option<&'a Meter>,
-    /// Names of the heartbeat files that are there.
-    beats: &'a BTreeSet<OsString>,
+    /// Names of the processes whose heartbeat file is there.
+    beats: &'a BTreeSet<String>,
 }
 
-/// The heartbeat files that are there: most processes have none, and one look tells.
-fn heartbeats(call: &Call) -> BTreeSet<OsString> {
+/// The processes whose heartbeat file is there: most have none, and one look tells.
+fn heartbeats(call: &Call) -> BTreeSet<String> {
     let Ok(entries) = fs::read_dir(call.ctx.paths.state.join("sentinel")) else { return BTreeSet::new() };
-    let names = entries.filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
-    names.filter(|name| name.as_bytes().ends_with(b".heartbeat")).collect()
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.filter_map(|name| name.strip_suffix(".heartbeat").map(str::to_owned)).collect()
 }
 
 fn row<'a>(
@@ -291,9 +289,9 @@ fn output(call: &Call, name: &Name, now: &Stamp) -> Output {
 }
 
 fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>) -> Option<Heartbeat> {
-    let path = call.ctx.paths.sentinel(name, "heartbeat");
-    seen.beats.get(path.file_name()?)?;
-    age(&fs::metadata(&path).ok()?, seen.now).map(|age_s| Heartbeat { source: "file", age_s })
+    seen.beats.get(name.as_str())?;
+    age(&fs::metadata(call.ctx.paths.sentinel(name, "heartbeat")).ok()?, seen.now)
+        .map(|age_s| Heartbeat { source: "file", age_s })
 }
 
 fn health(call: &Call, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Result<Health, Error> {

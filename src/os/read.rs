@@ -24,6 +24,17 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of `read`.
 pub fn to_end(file: &File, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let mut first = [0; FIRST];
+    let got = loop {
+        match read(file, &mut first) {
+            Err(nix::errno::Errno::EINTR) => {}
+            outcome => break outcome?,
+        }
+    };
+    buffer.extend_from_slice(first.get(..got).unwrap_or(&first));
+    if got < FIRST {
+        return Ok(());
+    }
     let mut filled = buffer.len();
     loop {
         buffer.resize((filled * 2).max(FIRST), 0);

@@ -1,5 +1,6 @@
 //! Where registry and state lie, and the layout inside the state directory.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error};
@@ -89,10 +90,34 @@ impl Paths {
         self.state.join("registry.cache")
     }
 
+    /// A path inside the state directory, made in one piece: a pass makes several for each process.
+    fn inside(&self, parts: &[&str]) -> PathBuf {
+        let length = parts.iter().map(|part| part.len() + 1).sum::<usize>();
+        let mut path = OsString::with_capacity(self.state.as_os_str().len() + length);
+        path.push(&self.state);
+        for part in parts {
+            path.push("/");
+            path.push(part);
+        }
+        path.into()
+    }
+
     /// The directory of one process.
     #[must_use]
     pub fn process(&self, name: &Name) -> PathBuf {
-        self.processes().join(name.as_str())
+        self.inside(&["process", name.as_str()])
+    }
+
+    /// The state of one process.
+    #[must_use]
+    pub fn process_state(&self, name: &Name) -> PathBuf {
+        self.inside(&["process", name.as_str(), "state.json"])
+    }
+
+    /// A file of one run of a process.
+    #[must_use]
+    pub fn process_run(&self, name: &Name, file: &str) -> PathBuf {
+        self.inside(&["process", name.as_str(), "run", file])
     }
 
     /// The directory with a directory for each process.

@@ -131,7 +131,7 @@ pub enum Durable {
 }
 
 fn path(paths: &Paths, name: &Name, run: u64, kind: &str) -> PathBuf {
-    paths.process(name).join("run").join(format!("{run}.{kind}"))
+    paths.process_run(name, &format!("{run}.{kind}"))
 }
 
 /// Makes record and tree lock of a new run, both locked. The locks are let go when every descriptor is closed.

@@ -14,7 +14,7 @@ use super::paths::Paths;
 use super::record;
 
 fn path(paths: &Paths, name: &Name) -> PathBuf {
-    paths.process(name).join("state.json")
+    paths.process_state(name)
 }
 
 #[derive(Deserialize)]
