@@ -46,11 +46,15 @@ fn arg(key: &'static Key) -> Arg {
         .hide_short_help(!matches!(key.name, "target" | "restart" | "cwd" | "env" | "group"));
     match key.form() {
         Form::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Form::Codes | Form::Texts | Form::Variables | Form::Pairs => arg.action(ArgAction::Append),
+        Form::Codes | Form::Texts | Form::Variables | Form::Pairs | Form::Lines => arg.action(ArgAction::Append),
         Form::Words(words) => arg.value_parser(words_parser(words)),
         Form::Argv
         | Form::Text
         | Form::Count
+        | Form::Most
+        | Form::Cores
+        | Form::Size
+        | Form::Probe
         | Form::Share
         | Form::Duration
         | Form::Target
@@ -165,8 +169,8 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
                 return Err(usage(message, "give it alone, or with `=true` or `=false`"));
             }
         },
-        Form::Count | Form::Port => Value::Number(number(&one())?),
-        Form::Share => match one().parse::<f64>() {
+        Form::Count | Form::Most | Form::Port => Value::Number(number(&one())?),
+        Form::Share | Form::Cores => match one().parse::<f64>() {
             Ok(share) => Value::Share(share),
             Err(_) => {
                 let message = format!("{option} cannot be {:?}", one());
@@ -177,10 +181,17 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
             Value::Codes(split(&given).iter().filter(|word| !word.is_empty()).map(number).collect::<Result<_, _>>()?)
         }
         Form::Texts | Form::Variables => Value::Texts(split(&given)),
-        Form::Argv => Value::Texts(given),
+        Form::Argv | Form::Lines => Value::Texts(given),
         Form::Pairs | Form::Headers => Value::Pairs(pairs(option, &given)?),
         Form::Path => Value::Text(absolute(option, &one(), here)?),
-        Form::Text | Form::Duration | Form::Target | Form::Signal | Form::Words(_) | Form::Secret => Value::Text(one()),
+        Form::Text
+        | Form::Duration
+        | Form::Target
+        | Form::Signal
+        | Form::Words(_)
+        | Form::Size
+        | Form::Probe
+        | Form::Secret => Value::Text(one()),
     })
 }
 

@@ -176,10 +176,13 @@ fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut 
 
 /// The code of the process, as its caller would have seen it.
 ///
-/// A run that guardian ended for its time limit was ended by a signal, whatever it said on the way out.
+/// A run that guardian ended for a limit was ended by a signal, whatever it said on the way out.
 fn code(last: &EndedRun) -> u8 {
     let code = match (&last.cause, last.status) {
-        (Cause::TimeLimit { .. }, Some(WaitStatus::Code(0))) => 128 + libc::SIGTERM,
+        (
+            Cause::TimeLimit { .. } | Cause::Hung { .. } | Cause::MemoryLimit { .. } | Cause::NotReady { .. },
+            Some(WaitStatus::Code(0)),
+        ) => 128 + libc::SIGTERM,
         (_, Some(WaitStatus::Code(code))) => code,
         (_, Some(WaitStatus::Signal(signal, _))) => 128 + signal.0,
         (Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. }, None) => 127,

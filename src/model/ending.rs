@@ -23,10 +23,35 @@ pub enum Cause {
         /// Whether the kernel wrote a core dump.
         core_dumped: bool,
     },
+    /// The kernel killed it because memory had run out: in its control group, or on the whole machine.
+    OomKilled {
+        /// The limit of the group that ran out, in bytes; `None`: not known, or the machine itself.
+        limit_bytes: Option<u64>,
+    },
+    /// guardian ended it: it lived and showed no progress.
+    Hung {
+        /// For how long there was no sign of progress, in seconds.
+        silent_s: u64,
+    },
     /// guardian ended it, for its `time_limit`.
     TimeLimit {
         /// The limit, in seconds.
         limit_s: u64,
+    },
+    /// guardian ended it: its processes together used more than `memory`.
+    MemoryLimit {
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+    /// The kernel ended it: it used more CPU time than its resource limit (`RLIMIT_CPU`) allows.
+    CpuLimit {
+        /// The limit, in seconds of CPU time.
+        limit_s: u64,
+    },
+    /// The kernel ended it: it wrote a file beyond its resource limit (`RLIMIT_FSIZE`).
+    FileSizeLimit {
+        /// The limit, in bytes.
+        limit_bytes: u64,
     },
     /// The program never ran.
     SpawnFailed {
@@ -34,6 +59,18 @@ pub enum Cause {
         errno: i32,
         /// Which step failed, on what, in words.
         what: String,
+    },
+    /// A command of its `preflight` failed, so the program was not started.
+    PreflightFailed {
+        /// The command's exit code; `None`: a signal ended it, or it took too long.
+        code: Option<i32>,
+        /// Which command, and what it said last, in words.
+        what: String,
+    },
+    /// guardian ended it: it was not ready in time.
+    NotReady {
+        /// The time that it had, in seconds.
+        after_s: u64,
     },
     /// The machine went down under it.
     Reboot,
@@ -53,7 +90,14 @@ impl Cause {
         match self {
             Self::Exited { .. } => "exited",
             Self::Signaled { .. } => "signaled",
+            Self::OomKilled { .. } => "oom_killed",
+            Self::Hung { .. } => "hung",
             Self::TimeLimit { .. } => "time_limit",
+            Self::MemoryLimit { .. } => "memory_limit",
+            Self::CpuLimit { .. } => "cpu_limit",
+            Self::FileSizeLimit { .. } => "file_size_limit",
+            Self::PreflightFailed { .. } => "preflight_failed",
+            Self::NotReady { .. } => "not_ready",
             Self::SpawnFailed { .. } => "spawn_failed",
             Self::Reboot => "reboot",
             Self::ShimKilled => "shim_killed",
@@ -172,6 +216,58 @@ pub enum StopReason {
     TimeLimit,
     /// `stop_at_target`.
     Target,
+    /// No sign of progress.
+    Hung {
+        /// For how long, in seconds.
+        silent_s: u64,
+    },
+    /// Its processes together used more than `memory`.
+    MemoryLimit {
+        /// The limit, in bytes.
+        limit_bytes: u64,
+    },
+    /// Not ready in time.
+    NotReady {
+        /// The time that it had, in seconds.
+        after_s: u64,
+    },
+}
+
+impl StopReason {
+    /// The cause of an end that guardian brought about for this reason; `None`: how it ended is what counts.
+    /// `time_limit`: that of the process.
+    #[must_use]
+    pub fn cause(self, time_limit: Option<Duration>) -> Option<Cause> {
+        match self {
+            Self::Operator | Self::Target => None,
+            Self::TimeLimit => time_limit.map(|limit| Cause::TimeLimit { limit_s: limit.as_secs() }),
+            Self::Hung { silent_s } => Some(Cause::Hung { silent_s }),
+            Self::MemoryLimit { limit_bytes } => Some(Cause::MemoryLimit { limit_bytes }),
+            Self::NotReady { after_s } => Some(Cause::NotReady { after_s }),
+        }
+    }
+
+    /// Whether guardian ends the run because something is wrong with it.
+    #[must_use]
+    pub fn is_limit(self) -> bool {
+        match self {
+            Self::Operator | Self::Target => false,
+            Self::TimeLimit | Self::Hung { .. } | Self::MemoryLimit { .. } | Self::NotReady { .. } => true,
+        }
+    }
+
+    /// What is done, for the history.
+    #[must_use]
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::Operator => "asked to end",
+            Self::Target => "asked to end: its target is reached",
+            Self::TimeLimit => "asked to end: its time limit is reached",
+            Self::Hung { .. } => "asked to end: it shows no progress",
+            Self::MemoryLimit { .. } => "asked to end: it uses more memory than its limit",
+            Self::NotReady { .. } => "asked to end: it was not ready in time",
+        }
+    }
 }
 
 /// A run that is over, judged.

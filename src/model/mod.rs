@@ -8,6 +8,7 @@ pub mod ending;
 pub mod event;
 pub mod evidence;
 pub mod name;
+pub mod probe;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod signal;

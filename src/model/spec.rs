@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::probe::Probe;
+
 /// How the process is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -58,6 +60,40 @@ pub enum Leftover {
     Kill,
     /// They are left alone, and reported.
     Keep,
+}
+
+/// What keeps a run alive when whoever started it is ended as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// The best there is: a control group of its own, else a session of its own. The default.
+    Auto,
+    /// A control group of its own, or nothing is started.
+    Scope,
+    /// A session of its own; the control group is the caller's.
+    Session,
+}
+
+/// Which process is the main one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Follow {
+    /// The one that was started. The default.
+    Main,
+    /// What the one that was started leaves behind when it ends well.
+    Fork,
+}
+
+/// What is done about a hang.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnHang {
+    /// The run is ended; what follows is up to `restart`. The default.
+    Restart,
+    /// The run is ended and not followed by another.
+    Kill,
+    /// It is told, and nothing is done.
+    Alert,
 }
 
 /// What happens after a reboot to a process that was desired up.
@@ -124,6 +160,32 @@ pub struct Spec {
     pub never_restart: Vec<i32>,
     /// A run that lives longer is ended.
     pub time_limit: Option<Duration>,
+    /// Memory of all its processes together, in bytes; more ends the run.
+    pub memory: Option<u64>,
+    /// Processors that its processes together may use, over 0.
+    pub cpu: Option<f64>,
+    /// Processes and threads that it may have, from 1.
+    pub tasks: Option<u32>,
+    /// Without any sign of progress for this long it is hung.
+    pub hang_after: Option<Duration>,
+    /// Without output for this long it is hung.
+    pub output_stale: Option<Duration>,
+    /// Without a heartbeat for this long it is hung.
+    pub heartbeat: Option<Duration>,
+    /// What is done about a hang.
+    pub on_hang: OnHang,
+    /// A line for the shell that must fail before a hang is called.
+    pub hang_probe: Option<String>,
+    /// Lines for the shell that must succeed before a start.
+    pub preflight: Vec<String>,
+    /// What shows that it is ready; `None`: it is as soon as it runs.
+    pub ready: Option<Probe>,
+    /// Time that it has to get ready.
+    pub ready_timeout: Duration,
+    /// What keeps it alive when its caller is ended.
+    pub isolation: Isolation,
+    /// Which process is the main one.
+    pub follow: Follow,
     /// Record the sender of signals sent straight to the process (Linux, by ptrace).
     pub trace_signals: bool,
     /// What happens to processes that outlive the main one.
@@ -171,6 +233,19 @@ impl Spec {
             breaker_cooldown: Duration::from_secs(900),
             never_restart: vec![2, 78, 126, 127],
             time_limit: None,
+            memory: None,
+            cpu: None,
+            tasks: None,
+            hang_after: None,
+            output_stale: None,
+            heartbeat: None,
+            on_hang: OnHang::Restart,
+            hang_probe: None,
+            preflight: Vec::new(),
+            ready: None,
+            ready_timeout: Duration::from_secs(60),
+            isolation: Isolation::Auto,
+            follow: Follow::Main,
             trace_signals: false,
             leftover: Leftover::Kill,
             on_boot: OnBoot::Start,

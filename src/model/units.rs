@@ -101,6 +101,17 @@ pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     }
 }
 
+/// The size in the largest unit that it is a whole number of: `512M`, `1536K`, `100B`. [`parse_size`] reads it back.
+#[must_use]
+pub fn format_size(bytes: u64) -> String {
+    let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
+    let fits = |shift: u32| bytes > 0 && bytes.trailing_zeros() >= shift;
+    match units.into_iter().find(|(shift, _)| fits(*shift)) {
+        Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
+        None => format!("{bytes}B"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +144,9 @@ mod tests {
     fn sizes_are_read_in_powers_of_1024() {
         assert_eq!(parse_size("512M"), Ok(512 << 20));
         assert_eq!(parse_size("2GiB"), Ok(2 << 30));
+        for text in ["512M", "1536K", "100B", "2G", "3T"] {
+            assert_eq!(parse_size(text).map(format_size).as_deref(), Ok(text), "written and read again");
+        }
         for bad in ["512", "-1M", "0M", "1X", "99999999T", ""] {
             assert!(parse_size(bad).is_err(), "{bad:?}");
         }

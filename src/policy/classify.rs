@@ -142,10 +142,7 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
     let longest = ran.unwrap_or_else(|| now.since(&began));
     let reason = asked.map(|stopping| stopping.reason);
     let verdict = verdict(spec, &found.cause, reason, longest);
-    let cause = match (reason, spec.time_limit) {
-        (Some(StopReason::TimeLimit), Some(limit)) => Cause::TimeLimit { limit_s: limit.as_secs() },
-        (_, _) => found.cause,
-    };
+    let cause = reason.and_then(|reason| reason.cause(spec.time_limit)).unwrap_or(found.cause);
     EndedRun {
         run: open.run,
         began,
@@ -163,17 +160,17 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
 
 /// The verdict table of the contract. `longest`: how long the run lived, or at most could have lived.
 fn verdict(spec: &Spec, cause: &Cause, asked: Option<StopReason>, longest: Duration) -> Verdict {
-    let success = matches!(cause, Cause::Exited { code } if spec.success_codes.contains(code));
+    let ended_by_guardian = asked.is_some_and(StopReason::is_limit);
+    let success = !ended_by_guardian && matches!(cause, Cause::Exited { code } if spec.success_codes.contains(code));
     match (asked, spec.target) {
         (Some(StopReason::Operator), _) => Verdict::Stopped,
         (Some(StopReason::Target), _) => Verdict::Completed,
         (_, Target::Forever) => Verdict::Premature,
-        (Some(StopReason::TimeLimit), Target::Exit) => Verdict::Failed,
-        (None, Target::Exit) if success => Verdict::Completed,
-        (None, Target::Exit) => Verdict::Failed,
+        (_, Target::Exit) if success => Verdict::Completed,
+        (_, Target::Exit) => Verdict::Failed,
         (_, Target::For(target)) if longest < target.mul_f64(spec.tolerance) => Verdict::Premature,
-        (None, Target::For(_)) if success => Verdict::Completed,
-        (None | Some(StopReason::TimeLimit), Target::For(_)) => Verdict::Failed,
+        (_, Target::For(_)) if success => Verdict::Completed,
+        (_, Target::For(_)) => Verdict::Failed,
     }
 }
 

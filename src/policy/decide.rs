@@ -362,11 +362,7 @@ impl<'a> Draft<'a> {
                 self.actions.push("killed");
                 self.at(self.look.now.plus(self.look.spec.grace));
                 let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
-                let action = match reason {
-                    StopReason::Target => "asked to end: its target is reached",
-                    StopReason::TimeLimit | StopReason::Operator => "asked to end: its time limit is reached",
-                };
-                self.tell(Event { action: action.to_owned(), ..event });
+                self.tell(Event { action: reason.action().to_owned(), ..event });
             }
         }
     }

@@ -139,8 +139,15 @@ fn never(spec: &Spec, cause: &Cause) -> Option<String> {
             (126, "`cannot execute` (126)".to_owned())
         }
         Cause::SpawnFailed { .. }
+        | Cause::PreflightFailed { .. }
         | Cause::Signaled { .. }
+        | Cause::OomKilled { .. }
+        | Cause::Hung { .. }
         | Cause::TimeLimit { .. }
+        | Cause::MemoryLimit { .. }
+        | Cause::CpuLimit { .. }
+        | Cause::FileSizeLimit { .. }
+        | Cause::NotReady { .. }
         | Cause::Reboot
         | Cause::ShimKilled
         | Cause::Unknown { .. } => return None,

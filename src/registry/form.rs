@@ -15,6 +15,16 @@ pub enum Form {
     Switch,
     /// A whole number from 0.
     Count,
+    /// A whole number from 1.
+    Most,
+    /// A number over 0.
+    Cores,
+    /// A size with its unit.
+    Size,
+    /// A line for the shell, or an array of them.
+    Lines,
+    /// What shows that something is ready.
+    Probe,
     /// A number in `(0, 1]`.
     Share,
     /// A duration with its unit.
@@ -51,6 +61,11 @@ impl Form {
             Self::Texts => "an array of strings".to_owned(),
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Count => "a whole number from 0".to_owned(),
+            Self::Most => "a whole number from 1".to_owned(),
+            Self::Cores => "a number over 0, such as `1.5`".to_owned(),
+            Self::Size => "a size such as `\"512M\"`".to_owned(),
+            Self::Lines => "a line for the shell, or an array of them".to_owned(),
+            Self::Probe => crate::model::probe::FORMS.to_owned(),
             Self::Share => "a number over 0 and up to 1".to_owned(),
             Self::Duration => "a duration such as `\"10s\"`".to_owned(),
             Self::Target => "a duration such as `\"8h\"`, or `\"forever\"`, or `\"exit\"`".to_owned(),
@@ -76,6 +91,11 @@ impl Form {
             Self::Argv | Self::Text | Self::Texts | Self::Secret => "TEXT",
             Self::Switch => "BOOL",
             Self::Count => "N",
+            Self::Most => "N",
+            Self::Cores => "CORES",
+            Self::Size => "SIZE",
+            Self::Lines => "LINE",
+            Self::Probe => "KIND",
             Self::Share => "SHARE",
             Self::Duration => "DURATION",
             Self::Target => "DURATION|forever|exit",
@@ -99,6 +119,14 @@ impl Form {
             Self::Texts | Self::Variables => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
             Self::Switch => json!({"type": "boolean"}),
             Self::Count => json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}),
+            Self::Most => json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
+            Self::Cores => json!({"type": "number", "exclusiveMinimum": 0}),
+            Self::Size => json!({"type": "string", "pattern": r"^[0-9]+(B|[KMGT](iB)?)$"}),
+            Self::Lines => json!({"anyOf": [{"type": "string", "minLength": 1},
+                                            {"type": "array", "items": {"type": "string", "minLength": 1}}]}),
+            Self::Probe => {
+                json!({"type": "string", "pattern": "^(notify$|(output|tcp|http|https|file|cmd|delay):.)"})
+            }
             Self::Share => json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
             Self::Duration => json!({"type": "string", "pattern": duration}),
             Self::Target => json!({"anyOf": [{"enum": ["forever", "exit"]}, {"type": "string", "pattern": duration}]}),

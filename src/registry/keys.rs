@@ -1,7 +1,7 @@
 //! The one table of registry keys.
 //!
 //! Reading, `register` options, `config show`, the reference page and the JSON Schema all come from
-//! here. A new key is a field of `Spec` and a row of [`PROCESS`]; nothing else lists keys.
+//! here. A new key is a field of `Spec` and a row of [`PROCESS`] in `process_keys.rs`; nothing else lists keys.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::form::Form;
 use super::value::Value;
 use crate::model::signal::Signal;
-use crate::model::spec::{Command, Leftover, OnBoot, Restart, Spec, Target};
-use crate::model::units::format_duration;
+use crate::model::spec::{Command, Spec, Target};
+use crate::model::units::{format_duration, format_size};
 
 /// Which field of a [`Spec`] a key is, and with it what values it takes.
 pub enum Field {
@@ -44,6 +44,16 @@ pub enum Field {
     Limit(fn(&mut Spec) -> &mut Option<Duration>),
     /// A number.
     Count(fn(&mut Spec) -> &mut u32),
+    /// A number from 1 that may be left out.
+    Most(fn(&mut Spec) -> &mut Option<u32>),
+    /// A number over zero, fractions included, that may be left out.
+    Cores(fn(&mut Spec) -> &mut Option<f64>),
+    /// A size in bytes that may be left out.
+    Size(fn(&mut Spec) -> &mut Option<u64>),
+    /// Lines for the shell: one string or an array of them.
+    Lines(fn(&mut Spec) -> &mut Vec<String>),
+    /// `ready`.
+    Ready,
     /// Exit codes, one or more.
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
     /// Exit codes, possibly none.
@@ -109,6 +119,11 @@ impl Key {
             Field::Signal(_) => Form::Signal,
             Field::Duration(_) | Field::Limit(_) => Form::Duration,
             Field::Count(_) => Form::Count,
+            Field::Most(_) => Form::Most,
+            Field::Cores(_) => Form::Cores,
+            Field::Size(_) => Form::Size,
+            Field::Lines(_) => Form::Lines,
+            Field::Ready => Form::Probe,
             Field::SomeCodes(_) | Field::Codes(_) => Form::Codes,
         }
     }
@@ -146,6 +161,11 @@ impl Key {
             Field::Duration(of) => Some(Value::Text(format_duration(*of(spec)))),
             Field::Limit(of) => of(spec).map(|limit| Value::Text(format_duration(limit))),
             Field::Count(of) => Some(Value::Number(i64::from(*of(spec)))),
+            Field::Most(of) => of(spec).map(|most| Value::Number(i64::from(most))),
+            Field::Cores(of) => of(spec).map(Value::Share),
+            Field::Size(of) => of(spec).map(|bytes| Value::Text(format_size(bytes))),
+            Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
+            Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
             Field::SomeCodes(of) | Field::Codes(of) => Some(codes(of(spec))),
         }
     }
@@ -167,201 +187,10 @@ impl Key {
     }
 }
 
-const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
-    Key { name, field, help, chapter }
-}
-
-const RESTART: Field = Field::Words(
-    &["premature", "on-failure", "always", "never"],
-    |spec| match spec.restart {
-        Restart::Premature => "premature",
-        Restart::OnFailure => "on-failure",
-        Restart::Always => "always",
-        Restart::Never => "never",
-    },
-    |spec, word| {
-        spec.restart = match word {
-            "on-failure" => Restart::OnFailure,
-            "always" => Restart::Always,
-            "never" => Restart::Never,
-            _ => Restart::Premature,
-        }
-    },
-);
-
-const LEFTOVER: Field = Field::Words(
-    &["kill", "keep"],
-    |spec| match spec.leftover {
-        Leftover::Kill => "kill",
-        Leftover::Keep => "keep",
-    },
-    |spec, word| {
-        spec.leftover = match word {
-            "keep" => Leftover::Keep,
-            _ => Leftover::Kill,
-        }
-    },
-);
-
-const ON_BOOT: Field = Field::Words(
-    &["start", "laststate", "never"],
-    |spec| match spec.on_boot {
-        OnBoot::Start => "start",
-        OnBoot::Laststate => "laststate",
-        OnBoot::Never => "never",
-    },
-    |spec, word| {
-        spec.on_boot = match word {
-            "laststate" => OnBoot::Laststate,
-            "never" => OnBoot::Never,
-            _ => OnBoot::Start,
-        }
-    },
-);
-
-/// Every key of a process, in the order in which they are written.
-pub static PROCESS: &[Key] = &[
-    key(Chapter::Start, "command", Field::Argv, "Program and arguments, executed as they are, byte for byte"),
-    key(Chapter::Start, "shell", Field::Shell, "A line for `/bin/sh -c`, instead of `command`"),
-    key(Chapter::Start, "cwd", Field::Path(|s| &mut s.cwd), "Working directory; left out: the home directory"),
-    key(
-        Chapter::Start,
-        "env",
-        Field::Pairs(|s| &mut s.env),
-        "Variables set last, over all others and those of `[defaults]`",
-    ),
-    key(Chapter::Start, "env_file", Field::Path(|s| &mut s.env_file), "File of `NAME=value` lines, read at each start"),
-    key(
-        Chapter::Start,
-        "pass_env",
-        Field::Variables(|s| &mut s.pass_env),
-        "Variables taken from guardian's own environment at each start",
-    ),
-    key(
-        Chapter::Start,
-        "clean_env",
-        Field::Switch(|s| &mut s.clean_env),
-        "Start from PATH, HOME, USER, LOGNAME, SHELL and LANG only",
-    ),
-    key(Chapter::Start, "group", Field::Text(|s| &mut s.group), "Group, for commands on several processes"),
-    key(
-        Chapter::End,
-        "target",
-        Field::Target,
-        "How long a run is meant to live: a duration, `forever` (a service) or `exit` (a job)",
-    ),
-    key(
-        Chapter::End,
-        "tolerance",
-        Field::Share(|s| &mut s.tolerance),
-        "Share of a duration target that counts as reached",
-    ),
-    key(
-        Chapter::End,
-        "stop_at_target",
-        Field::Switch(|s| &mut s.stop_at_target),
-        "End a run at its target, as completed",
-    ),
-    key(Chapter::End, "time_limit", Field::Limit(|s| &mut s.time_limit), "End a run that lives longer than this"),
-    key(Chapter::End, "success_codes", Field::SomeCodes(|s| &mut s.success_codes), "Exit codes that count as success"),
-    key(
-        Chapter::End,
-        "stop_signal",
-        Field::Signal(|s| &mut s.stop_signal),
-        "Signal that asks it to end, by name or number",
-    ),
-    key(Chapter::End, "grace", Field::Duration(|s| &mut s.grace), "Time from the stop signal to KILL"),
-    key(Chapter::End, "leftover", LEFTOVER, "Processes that outlive the main one: end them or leave them alone"),
-    key(Chapter::Restart, "restart", RESTART, "After which ends it is started again"),
-    key(Chapter::Restart, "backoff", Field::Duration(|s| &mut s.backoff), "First delay after an unhealthy run"),
-    key(
-        Chapter::Restart,
-        "backoff_max",
-        Field::Duration(|s| &mut s.backoff_max),
-        "Longest delay; each one is twice the one before",
-    ),
-    key(
-        Chapter::Restart,
-        "healthy_after",
-        Field::Duration(|s| &mut s.healthy_after),
-        "A run that lives this long makes earlier failures forgotten",
-    ),
-    key(
-        Chapter::Restart,
-        "max_failures",
-        Field::Count(|s| &mut s.max_failures),
-        "Failures in a row that open the breaker; 0: never",
-    ),
-    key(
-        Chapter::Restart,
-        "max_restarts",
-        Field::Count(|s| &mut s.max_restarts),
-        "Restarts within `window` that open the breaker; 0: off",
-    ),
-    key(Chapter::Restart, "window", Field::Duration(|s| &mut s.window), "The window of `max_restarts`"),
-    key(
-        Chapter::Restart,
-        "breaker_cooldown",
-        Field::Duration(|s| &mut s.breaker_cooldown),
-        "How long an open breaker waits for its first new try; doubles up to 6h",
-    ),
-    key(
-        Chapter::Restart,
-        "never_restart",
-        Field::Codes(|s| &mut s.never_restart),
-        "Exit codes after which there is no restart",
-    ),
-    key(
-        Chapter::Restart,
-        "on_boot",
-        ON_BOOT,
-        "After a reboot: start it even if it had been given up, start it if it was up or due, or leave it down",
-    ),
-    key(
-        Chapter::Other,
-        "notify",
-        Field::Sinks(|s| &mut s.notify),
-        "Sinks that are told; empty or `auto`: every sink that wants it",
-    ),
-    key(
-        Chapter::Other,
-        "trace_signals",
-        Field::Switch(|s| &mut s.trace_signals),
-        "Record who sends it signals (Linux, by ptrace)",
-    ),
-];
-
 /// The row of a key.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Key> {
     PROCESS.iter().find(|key| key.name == name)
 }
 
-/// Keys of the contract that this version does not have. They are refused by name, because a
-/// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &[
-    "hang_after",
-    "output_stale",
-    "heartbeat",
-    "watchdog",
-    "on_hang",
-    "hang_probe",
-    "ready",
-    "ready_timeout",
-    "probe",
-    "probe_every",
-    "preflight",
-    "memory",
-    "cpu",
-    "tasks",
-    "log_max",
-    "depends_on",
-    "on_dependency_end",
-    "schedule",
-    "overlap",
-    "pty",
-    "isolation",
-    "follow",
-    "user",
-    "ping_url",
-];
+pub use super::process_keys::{PROCESS, UNSUPPORTED};

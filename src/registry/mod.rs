@@ -4,11 +4,13 @@
 //! line and column; one bad entry never takes the others with it. [`keys`] is the only list of keys.
 //! Pure: it never opens the file, `store::registry_file` does.
 
+mod choices;
 pub mod edit;
 pub mod form;
 pub mod keys;
 pub mod parse;
 mod problem;
+mod process_keys;
 mod read;
 pub mod reference;
 pub mod settings;

@@ -161,6 +161,11 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
             *of(spec) = Some(reader.some_time(name, item, "take the key out when there is no limit")?);
         }
         Field::Count(of) => *of(spec) = reader.count(name, item)?,
+        Field::Most(of) => *of(spec) = Some(reader.most(name, item)?),
+        Field::Cores(of) => *of(spec) = Some(reader.cores(name, item)?),
+        Field::Size(of) => *of(spec) = Some(reader.size(name, item)?),
+        Field::Lines(of) => *of(spec) = reader.shell_lines(name, item)?,
+        Field::Ready => spec.ready = Some(reader.probe(name, item)?),
         Field::Codes(of) => *of(spec) = reader.codes(name, item)?,
         Field::SomeCodes(of) => {
             let codes = reader.codes(name, item)?;

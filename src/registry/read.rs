@@ -9,7 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::form::Form;
 use super::problem::{Lines, Problem, similar};
-use crate::model::units::{UnitError, parse_duration};
+use crate::model::probe::Probe;
+use crate::model::units::{UnitError, parse_duration, parse_size};
 
 /// A value with its place in the text.
 pub(super) type Item<'i> = Spanned<DeValue<'i>>;
@@ -157,21 +158,74 @@ impl<'t> Reader<'t> {
         u32::try_from(number).ok()
     }
 
+    /// A number from 1.
+    pub(super) fn most(&mut self, key: &str, item: &Item<'_>) -> Option<u32> {
+        let number = self.number(key, item, Form::Most, 1..i64::from(u32::MAX) + 1)?;
+        u32::try_from(number).ok()
+    }
+
     /// A share in `(0, 1]`.
     pub(super) fn share(&mut self, key: &str, item: &Item<'_>) -> Option<f64> {
-        let share = match item.get_ref() {
+        self.fraction(key, item, Form::Share, 1.0)
+    }
+
+    /// A number of processors.
+    pub(super) fn cores(&mut self, key: &str, item: &Item<'_>) -> Option<f64> {
+        self.fraction(key, item, Form::Cores, 65536.0)
+    }
+
+    /// A number over zero, fractions included, up to `most`.
+    fn fraction(&mut self, key: &str, item: &Item<'_>, form: Form, most: f64) -> Option<f64> {
+        let number = match item.get_ref() {
             DeValue::Float(float) => float.as_str().parse::<f64>().ok(),
             DeValue::Integer(integer) => integer.as_str().parse::<f64>().ok(),
             DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                return self.mismatch(key, item, Form::Share);
+                return self.mismatch(key, item, form);
             }
         };
-        match share {
-            Some(share) if share > 0.0 && share <= 1.0 => Some(share),
+        match number {
+            Some(number) if number > 0.0 && number <= most => Some(number),
             Some(_) | None => {
                 let message = format!("`{key}` is outside its range");
-                self.fail(item.span(), message, format!("{} is wanted", Form::Share.wanted()))
+                self.fail(item.span(), message, format!("{} is wanted", form.wanted()))
             }
+        }
+    }
+
+    /// A size.
+    pub(super) fn size(&mut self, key: &str, item: &Item<'_>) -> Option<u64> {
+        let parsed = match item.get_ref() {
+            DeValue::String(text) => parse_size(text),
+            DeValue::Integer(digits) => parse_size(digits.as_str()),
+            DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                return self.mismatch(key, item, Form::Size);
+            }
+        };
+        match parsed {
+            Ok(size) => Some(size),
+            Err(error) => self.unit_error(key, item, error),
+        }
+    }
+
+    /// Lines for the shell: one, or an array of them.
+    pub(super) fn shell_lines(&mut self, key: &str, item: &Item<'_>) -> Option<Vec<String>> {
+        match item.get_ref() {
+            DeValue::String(_) => self.text(key, item).map(|line| vec![line]),
+            DeValue::Array(_) => self.texts(key, item),
+            DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Table(_) => self.mismatch(key, item, Form::Lines),
+        }
+    }
+
+    /// What shows that something is ready.
+    pub(super) fn probe(&mut self, key: &str, item: &Item<'_>) -> Option<Probe> {
+        let text = self.text(key, item)?;
+        match text.parse() {
+            Ok(probe) => Some(probe),
+            Err(error) => self.unit_error(key, item, error),
         }
     }
 

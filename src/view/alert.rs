@@ -246,7 +246,14 @@ pub fn environment(event: &Event) -> Vec<(&'static str, String)> {
         Some(Cause::Exited { code }) => (code.to_string(), String::new()),
         Some(Cause::Signaled { signal, .. }) => (String::new(), signal.to_string()),
         Some(
-            Cause::TimeLimit { .. }
+            Cause::OomKilled { .. }
+            | Cause::Hung { .. }
+            | Cause::TimeLimit { .. }
+            | Cause::MemoryLimit { .. }
+            | Cause::CpuLimit { .. }
+            | Cause::FileSizeLimit { .. }
+            | Cause::PreflightFailed { .. }
+            | Cause::NotReady { .. }
             | Cause::SpawnFailed { .. }
             | Cause::Reboot
             | Cause::ShimKilled

@@ -121,7 +121,14 @@ fn unexplained(ended: &EndedRun) -> bool {
     let traceable = match ended.cause {
         Cause::Exited { .. } => true,
         Cause::Signaled { signal, .. } => signal.0 != libc::SIGKILL, // no process sees its own
-        Cause::TimeLimit { .. }
+        Cause::OomKilled { .. }
+        | Cause::Hung { .. }
+        | Cause::TimeLimit { .. }
+        | Cause::MemoryLimit { .. }
+        | Cause::CpuLimit { .. }
+        | Cause::FileSizeLimit { .. }
+        | Cause::PreflightFailed { .. }
+        | Cause::NotReady { .. }
         | Cause::SpawnFailed { .. }
         | Cause::Reboot
         | Cause::ShimKilled

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::model::ending::{Ancestor, Cause, Sender, SignalRecord};
-use crate::model::units::{format_duration, human_duration};
+use crate::model::units::{format_duration, format_size, human_duration};
 
 /// The text without anything that moves a cursor, colours, breaks a line or turns the reading
 /// direction: escape sequences go as a whole, a tab becomes a space.
@@ -86,7 +86,14 @@ pub fn telling_signal<'s>(cause: &Cause, signals: &'s [SignalRecord]) -> Option<
     match cause {
         Cause::Signaled { signal, .. } => signals.iter().rev().find(|record| record.signal == *signal),
         Cause::Exited { .. }
+        | Cause::OomKilled { .. }
+        | Cause::Hung { .. }
         | Cause::TimeLimit { .. }
+        | Cause::MemoryLimit { .. }
+        | Cause::CpuLimit { .. }
+        | Cause::FileSizeLimit { .. }
+        | Cause::PreflightFailed { .. }
+        | Cause::NotReady { .. }
         | Cause::SpawnFailed { .. }
         | Cause::Reboot
         | Cause::ShimKilled
@@ -115,7 +122,17 @@ pub fn cause_phrase(cause: &Cause, signals: &[SignalRecord]) -> String {
             Some(record) => from(record, sender_phrase),
             None => format!("{signal} from an unknown sender"),
         },
+        Cause::OomKilled { limit_bytes: Some(limit) } => {
+            format!("out of memory at its limit of {}", format_size(*limit))
+        }
+        Cause::OomKilled { limit_bytes: None } => "killed by the kernel, out of memory".to_owned(),
+        Cause::Hung { silent_s } => format!("no progress for {}", seconds(*silent_s)),
         Cause::TimeLimit { limit_s } => format!("time limit of {}", seconds(*limit_s)),
+        Cause::MemoryLimit { limit_bytes } => format!("memory limit of {}", format_size(*limit_bytes)),
+        Cause::CpuLimit { limit_s } => format!("CPU time limit of {}", seconds(*limit_s)),
+        Cause::FileSizeLimit { limit_bytes } => format!("file size limit of {}", format_size(*limit_bytes)),
+        Cause::PreflightFailed { what, .. } => format!("preflight failed: {}", strip_control(what)),
+        Cause::NotReady { after_s } => format!("not ready within {}", seconds(*after_s)),
         Cause::SpawnFailed { what, .. } => format!("cannot start: {}", strip_control(what)),
         Cause::Reboot => "reboot".to_owned(),
         Cause::ShimKilled => after("process and shim both gone, no record of the end".to_owned()),
@@ -140,7 +157,25 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
                 None => format!("it was ended by {signal}{core}; nothing shows who sent it"),
             }
         }
+        Cause::OomKilled { limit_bytes: Some(limit) } => {
+            format!("the kernel killed it: its control group had used up its limit of {}", format_size(*limit))
+        }
+        Cause::OomKilled { limit_bytes: None } => "the kernel killed it because memory had run out".to_owned(),
+        Cause::Hung { silent_s } => {
+            after(format!("guardian ended it: it lived, but showed no progress for {}", seconds(*silent_s)))
+        }
         Cause::TimeLimit { limit_s } => format!("guardian ended it at its time limit of {}", seconds(*limit_s)),
+        Cause::MemoryLimit { limit_bytes } => {
+            format!("guardian ended it: its processes used more than {} of memory", format_size(*limit_bytes))
+        }
+        Cause::CpuLimit { limit_s } => {
+            format!("the kernel ended it: it had used up its {} of CPU time (RLIMIT_CPU)", seconds(*limit_s))
+        }
+        Cause::FileSizeLimit { limit_bytes } => {
+            format!("the kernel ended it: it wrote a file beyond {} (RLIMIT_FSIZE)", format_size(*limit_bytes))
+        }
+        Cause::PreflightFailed { what, .. } => format!("it was not started: {}", strip_control(what)),
+        Cause::NotReady { after_s } => format!("guardian ended it: it was not ready within {}", seconds(*after_s)),
         Cause::SpawnFailed { errno, what } => {
             format!("it could not be started: {} (error {errno})", strip_control(what))
         }

@@ -1,0 +1,98 @@
+//! Keys whose value is one of a few words: how each is read from a spec and set.
+
+use super::keys::Field;
+use crate::model::spec::{Follow, Isolation, Leftover, OnBoot, OnHang, Restart};
+
+pub(super) const RESTART: Field = Field::Words(
+    &["premature", "on-failure", "always", "never"],
+    |spec| match spec.restart {
+        Restart::Premature => "premature",
+        Restart::OnFailure => "on-failure",
+        Restart::Always => "always",
+        Restart::Never => "never",
+    },
+    |spec, word| {
+        spec.restart = match word {
+            "on-failure" => Restart::OnFailure,
+            "always" => Restart::Always,
+            "never" => Restart::Never,
+            _ => Restart::Premature,
+        }
+    },
+);
+
+pub(super) const LEFTOVER: Field = Field::Words(
+    &["kill", "keep"],
+    |spec| match spec.leftover {
+        Leftover::Kill => "kill",
+        Leftover::Keep => "keep",
+    },
+    |spec, word| {
+        spec.leftover = match word {
+            "keep" => Leftover::Keep,
+            _ => Leftover::Kill,
+        }
+    },
+);
+
+pub(super) const ON_BOOT: Field = Field::Words(
+    &["start", "laststate", "never"],
+    |spec| match spec.on_boot {
+        OnBoot::Start => "start",
+        OnBoot::Laststate => "laststate",
+        OnBoot::Never => "never",
+    },
+    |spec, word| {
+        spec.on_boot = match word {
+            "laststate" => OnBoot::Laststate,
+            "never" => OnBoot::Never,
+            _ => OnBoot::Start,
+        }
+    },
+);
+
+pub(super) const ISOLATION: Field = Field::Words(
+    &["auto", "scope", "session"],
+    |spec| match spec.isolation {
+        Isolation::Auto => "auto",
+        Isolation::Scope => "scope",
+        Isolation::Session => "session",
+    },
+    |spec, word| {
+        spec.isolation = match word {
+            "scope" => Isolation::Scope,
+            "session" => Isolation::Session,
+            _ => Isolation::Auto,
+        }
+    },
+);
+
+pub(super) const FOLLOW: Field = Field::Words(
+    &["main", "fork"],
+    |spec| match spec.follow {
+        Follow::Main => "main",
+        Follow::Fork => "fork",
+    },
+    |spec, word| {
+        spec.follow = match word {
+            "fork" => Follow::Fork,
+            _ => Follow::Main,
+        }
+    },
+);
+
+pub(super) const ON_HANG: Field = Field::Words(
+    &["restart", "kill", "alert"],
+    |spec| match spec.on_hang {
+        OnHang::Restart => "restart",
+        OnHang::Kill => "kill",
+        OnHang::Alert => "alert",
+    },
+    |spec, word| {
+        spec.on_hang = match word {
+            "kill" => OnHang::Kill,
+            "alert" => OnHang::Alert,
+            _ => OnHang::Restart,
+        }
+    },
+);

@@ -1,0 +1,199 @@
+//! The keys of a `[process.NAME]`: the rows of the one table.
+
+use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_HANG, RESTART};
+use super::keys::{Chapter, Field, Key};
+
+const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
+    Key { name, field, help, chapter }
+}
+
+/// Every key of a process, in the order in which they are written.
+pub static PROCESS: &[Key] = &[
+    key(Chapter::Start, "command", Field::Argv, "Program and arguments, executed as they are, byte for byte"),
+    key(Chapter::Start, "shell", Field::Shell, "A line for `/bin/sh -c`, instead of `command`"),
+    key(Chapter::Start, "cwd", Field::Path(|s| &mut s.cwd), "Working directory; left out: the home directory"),
+    key(
+        Chapter::Start,
+        "env",
+        Field::Pairs(|s| &mut s.env),
+        "Variables set last, over all others and those of `[defaults]`",
+    ),
+    key(Chapter::Start, "env_file", Field::Path(|s| &mut s.env_file), "File of `NAME=value` lines, read at each start"),
+    key(
+        Chapter::Start,
+        "pass_env",
+        Field::Variables(|s| &mut s.pass_env),
+        "Variables taken from guardian's own environment at each start",
+    ),
+    key(
+        Chapter::Start,
+        "clean_env",
+        Field::Switch(|s| &mut s.clean_env),
+        "Start from PATH, HOME, USER, LOGNAME, SHELL and LANG only",
+    ),
+    key(
+        Chapter::Start,
+        "isolation",
+        ISOLATION,
+        "What keeps it alive when its caller is ended: the best there is, a control group of its own or nothing is started, or only a session of its own",
+    ),
+    key(
+        Chapter::Start,
+        "follow",
+        FOLLOW,
+        "`fork`: the program puts itself into the background; what it leaves behind is the main process",
+    ),
+    key(
+        Chapter::Start,
+        "preflight",
+        Field::Lines(|s| &mut s.preflight),
+        "Lines for `/bin/sh -c` that must succeed before each start",
+    ),
+    key(Chapter::Start, "ready", Field::Ready, "What shows that it is ready"),
+    key(Chapter::Start, "ready_timeout", Field::Duration(|s| &mut s.ready_timeout), "Time that it has to get ready"),
+    key(Chapter::Start, "group", Field::Text(|s| &mut s.group), "Group, for commands on several processes"),
+    key(
+        Chapter::End,
+        "target",
+        Field::Target,
+        "How long a run is meant to live: a duration, `forever` (a service) or `exit` (a job)",
+    ),
+    key(
+        Chapter::End,
+        "tolerance",
+        Field::Share(|s| &mut s.tolerance),
+        "Share of a duration target that counts as reached",
+    ),
+    key(
+        Chapter::End,
+        "stop_at_target",
+        Field::Switch(|s| &mut s.stop_at_target),
+        "End a run at its target, as completed",
+    ),
+    key(Chapter::End, "time_limit", Field::Limit(|s| &mut s.time_limit), "End a run that lives longer than this"),
+    key(Chapter::End, "memory", Field::Size(|s| &mut s.memory), "Memory of all its processes together; more ends it"),
+    key(
+        Chapter::End,
+        "cpu",
+        Field::Cores(|s| &mut s.cpu),
+        "Processors that all its processes together may use; needs a control group",
+    ),
+    key(
+        Chapter::End,
+        "tasks",
+        Field::Most(|s| &mut s.tasks),
+        "Processes and threads that it may have; needs a control group",
+    ),
+    key(
+        Chapter::End,
+        "hang_after",
+        Field::Limit(|s| &mut s.hang_after),
+        "It is hung when output, heartbeat, CPU time and I/O of all its processes are silent for this long",
+    ),
+    key(
+        Chapter::End,
+        "output_stale",
+        Field::Limit(|s| &mut s.output_stale),
+        "It is hung when it writes no output for this long",
+    ),
+    key(
+        Chapter::End,
+        "heartbeat",
+        Field::Limit(|s| &mut s.heartbeat),
+        "It is hung when it gives no heartbeat for this long",
+    ),
+    key(
+        Chapter::End,
+        "on_hang",
+        ON_HANG,
+        "What is done about a hang: end it and follow `restart`, end it for good, or only tell",
+    ),
+    key(
+        Chapter::End,
+        "hang_probe",
+        Field::Text(|s| &mut s.hang_probe),
+        "A line for `/bin/sh -c` that must fail before a hang is called",
+    ),
+    key(Chapter::End, "success_codes", Field::SomeCodes(|s| &mut s.success_codes), "Exit codes that count as success"),
+    key(
+        Chapter::End,
+        "stop_signal",
+        Field::Signal(|s| &mut s.stop_signal),
+        "Signal that asks it to end, by name or number",
+    ),
+    key(Chapter::End, "grace", Field::Duration(|s| &mut s.grace), "Time from the stop signal to KILL"),
+    key(Chapter::End, "leftover", LEFTOVER, "Processes that outlive the main one: end them or leave them alone"),
+    key(Chapter::Restart, "restart", RESTART, "After which ends it is started again"),
+    key(Chapter::Restart, "backoff", Field::Duration(|s| &mut s.backoff), "First delay after an unhealthy run"),
+    key(
+        Chapter::Restart,
+        "backoff_max",
+        Field::Duration(|s| &mut s.backoff_max),
+        "Longest delay; each one is twice the one before",
+    ),
+    key(
+        Chapter::Restart,
+        "healthy_after",
+        Field::Duration(|s| &mut s.healthy_after),
+        "A run that lives this long makes earlier failures forgotten",
+    ),
+    key(
+        Chapter::Restart,
+        "max_failures",
+        Field::Count(|s| &mut s.max_failures),
+        "Failures in a row that open the breaker; 0: never",
+    ),
+    key(
+        Chapter::Restart,
+        "max_restarts",
+        Field::Count(|s| &mut s.max_restarts),
+        "Restarts within `window` that open the breaker; 0: off",
+    ),
+    key(Chapter::Restart, "window", Field::Duration(|s| &mut s.window), "The window of `max_restarts`"),
+    key(
+        Chapter::Restart,
+        "breaker_cooldown",
+        Field::Duration(|s| &mut s.breaker_cooldown),
+        "How long an open breaker waits for its first new try; doubles up to 6h",
+    ),
+    key(
+        Chapter::Restart,
+        "never_restart",
+        Field::Codes(|s| &mut s.never_restart),
+        "Exit codes after which there is no restart",
+    ),
+    key(
+        Chapter::Restart,
+        "on_boot",
+        ON_BOOT,
+        "After a reboot: start it even if it had been given up, start it if it was up or due, or leave it down",
+    ),
+    key(
+        Chapter::Other,
+        "notify",
+        Field::Sinks(|s| &mut s.notify),
+        "Sinks that are told; empty or `auto`: every sink that wants it",
+    ),
+    key(
+        Chapter::Other,
+        "trace_signals",
+        Field::Switch(|s| &mut s.trace_signals),
+        "Record who sends it signals (Linux, by ptrace)",
+    ),
+];
+
+/// Keys of the contract that this version does not have. They are refused by name, because a
+/// limit that is written down and not kept is worse than an error.
+pub static UNSUPPORTED: &[&str] = &[
+    "watchdog",
+    "probe",
+    "probe_every",
+    "log_max",
+    "depends_on",
+    "on_dependency_end",
+    "schedule",
+    "overlap",
+    "pty",
+    "user",
+    "ping_url",
+];
