@@ -46,6 +46,67 @@ pub struct End {
     pub leftover: bool,
     /// Size of the log at the end, in bytes.
     pub log_bytes: Option<u64>,
+    /// Resource limits that it had at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// What is known of the kernel killing for want of memory; `None`: nothing was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oom: Option<Oom>,
+    /// Most memory that the processes of the run used together, in bytes, where a control group counted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_peak_bytes: Option<u64>,
+    /// Where the kernel put the core dump, or was told to put it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core: Option<String>,
+}
+
+/// Resource limits of a process that the kernel ends it by; `None`: unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// CPU time after which it gets SIGXCPU, in seconds (soft `RLIMIT_CPU`).
+    pub cpu_s: Option<u64>,
+    /// CPU time after which it is killed, in seconds (hard `RLIMIT_CPU`).
+    pub cpu_hard_s: Option<u64>,
+    /// Largest file that it may write, in bytes (soft `RLIMIT_FSIZE`).
+    pub file_bytes: Option<u64>,
+}
+
+/// What is known of the kernel killing processes of a run for want of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oom {
+    /// Whether the kernel's own record names the main process; `None`: the record cannot be read, or may have gaps.
+    pub named: Option<bool>,
+    /// How many processes it killed in the run's own control group; `None`: there is no such group, or no counter.
+    pub own_group: Option<u64>,
+    /// The limit that ran out, in bytes; `None`: not known, or the machine's own memory.
+    pub limit_bytes: Option<u64>,
+}
+
+/// What keeps a run alive when its caller is ended as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// A control group of its own.
+    Cgroup,
+    /// A transient scope of systemd, with a control group of its own in it.
+    Scope,
+    /// A session of its own; the control group is the caller's.
+    Session,
+}
+
+/// Where a run was put at its start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The level that was reached.
+    pub level: Level,
+    /// The control group of the run's processes, as a path from the root of its hierarchy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// Whether the kernel keeps the limit `memory`; else guardian watches it.
+    pub keeps_memory: bool,
+    /// Why no better level was reached, or what of the limits is not kept, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// Why the program never ran.
@@ -82,6 +143,8 @@ pub struct RunRecord {
     pub main: Option<Identity>,
     /// When the main process was made.
     pub began: Option<Stamp>,
+    /// Where it was put.
+    pub placed: Option<Placed>,
     /// Signals seen, oldest first.
     pub signals: Vec<SignalRecord>,
     /// Signals seen but not kept, beyond the limit.

@@ -124,6 +124,10 @@ impl Live {
             max_rss_kib: usage.max_rss_kib,
             leftover: !self.left(passes).is_empty(),
             log_bytes: descriptor::size_of_output(),
+            limits: None,
+            oom: None,
+            memory_peak_bytes: None,
+            core: None,
         });
         let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
         Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)

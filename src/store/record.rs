@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::ending::SignalRecord;
-use crate::model::evidence::{End, Lock, Recorded, RunRecord, SpawnFailure};
+use crate::model::evidence::{End, Lock, Placed, Recorded, RunRecord, SpawnFailure};
 use crate::model::name::Name;
 use crate::model::time::{Identity, Stamp};
 use crate::os::{self, lock, read};
@@ -57,6 +57,11 @@ pub enum Line {
     Untraced {
         /// The system's error number.
         errno: i32,
+    },
+    /// Where the run was put.
+    Placed {
+        /// At which level, and why at no better one.
+        placed: Placed,
     },
     /// A signal came.
     Signal {
@@ -213,7 +218,7 @@ fn parse(bytes: &[u8]) -> Recorded {
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 6] = ["shim", "main", "untraced", "signal", "spawn_failed", "end"];
+    const KNOWN: [&str; 7] = ["shim", "main", "placed", "untraced", "signal", "spawn_failed", "end"];
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
     parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
 }
@@ -222,6 +227,7 @@ fn add(record: &mut RunRecord, line: Line) {
     match line {
         Line::Shim { who, log_bytes, .. } => (record.shim, record.log_began) = (Some(who), log_bytes),
         Line::Main { who, at } => (record.main, record.began) = (Some(who), Some(at)),
+        Line::Placed { placed } => record.placed = Some(placed),
         Line::Untraced { errno } => record.untraced = Some(errno),
         Line::Signal { record: signal } => record.signals.push(*signal),
         Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
