@@ -8,6 +8,8 @@ use crate::model::spec::{Command, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::{Stamp, Wall};
 
+use super::cause::cause_of_end;
+
 /// What is so of an open run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Standing {
@@ -101,7 +103,8 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
     };
     match (&record.end, &record.spawn_failure) {
         (Some(end), _) => {
-            Found { cause: end.status.cause(), status: Some(end.status), ended: Some(end.at.clone()), ..known }
+            let cause = cause_of_end(end, &known.signals);
+            Found { cause, status: Some(end.status), ended: Some(end.at.clone()), ..known }
         }
         (None, Some(failure)) => {
             let cause = Cause::SpawnFailed { errno: failure.errno, what: spawn_failure(spec, failure) };

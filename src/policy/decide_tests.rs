@@ -55,6 +55,10 @@ pub(super) fn record(end: Option<(u64, WaitStatus)>) -> RunRecord {
         system_ms: 1,
         max_rss_kib: 1,
         leftover: false,
+        limits: None,
+        oom: None,
+        memory_peak_bytes: None,
+        core: None,
         log_bytes: Some(0),
     });
     RunRecord { shim: Some(identity(10)), main: Some(identity(11)), began: Some(at(0)), end, ..RunRecord::default() }

@@ -4,6 +4,7 @@
 //! so each is tested by tables and nothing here can be half done.
 
 pub mod backoff;
+pub mod cause;
 pub mod classify;
 pub mod crontab;
 pub mod decide;
