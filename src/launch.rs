@@ -273,7 +273,7 @@ fn read(mut report: File) -> Option<Launched> {
 /// What became of a start whose shim ended without a word: it was killed, and the program may have begun before.
 fn unreported(paths: &Paths, name: &Name, run: u64) -> Result<Launched, Error> {
     let boot = clock::boot_id().map_err(|error| system("read the boot id", &error))?;
-    let failed = Launched::Failed { step: SpawnStep::Fork, errno: libc::EIO };
+    let failed = Launched::Failed { step: SpawnStep::Shim, errno: libc::EIO };
     for _ in 0..400 {
         // Until it is executed the child keeps the record's lock, and it may still begin.
         if record::read(paths, name, run).1 != Lock::Held {
@@ -281,15 +281,17 @@ fn unreported(paths: &Paths, name: &Name, run: u64) -> Result<Launched, Error> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let main = match record::read(paths, name, run).0 {
-        Recorded::Read(record) => record.main,
-        Recorded::Missing | Recorded::Unreadable(_) => None,
+    let (shim, main) = match record::read(paths, name, run).0 {
+        Recorded::Read(record) => (record.shim, record.main),
+        Recorded::Missing | Recorded::Unreadable(_) => (None, None),
     };
-    match main {
-        Some(main) if process::life(&main, &boot) == Life::Gone => Ok(failed),
-        Some(main) => Ok(Launched::Started { pid: main.pid, untraced: None }),
-        None => {
-            blame(&mut record::reopen(paths, name, run)?, SpawnStep::Fork, libc::EIO)?;
+    match (main, shim) {
+        (Some(main), _) if process::life(&main, &boot) == Life::Gone => Ok(failed),
+        (Some(main), _) => Ok(Launched::Started { pid: main.pid, untraced: None }),
+        // It began and was killed before it made a process: the record says as much.
+        (None, Some(_)) => Ok(failed),
+        (None, None) => {
+            blame(&mut record::reopen(paths, name, run)?, SpawnStep::Shim, libc::EIO)?;
             Ok(failed)
         }
     }

@@ -26,6 +26,11 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, step: SpawnSt
         (SpawnStep::Fork, _) => {
             (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
         }
+        (SpawnStep::Shim, _) => {
+            let message = format!("process `{name}` cannot start: its shim ended before it made a process");
+            let hint = format!("somebody killed it, or the disk is full: guardian why {name}");
+            return Error::new(Code::No, "spawn_failed", message).hint(hint).about(name);
+        }
         (SpawnStep::Exec, libc::ENOENT) => match launch_interpreter(&cwd, program) {
             Some(interpreter) => (
                 format!("the interpreter `{interpreter}` of `{program}` does not exist"),

@@ -130,6 +130,8 @@ pub enum SpawnStep {
     Cwd,
     /// Executing the program.
     Exec,
+    /// None of these, as far as is known: the shim ended before it wrote down anything.
+    Shim,
 }
 
 /// What the shim wrote down about one run.

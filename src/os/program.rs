@@ -63,7 +63,8 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce()) -> Spawned {
             for candidate in program.candidates {
                 libc::execve(candidate.as_ptr(), argv.as_ptr(), environment.as_ptr());
                 match io::Error::last_os_error().raw_os_error() {
-                    Some(libc::ENOENT | libc::ENOTDIR) => {}
+                    Some(libc::ENOENT) => {}
+                    Some(libc::ENOTDIR) if program.candidates.len() > 1 => {} // PATH has a file among its directories
                     Some(libc::EACCES) => denied = Some(libc::EACCES),
                     Some(_) | None => exec_failed(outcome_write.as_raw_fd(), SpawnStep::Exec),
                 }

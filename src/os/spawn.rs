@@ -139,7 +139,8 @@ impl Report {
     pub fn encode(self) -> [u8; REPORT_LEN] {
         let (kind, number, extra) = match self {
             Self::Started { pid, untraced } => (b'S', pid, untraced.unwrap_or(0)), // errno 0 is no error
-            Self::Failed { step: SpawnStep::Fork, errno } => (b'f', errno, 0),
+            // No shim tells of its own silence.
+            Self::Failed { step: SpawnStep::Fork | SpawnStep::Shim, errno } => (b'f', errno, 0),
             Self::Failed { step: SpawnStep::Cwd, errno } => (b'c', errno, 0),
             Self::Failed { step: SpawnStep::Exec, errno } => (b'x', errno, 0),
         };

@@ -107,7 +107,11 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
             Found { cause, status: Some(end.status), ended: Some(end.at.clone()), ..known }
         }
         (None, Some(failure)) => {
-            let cause = Cause::SpawnFailed { errno: failure.errno, what: spawn_failure(spec, failure) };
+            let what = spawn_failure(spec, failure);
+            let cause = match failure.step {
+                SpawnStep::Shim => Cause::Unknown { why: what },
+                SpawnStep::Fork | SpawnStep::Cwd | SpawnStep::Exec => Cause::SpawnFailed { errno: failure.errno, what },
+            };
             Found { cause, ended: Some(failure.at.clone()), ..known }
         }
         (None, None) if rebooted => Found { cause: Cause::Reboot, ..known },
@@ -119,6 +123,7 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
 fn spawn_failure(spec: &Spec, failure: &SpawnFailure) -> String {
     match failure.step {
         SpawnStep::Fork => "no process could be made".to_owned(),
+        SpawnStep::Shim => "its shim ended before it wrote down anything".to_owned(),
         SpawnStep::Cwd => match &spec.cwd {
             Some(cwd) => format!("working directory `{cwd}`"),
             None => "the home directory".to_owned(),

@@ -32,3 +32,4 @@ mod start;
 mod stop;
 mod story;
 mod wait;
+mod ways_to_die;
