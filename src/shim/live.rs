@@ -14,6 +14,7 @@ use crate::os::signals::Arrival;
 use crate::os::{clock, process, signals, trace};
 use crate::store::record::{Durable, Line};
 
+use super::last_look::{Before, LastLook};
 use super::pass::Passes;
 use super::{Leftovers, now};
 
@@ -31,6 +32,9 @@ pub(super) struct Live {
     boot: BootId,
     leftovers: Leftovers,
     signals: u64,
+    before: Before,
+    /// What the main process showed when it had ended.
+    last_look: Option<LastLook>,
     /// The main process has been waited for.
     over: bool,
 }
@@ -45,8 +49,8 @@ enum Children {
 }
 
 impl Live {
-    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers) -> Self {
-        Self { main, record, boot, leftovers, signals: 0, over: false }
+    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers, before: Before) -> Self {
+        Self { main, record, boot, leftovers, signals: 0, before, last_look: None, over: false }
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
@@ -88,6 +92,10 @@ impl Live {
     /// Waits for all children that have changed.
     fn children(&mut self, passes: &mut Passes) -> io::Result<Children> {
         loop {
+            if !self.over && self.last_look.is_none() {
+                let ended = children::has_ended(self.main);
+                self.last_look = ended.map(|status| LastLook::at(self.main, status, &self.before));
+            }
             match children::poll_children()? {
                 Waited::Quiet => return Ok(Children::Some),
                 Waited::Childless => return Ok(Children::None),
@@ -116,7 +124,7 @@ impl Live {
 
     /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
-        let end = Box::new(End {
+        let mut end = Box::new(End {
             status,
             at: now(&self.boot)?,
             user_ms: usage.user_ms,
@@ -129,6 +137,9 @@ impl Live {
             memory_peak_bytes: None,
             core: None,
         });
+        if let Some(last_look) = self.last_look.take() {
+            last_look.fill(&mut end);
+        }
         let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
         Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)
     }

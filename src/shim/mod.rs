@@ -8,6 +8,7 @@
 //! Once the run is over it stays only while a pass has asked to be started again at some moment
 //! (the end of a backoff), so that no restart waits for cron.
 
+mod last_look;
 mod live;
 mod pass;
 
@@ -26,6 +27,7 @@ use crate::os::{cgroup, clock, process, signals};
 use crate::store::launch::Launch;
 use crate::store::record::{Durable, Line};
 
+use last_look::Before;
 use live::Live;
 use pass::Passes;
 
@@ -85,13 +87,15 @@ fn begin() -> io::Result<()> {
         umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
         trace: !told.trace.is_empty(),
     };
-    let spawned = program::program(&program, || introduce(&record, &boot));
+    let mut before = Before::default();
+    let spawned =
+        program::program(&program, || introduce(&record, &boot), || before = Before::now(CString::from(told.cwd)));
     drop((told.candidates, told.argv, told.environment));
     drop(mapping);
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, _)) = spawned {
-        let mut live = Live::new(pid, record, boot, leftovers);
+        let mut live = Live::new(pid, record, boot, leftovers, before);
         passes.alarm(deadline);
         live.until_end(&mut passes)?;
         children::stop_adopting();

@@ -95,6 +95,9 @@ pub fn text(certificate: &Certificate<'_>) -> String {
     if let Some(end) = certificate.end {
         let cpu = Duration::from_millis(end.user_ms + end.system_ms);
         row("used", &format!("{} CPU, {} MiB at most", human_duration(cpu), end.max_rss_kib / 1024));
+        if let Some(core) = &end.core {
+            row("core", core);
+        }
         if end.leftover {
             row("left", "other processes lived on when the main one had ended");
         }
@@ -170,6 +173,6 @@ pub fn json(certificate: &Certificate<'_>) -> Value {
         "stopped_by": ended.stopped_by.as_ref().map(|by| json!({"pid": by.pid, "uid": by.uid, "comm": by.comm})),
         "cpu_s": certificate.end.map(|end| Duration::from_millis(end.user_ms + end.system_ms).as_secs_f64()),
         "max_rss_bytes": certificate.end.map(|end| end.max_rss_kib * 1024),
-        "action": ended.action, "state": certificate.state, "log_tail": tail, "next": certificate.next,
+        "core": certificate.end.and_then(|end| end.core.as_deref()).map(|core| cut(core, 200)), "action": ended.action, "state": certificate.state, "log_tail": tail, "next": certificate.next,
     })
 }

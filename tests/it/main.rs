@@ -21,6 +21,7 @@ mod hostile;
 mod house;
 mod install;
 mod judge;
+mod last_look;
 mod logs;
 mod mail;
 mod procs;
