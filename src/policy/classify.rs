@@ -107,7 +107,8 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
             Found { cause, status: Some(end.status), ended: Some(end.at.clone()), ..known }
         }
         (None, Some(failure)) => {
-            let cause = Cause::SpawnFailed { errno: failure.errno, what: spawn_failure(spec, failure) };
+            let step = Some(failure.step);
+            let cause = Cause::SpawnFailed { errno: failure.errno, what: spawn_failure(spec, failure), step };
             Found { cause, ended: Some(failure.at.clone()), ..known }
         }
         (None, None) if rebooted => Found { cause: Cause::Reboot, ..known },
