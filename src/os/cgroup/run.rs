@@ -14,6 +14,9 @@ use crate::model::time::Identity;
 use super::wanted::PERIOD_US;
 use super::{Entrance, Hierarchy, TOP, Wanted, leave, make, parse, scope, tree};
 
+/// As near as this to the limit no further allocation went through, in bytes: the kernel takes memory in batches.
+const SLACK: u64 = 1 << 20;
+
 /// Where a run is put, and the way there.
 #[derive(Debug)]
 pub struct Made {
@@ -264,17 +267,17 @@ impl Group {
         };
         let events = read(events);
         let own_group = events.as_deref().and_then(|events| parse::keyed(events, "oom_kill"));
-        // That the limit itself was run into: else somebody else's memory ran out, such as the machine's.
+        let peak = read(peak).and_then(|peak| peak.trim().parse::<u64>().ok());
+        // Whether the limit itself was run into: else somebody else's memory ran out, such as the machine's.
         let into_limit = match hierarchy {
-            Hierarchy::Unified => events.as_deref().and_then(|events| parse::keyed(events, "oom")),
+            Hierarchy::Unified => events.as_deref().and_then(|events| parse::keyed(events, "oom")).map(|oom| oom > 0),
             Hierarchy::Memory | Hierarchy::Systemd | Hierarchy::Pids | Hierarchy::Cpu => {
-                let counts = ["memory.failcnt", "memory.memsw.failcnt"].map(|file| read(file)?.trim().parse().ok());
-                counts.into_iter().flatten().max()
+                peak.zip(self.limit).map(|(peak, limit)| peak + SLACK >= limit)
             }
         };
-        let killed = own_group.is_some_and(|count| count > 0) && into_limit.is_some_and(|count: u64| count > 0);
+        let killed = own_group.is_some_and(|count| count > 0) && into_limit == Some(true);
         let oom = Oom { named: None, own_group, limit_bytes: self.limit.filter(|_| killed) };
-        (Some(oom), read(peak).and_then(|peak| peak.trim().parse().ok()))
+        (Some(oom), peak)
     }
 
     /// Kills all that is in it at once, if that is nobody but `living`.
