@@ -133,6 +133,8 @@ pub enum SpawnStep {
     Cwd,
     /// Executing the program.
     Exec,
+    /// Putting it into a control group of its own, where nothing less is allowed.
+    Isolate,
 }
 
 /// What the shim wrote down about one run.

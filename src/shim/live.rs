@@ -8,6 +8,7 @@ use crate::model::ending::{Arrived, SignalRecord, WaitStatus};
 use crate::model::evidence::End;
 use crate::model::signal::Signal;
 use crate::model::time::{BootId, Identity};
+use crate::os::cgroup::Group;
 use crate::os::children::{self, Usage, Waited};
 use crate::os::descriptor;
 use crate::os::signals::Arrival;
@@ -31,6 +32,8 @@ pub(super) struct Live {
     record: File,
     boot: BootId,
     leftovers: Leftovers,
+    /// Its control groups, if it has any of its own.
+    group: Option<Group>,
     signals: u64,
     before: Before,
     /// What the main process showed when it had ended.
@@ -49,8 +52,15 @@ enum Children {
 }
 
 impl Live {
-    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers, before: Before) -> Self {
-        Self { main, record, boot, leftovers, signals: 0, before, last_look: None, over: false }
+    pub(super) fn new(
+        main: i32,
+        record: File,
+        boot: BootId,
+        leftovers: Leftovers,
+        group: Option<Group>,
+        before: Before,
+    ) -> Self {
+        Self { main, record, boot, leftovers, group, signals: 0, before, last_look: None, over: false }
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
@@ -59,7 +69,9 @@ impl Live {
             // Before the first wait as well: the child may have ended before its signal could be waited for.
             let children = self.children(passes)?;
             if self.over {
-                return self.clear(passes, children);
+                let cleared = self.clear(passes, children);
+                self.group.iter().for_each(Group::remove);
+                return cleared;
             }
             match signals::wait()? {
                 Arrival::Child | Arrival::Other => {}
@@ -124,6 +136,7 @@ impl Live {
 
     /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
+        let (oom, memory_peak_bytes) = self.group.as_ref().map_or((None, None), Group::evidence);
         let mut end = Box::new(End {
             status,
             at: now(&self.boot)?,
@@ -133,8 +146,8 @@ impl Live {
             leftover: !self.left(passes).is_empty(),
             log_bytes: descriptor::size_of_output(),
             limits: None,
-            oom: None,
-            memory_peak_bytes: None,
+            oom,
+            memory_peak_bytes,
             core: None,
         });
         if let Some(last_look) = self.last_look.take() {
@@ -180,6 +193,7 @@ impl Live {
             children = self.children(passes)?;
             left = self.left(passes);
             if now(&self.boot)?.has_reached(&kill_at) {
+                self.group.iter().for_each(|group| group.kill(&left));
                 self.send(&left, libc::SIGKILL);
                 passes.alarm(Some(now(&self.boot)?.boot_ms + 100)); // a fork may have slipped through
             }

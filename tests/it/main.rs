@@ -20,6 +20,7 @@ mod home;
 mod hostile;
 mod house;
 mod install;
+mod isolation;
 mod judge;
 mod last_look;
 mod logs;
