@@ -21,6 +21,7 @@ pub mod error;
 pub mod healthcheck;
 pub mod launch;
 pub mod living;
+pub mod metadata;
 pub mod model;
 pub mod os;
 pub mod policy;

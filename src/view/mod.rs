@@ -4,6 +4,7 @@
 
 pub mod alert;
 pub mod certificate;
+pub mod differ;
 pub mod history;
 pub mod outbox;
 pub mod status;
