@@ -25,6 +25,7 @@ pub mod metadata;
 pub mod model;
 pub mod os;
 pub mod policy;
+pub mod post_mortem;
 pub mod publish;
 pub mod registry;
 pub mod shim;

@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn each_agent_is_known_by_its_own_marks() {
-        let cases: [(&[(&str, &str)], &str, Option<&str>); 7] = [
+        type Case = (&'static [(&'static str, &'static str)], &'static str, Option<&'static str>);
+        let cases: [Case; 7] = [
             (&[("CLAUDECODE", "1"), ("CLAUDE_CODE_SESSION_ID", "f56-7")], "claude-code", Some("f56-7")),
             (&[("CODEX_THREAD_ID", "01a1"), ("CODEX_CI", "1")], "codex", Some("01a1")),
             (&[("GEMINI_CLI", "1")], "gemini", None),

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn head_is_read_loose_packed_and_detached_and_never_guessed() {
-        let cases: [(&str, &[(&str, &str)], Option<&str>, Option<&str>); 6] = [
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>, Option<&'a str>);
+        let cases: [Case; 6] = [
             ("ref: refs/heads/main\n", &[("refs/heads/main", A)], Some("main"), Some(A)),
             ("ref: refs/heads/f/x\n", &[("packed-refs", &format!("# x\n{A} refs/heads/f/x\n"))], Some("f/x"), Some(A)),
             (&format!("{A}\n"), &[], None, Some(A)),

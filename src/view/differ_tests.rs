@@ -51,7 +51,8 @@ fn base() -> Metadata {
 
 #[test]
 fn each_thing_that_differs_is_one_short_line_and_what_is_unknown_is_none() {
-    let cases: Vec<(&str, fn(&mut Metadata), &[&str])> = vec![
+    type Case = (&'static str, fn(&mut Metadata), &'static [&'static str]);
+    let cases: Vec<Case> = vec![
         ("nothing", |_| {}, &[]),
         ("commit", |bad| bad.git = git("4d", Some(false)), &["git commit 1a1a1a1a → 4d4d4d4d"]),
         ("dirt", |bad| bad.git = git("1a", Some(true)), &["git tree clean → changed files"]),
