@@ -206,7 +206,7 @@ impl<'a> Held<'a> {
         if changed {
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
-                Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
+                Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
             }
             let ended = state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
             self.state = state;
@@ -228,10 +228,27 @@ impl<'a> Held<'a> {
                 self.signal(self.spec.stop_signal, outcome);
                 Ok(Then::Rest)
             }
+            Act::TakeOver => Ok(self.take_over(outcome)),
             Act::Kill => {
                 self.signal(libc::SIGKILL, outcome);
                 // With its shim the end is pushed; without it the locks are free as soon as the kernel is done.
                 Ok(if standing == Some(Standing::Remnants) { self.wait_until_gone() } else { Then::Rest })
+            }
+        }
+    }
+
+    /// A new shim for the open run, whose shim is gone. What was committed before is told, whatever comes of this.
+    fn take_over(&self, outcome: &mut Outcome) -> Then {
+        let deadline = outcome.deadline.as_ref();
+        match launch::take_over(self.ctx, self.name, self.spec, self.state.run, deadline, self.sinks) {
+            Ok(true) => {
+                outcome.actions.push("taken_over");
+                Then::Look
+            }
+            Ok(false) => Then::Rest,
+            Err(error) => {
+                outcome.errors.push(error);
+                Then::Rest
             }
         }
     }

@@ -120,6 +120,8 @@ fn put_together(run: u64, verdict: &Event, exited: &Event, began: Option<&Event>
         signals: verdict.signals.clone(),
         stopped_by: verdict.by.clone(),
         pid: verdict.pid,
+        left: None,
+        taken_over: Vec::new(),
         action: verdict.action.clone(),
     })
 }

@@ -36,6 +36,6 @@ fn out_of_memory(end: &End) -> Option<Cause> {
 fn cpu_limit(end: &End, limit: fn(&Limits) -> Option<u64>) -> Option<Cause> {
     let limit_s = limit(end.limits.as_ref()?)?;
     // The kernel counts in ticks, so that the sum may fall short by one of them.
-    let used_ms = end.user_ms + end.system_ms + 20;
+    let used_ms = end.cpu_ms()? + 20;
     (used_ms >= limit_s.saturating_mul(1000)).then_some(Cause::CpuLimit { limit_s })
 }

@@ -10,6 +10,7 @@
 
 mod live;
 mod pass;
+mod takeover;
 
 use std::ffi::CString;
 use std::fs::File;
@@ -23,7 +24,7 @@ use crate::os::descriptor::{self, Mapping};
 use crate::os::program::{self, Program};
 use crate::os::spawn::{self, Report};
 use crate::os::{cgroup, clock, process, signals};
-use crate::store::launch::Launch;
+use crate::store::launch::{Follow, Launch};
 use crate::store::record::{Durable, Line};
 
 use live::Live;
@@ -67,6 +68,14 @@ fn begin() -> io::Result<()> {
     let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let deadline = number(told.deadline);
     let mut passes = Passes::new(CString::from(told.exe), CString::from(told.name), CString::from(told.run));
+    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
+    let (follow, trace) = (Follow::parse(told.follow), !told.trace.is_empty());
+    if !told.orphan.is_empty() {
+        drop(tree);
+        passes.alarm(deadline);
+        let live = |main| Live::new(main, record, boot, leftovers).following(follow, trace);
+        return takeover::take_over(&told, report, live, passes);
+    }
     if told.argv.is_empty() {
         drop((report, record, tree));
         children::stop_adopting();
@@ -76,14 +85,13 @@ fn begin() -> io::Result<()> {
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
     Line::shim(who, descriptor::size_of_output()).append(&mut record, Durable::No)?;
-    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
     let program = Program {
         cwd: told.cwd,
         candidates: &told.candidates,
         argv: &told.argv,
         environment: &told.environment,
         umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
-        trace: !told.trace.is_empty(),
+        trace,
     };
     let spawned = program::program(&program, || introduce(&record, &boot));
     drop((told.candidates, told.argv, told.environment));
@@ -91,7 +99,7 @@ fn begin() -> io::Result<()> {
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, _)) = spawned {
-        let mut live = Live::new(pid, record, boot, leftovers);
+        let mut live = Live::new(pid, record, boot, leftovers).following(follow, trace);
         passes.alarm(deadline);
         live.until_end(&mut passes)?;
         children::stop_adopting();

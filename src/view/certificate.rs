@@ -93,11 +93,18 @@ pub fn text(certificate: &Certificate<'_>) -> String {
     row("began", &ended.began.wall.to_string());
     row("ended", &ended.ended.map_or("not known, it was found dead".to_owned(), |at| at.to_string()));
     if let Some(end) = certificate.end {
-        let cpu = Duration::from_millis(end.user_ms + end.system_ms);
-        row("used", &format!("{} CPU, {} MiB at most", human_duration(cpu), end.max_rss_kib / 1024));
-        if end.leftover {
-            row("left", "other processes lived on when the main one had ended");
+        let cpu = end.cpu_ms().map(|ms| format!("{} CPU", human_duration(Duration::from_millis(ms))));
+        let memory = end.max_rss_kib.map(|kib| format!("{} MiB at most", kib / 1024));
+        let used: Vec<String> = [cpu, memory].into_iter().flatten().collect();
+        if !used.is_empty() {
+            row("used", &used.join(", "));
         }
+    }
+    if let Some(left) = &ended.left {
+        row("left", &left.sentence());
+    }
+    for at in &ended.taken_over {
+        row("takeover", &format!("its shim was killed; a new one took it over at {at}"));
     }
     row("then", &ended.action);
     row("now", certificate.state);
@@ -168,8 +175,9 @@ pub fn json(certificate: &Certificate<'_>) -> Value {
         "began_at": ended.began.wall.to_string(), "ended_at": ended.ended.map(|at| at.to_string()),
         "exit_code_means": code, "signals": signals, "signals_seen": ended.signals.len(),
         "stopped_by": ended.stopped_by.as_ref().map(|by| json!({"pid": by.pid, "uid": by.uid, "comm": by.comm})),
-        "cpu_s": certificate.end.map(|end| Duration::from_millis(end.user_ms + end.system_ms).as_secs_f64()),
-        "max_rss_bytes": certificate.end.map(|end| end.max_rss_kib * 1024),
+        "cpu_s": certificate.end.and_then(End::cpu_ms).map(|ms| Duration::from_millis(ms).as_secs_f64()),
+        "max_rss_bytes": certificate.end.and_then(|end| end.max_rss_kib).map(|kib| kib * 1024),
+        "left": ended.left, "taken_over_at": ended.taken_over.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "action": ended.action, "state": certificate.state, "log_tail": tail, "next": certificate.next,
     })
 }

@@ -31,4 +31,5 @@ mod shim;
 mod start;
 mod stop;
 mod story;
+mod takeover;
 mod wait;
