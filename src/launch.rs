@@ -25,8 +25,10 @@ use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::record::{self, Durable, Line};
 use crate::store::{atomic, paths::Paths};
 
+mod main_pid;
 mod takeover;
 
+pub use main_pid::{main_to_note, note_main};
 pub use takeover::take_over;
 
 /// What a program finds in PATH when its environment has none (POSIX leaves it to the system).
@@ -76,7 +78,7 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         }
     };
     if let Launched::Started { pid, .. } = launched {
-        atomic::replace_unsynced_dir(&paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())?;
+        note_main(ctx, name, pid)?;
     }
     record::forget_oldest(paths, name, open.run)?;
     Ok(launched)

@@ -24,6 +24,8 @@ use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{atomic, record, state};
 
+mod takeover;
+
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
 
@@ -233,22 +235,6 @@ impl<'a> Held<'a> {
                 self.signal(libc::SIGKILL, outcome);
                 // With its shim the end is pushed; without it the locks are free as soon as the kernel is done.
                 Ok(if standing == Some(Standing::Remnants) { self.wait_until_gone() } else { Then::Rest })
-            }
-        }
-    }
-
-    /// A new shim for the open run, whose shim is gone. What was committed before is told, whatever comes of this.
-    fn take_over(&self, outcome: &mut Outcome) -> Then {
-        let deadline = outcome.deadline.as_ref();
-        match launch::take_over(self.ctx, self.name, self.spec, self.state.run, deadline, self.sinks) {
-            Ok(true) => {
-                outcome.actions.push("taken_over");
-                Then::Look
-            }
-            Ok(false) => Then::Rest,
-            Err(error) => {
-                outcome.errors.push(error);
-                Then::Rest
             }
         }
     }

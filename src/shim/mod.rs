@@ -67,7 +67,7 @@ fn begin() -> io::Result<()> {
     let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;
     let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let deadline = number(told.deadline);
-    let mut passes = Passes::new(CString::from(told.exe), CString::from(told.name), CString::from(told.run));
+    let mut passes = Passes::new(CString::from(told.exe), told.name, CString::from(told.run));
     let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
     let (follow, trace) = (Follow::parse(told.follow), !told.trace.is_empty());
     if !told.orphan.is_empty() {

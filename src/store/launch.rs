@@ -7,6 +7,8 @@
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
+/// The variable that tells a pass for which name its shim started it.
+pub const PUSH_NAME: &str = "GUARDIAN_PUSH";
 /// How long the program that was started may take to put itself into the background.
 pub const FOLLOW_FIRST: Duration = Duration::from_secs(60);
 /// The same for what it left, which may do so once more.

@@ -185,6 +185,7 @@ pub struct Row<'a> {
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
     pub usage: Option<Usage>,
+    pub leftover: Option<bool>,
     pub last_exit: Option<LastExit>,
     pub command: &'a [String],
     pub cwd: Option<&'a str>,

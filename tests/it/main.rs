@@ -32,4 +32,5 @@ mod start;
 mod stop;
 mod story;
 mod takeover;
+mod trees;
 mod wait;
