@@ -33,5 +33,7 @@ mod shim;
 mod start;
 mod stop;
 mod story;
+mod takeover;
+mod trees;
 mod wait;
 mod ways_to_die;
