@@ -9,7 +9,7 @@ use crate::model::event::{Event, EventKind};
 use crate::model::evidence::{Recorded, RunRecord, SpawnStep};
 use crate::model::name::Name;
 use crate::model::time::Wall;
-use crate::policy::cause::cause_of_end;
+use crate::policy::cause::{cause_of_end, cause_of_failed_start};
 use crate::publish::log_tail;
 use crate::store::{journal, metadata, record};
 use crate::view::certificate::Compared;
@@ -120,11 +120,7 @@ impl Past {
     fn recorded(run: u64, record: RunRecord, event: Option<&Event>) -> Option<Self> {
         let evident = match (&record.end, &record.spawn_failure) {
             (Some(end), _) => cause_of_end(end, &record.signals),
-            (None, Some(failure)) => Cause::SpawnFailed {
-                errno: failure.errno,
-                what: step(failure.step).to_owned(),
-                step: Some(failure.step),
-            },
+            (None, Some(failure)) => cause_of_failed_start(failure, step(failure.step).to_owned()),
             (None, None) if event.is_none() => return None, // it may live
             (None, None) => Cause::Unknown { why: "nothing recorded its end".to_owned() },
         };
@@ -151,6 +147,7 @@ fn step(step: SpawnStep) -> &'static str {
         SpawnStep::Fork => "no process could be made",
         SpawnStep::Cwd => "its working directory",
         SpawnStep::Exec => "its program",
+        SpawnStep::Shim => "its shim ended before it wrote down anything",
     }
 }
 

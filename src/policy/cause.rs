@@ -4,7 +4,7 @@
 //! beside it; where that is missing, the wait status stands as it is.
 
 use crate::model::ending::{Cause, SignalRecord, WaitStatus};
-use crate::model::evidence::{End, Limits};
+use crate::model::evidence::{End, Limits, SpawnFailure, SpawnStep};
 use crate::model::signal::Signal;
 
 /// The cause of a recorded end. `signals`: those that are known to have been on the way to it.
@@ -24,6 +24,17 @@ pub fn cause_of_end(end: &End, signals: &[SignalRecord]) -> Cause {
         _ => None,
     };
     told.unwrap_or_else(|| end.status.cause())
+}
+
+/// The cause of a recorded start that failed; `what`: the step and what it failed on, in words.
+#[must_use]
+pub fn cause_of_failed_start(failure: &SpawnFailure, what: String) -> Cause {
+    match failure.step {
+        SpawnStep::Shim => Cause::Unknown { why: what },
+        step @ (SpawnStep::Fork | SpawnStep::Cwd | SpawnStep::Exec | SpawnStep::Isolate) => {
+            Cause::SpawnFailed { errno: failure.errno, what, step: Some(step) }
+        }
+    }
 }
 
 /// The kernel's own record decides. Where it cannot be read, a kill counted in the run's own group does.

@@ -8,7 +8,7 @@ use crate::model::spec::{Command, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::{Stamp, Wall};
 
-use super::cause::cause_of_end;
+use super::cause::{cause_of_end, cause_of_failed_start};
 
 /// What is so of an open run.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,12 +125,7 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
         }
         (None, Some(failure)) => {
             let what = spawn_failure(spec, failure, record);
-            let cause = match failure.step {
-                SpawnStep::Shim => Cause::Unknown { why: what },
-                step @ (SpawnStep::Fork | SpawnStep::Cwd | SpawnStep::Exec | SpawnStep::Isolate) => {
-                    Cause::SpawnFailed { errno: failure.errno, what, step: Some(step) }
-                }
-            };
+            let cause = cause_of_failed_start(failure, what);
             Found { cause, ended: Some(failure.at.clone()), ..known }
         }
         (None, None) if record.gone.is_some() => {

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
 use super::row::Whom;
 use super::scene::Scene;
 use crate::home::finish;
-use crate::procs::{alive, group as group_of, kill_together, signal, until};
+use crate::procs::{alive, descendants, group as group_of, kill_together, signal, until};
 
 /// A user who owns nothing.
 const NOBODY: u32 = 65534;
@@ -135,10 +136,34 @@ pub(super) fn group(scene: &Scene) {
     }
 }
 
+/// Its child, not itself.
+pub(super) fn murder_the_child(scene: &Scene) {
+    if scene.is_ready() {
+        let children = descendants(scene.main());
+        scene.send(0, "TERM", &[*children.first().expect("it has a child")]);
+    }
+}
+
+/// Whoever has this path in his command line: the program, and not its shim.
+pub(super) fn pkill(scene: &Scene) {
+    if scene.is_ready() {
+        let mut pkill = scene.home.other_command("pkill".as_ref());
+        pkill.args(["-TERM", "-f"]).arg(scene.home.path("word"));
+        finish(pkill);
+    }
+}
+
+pub(super) fn frozen_then_stop(scene: &Scene) {
+    if scene.is_ready() {
+        signal(scene.main(), Signal::SIGSTOP);
+        scene.run(&["stop", scene.name()]).expect(0);
+    }
+}
+
 /// The program and its children, stopped first, so that none sees another's end.
 pub(super) fn whole_tree(scene: &Scene) {
     if scene.is_ready() {
-        let mut all = crate::procs::descendants(scene.main());
+        let mut all = descendants(scene.main());
         all.push(scene.main());
         kill_together(&all);
     }
@@ -170,8 +195,15 @@ fn kill_shim(scene: &Scene) -> bool {
 
 pub(super) fn kill_shim_then(scene: &Scene) {
     if kill_shim(scene) {
+        let main = scene.main();
+        let state = scene.status()["state"].clone();
+        assert!(
+            scene.shimless || ["unsupervised", "running"].iter().any(|word| state == *word),
+            "it is called {state}"
+        );
         fs::write(scene.home.path("go"), "").unwrap();
-        scene.gone(scene.main());
+        until("it is gone", || !PathBuf::from(format!("/proc/{main}")).exists());
+        scene.pass();
     }
 }
 

@@ -1,11 +1,12 @@
 //! Ways to end by oneself: an exit code, a fault, a limit; and never to have begun.
 
-use super::acts::{full_log, hold_open, plant, the_child_lives};
-use super::row::Act::{Does, Instead};
+use super::acts::{full_log, hold_open, murder_the_child, plant, the_child_lives};
+use super::row::Act::{Does, Instead, Murder};
 use super::row::Program::{Bare, Die, Exec, Sh};
-use super::row::{JOB, Row, SERVICE, Then, row};
+use super::row::{JOB, Row, SERVICE, TRACED, Then, Whom, row};
 
 const AFTER: &[&str] = &["--target", "200ms"];
+const MEMORY: &[&str] = &["--backoff", "0s", "--memory", "24M"];
 const NEVER: &[&str] = &["--restart", "never"];
 
 pub(super) static CODES: &[Row] =
@@ -74,6 +75,17 @@ pub(super) static CODES: &[Row] =
         row("leader-gone", "the first thread ends before the one that exits", SERVICE, Die(&["leader-gone", "7"]))
             .dies("exited 7"),
         row("thread-sleeps", "exit while another thread sleeps", JOB, Die(&["sleeper", "8"])).fails("exited 8"),
+        row("thread-execs", "another thread executes another program", SERVICE, Die(&["thread-execs", "20"]))
+            .dies("exited 20"),
+        row("timed-out", "its work is ended by `timeout`", JOB, Sh("timeout 0.1 sleep 1000")).fails("exited 124"),
+        row(
+            "child-terminated",
+            "its child gets SIGTERM, its shell says 143",
+            JOB,
+            Sh("sleep 1000 & echo >>ready; wait $!"),
+        )
+        .act(Does(murder_the_child))
+        .fails("exited 143"),
         row("vfork", "a job that used vfork", JOB, Die(&["vfork", "9"])).fails("exited 9"),
         row("zombies", "a job that leaves 20 zombies", JOB, Die(&["zombies", "0"])).completes("exited 0"),
         row(
@@ -140,6 +152,39 @@ pub(super) static FAULTS: &[Row] = &[
         Exec(&["strace", "-f", "-o", "/dev/null", "sh", "-c", "kill -KILL $$"]),
     )
     .fails("signaled SIGKILL"),
+];
+
+pub(super) static LIMITS: &[Row] = &[
+    row("cpu-limit", "it uses more CPU time than its soft limit", SERVICE, Die(&["cpu", "1", "5"]))
+        .dies("cpu_limit 1 s"),
+    row("cpu-limit-hard", "it ignores SIGXCPU and is killed at the hard limit", JOB, Die(&["cpu", "1", "1"]))
+        .fails("cpu_limit 1 s"),
+    row("cpu-limit-traced", "the soft limit, traced", TRACED, Die(&["cpu", "1", "5"]))
+        .dies("cpu_limit 1 s")
+        .signals(&["SIGXCPU from the kernel"]),
+    row("file-limit", "it writes a file beyond its limit", SERVICE, Die(&["file", "65536", "65536"]))
+        .dies("file_size_limit 65536 bytes"),
+    row("out-of-memory", "it uses more than `memory`", MEMORY, Die(&["eats", "0"])).dies("oom_killed"),
+    row("child-out-of-memory", "its child uses more than `memory`, it exits 21", MEMORY, Die(&["child-eats", "21"]))
+        .dies("exited 21"),
+    row("killed-under-memory", "SIGKILL from somebody, and `memory` was not reached", MEMORY, Die(&["wait"]))
+        .act(Murder(Whom::Program, "KILL"))
+        .dies("signaled SIGKILL"),
+    row(
+        "killed-after-child",
+        "SIGKILL from somebody, after its child had used more than `memory`",
+        MEMORY,
+        Die(&["child-eats", "0", "wait"]),
+    )
+    .act(Murder(Whom::Program, "KILL"))
+    .dies("signaled SIGKILL"),
+    row(
+        "tasks",
+        "it starts more processes than `tasks`, which is refused, and exits 22",
+        &["--backoff", "0s", "--tasks", "8", "--grace", "200ms"],
+        Die(&["forks", "22"]),
+    )
+    .dies("exited 22"),
 ];
 
 pub(super) static SPAWNS: &[Row] = &[

@@ -217,6 +217,60 @@ static void with_threads(const char *mode) {
   for_ever();
 }
 
+/* Takes memory until somebody objects, or much is taken. */
+static void eats(void) {
+  for (int mib = 0; mib < 256; mib++) {
+    char *more = malloc(1 << 20);
+    if (!more) _exit(89);
+    memset(more, mib + 1, 1 << 20);
+  }
+  _exit(88);
+}
+
+/* A child that takes too much, then on as `code` says: wait for the murderer, or exit with it. */
+static void eats_by_a_child(int waits_then) {
+  pid_t child = fork();
+  int status = 0;
+  if (child == 0) eats();
+  waitpid(child, &status, 0);
+  if (!WIFSIGNALED(status)) exit(87);
+  note("ready", getpid());
+  if (waits_then) for_ever();
+  exit(code);
+}
+
+static void fork_until_refused(void) {
+  for (int n = 0; n < 1000; n++) {
+    pid_t child = fork();
+    if (child == 0) for_ever();
+    if (child < 0) exit(errno == EAGAIN ? code : 86);
+  }
+  exit(85);
+}
+
+static void *execs(void *unused) {
+  char text[16];
+  nap();
+  snprintf(text, sizeof text, "exit %d", code);
+  execl("/bin/sh", "sh", "-c", text, (char *)NULL);
+  exit(84);
+  return unused;
+}
+static void *goes(void *unused) {
+  nap();
+  note("ready", getpid());
+  while (access("go", R_OK) != 0) nap();
+  exit(code);
+  return unused;
+}
+/* The first thread waits for the others, or ends before them. */
+static void one_thread_of_two(void *(*body)(void *), int leader_ends) {
+  pthread_t other;
+  pthread_create(&other, NULL, body, NULL);
+  if (leader_ends) pthread_exit(NULL);
+  for_ever();
+}
+
 static void with_children(const char *mode) {
   if (is(mode, "vfork")) {
     pid_t child = vfork();
@@ -274,6 +328,11 @@ int main(int argc, char **argv) {
   if (is(mode, "child")) by_a_child(code, argc > 3);
   if (is(mode, "thread") || is(mode, "leader-gone") || is(mode, "sleeper")) with_threads(mode);
   if (is(mode, "vfork") || is(mode, "zombies")) with_children(mode);
+  if (is(mode, "thread-execs")) one_thread_of_two(execs, 0);
+  if (is(mode, "leader-gone-goes")) one_thread_of_two(goes, 1);
+  if (is(mode, "eats")) eats();
+  if (is(mode, "child-eats")) eats_by_a_child(argc > 3);
+  if (is(mode, "forks")) fork_until_refused();
   if (is(mode, "leaves")) leaves_a_child(0, argc > 3);
   if (is(mode, "daemon")) leaves_a_child(1, argc > 3);
   if (is(mode, "setuid")) exit(setuid(65534) == 0 && getuid() == 65534 ? code : 92);

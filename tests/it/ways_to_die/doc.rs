@@ -84,6 +84,12 @@ pub(super) fn print(half: &str) {
     fs::write(path(), page).unwrap();
 }
 
+/// Where the time went, for who shortens it.
+#[expect(clippy::print_stdout, reason = "as above")]
+pub(super) fn slowest(took: &[(u64, &str)]) {
+    println!("slowest, in ms: {:?}\n", took.iter().rev().take(8).collect::<Vec<_>>());
+}
+
 #[test]
 fn the_page_says_what_the_table_asks_for() {
     let page = fs::read_to_string(path()).unwrap();

@@ -1,9 +1,9 @@
 //! Ways to be killed: by somebody who aims at the program or its shim, by the operator, by guardian, with the machine.
 
 use super::acts::{
-    asked_by_nobody, freeze_then_kill, freeze_then_term, group, ignored_then_exit, kill_both, kill_shim_then,
-    kill_shim_then_kill, killed_by_nobody, one_thread, pid_reuse, reboot, register_again, shim_frozen, stubborn,
-    whole_tree,
+    asked_by_nobody, freeze_then_kill, freeze_then_term, frozen_then_stop, group, ignored_then_exit, kill_both,
+    kill_shim_then, kill_shim_then_kill, killed_by_nobody, one_thread, pid_reuse, pkill, reboot, register_again,
+    shim_frozen, stubborn, whole_tree,
 };
 use super::row::Act::{Does, Instead, Murder, Operator};
 use super::row::Program::{Die, Exec, Sh};
@@ -42,6 +42,9 @@ pub(super) static UNTRACED: &[Row] = &[
     row("xfsz-by-hand", "SIGXFSZ from somebody: no limit was reached", SERVICE, WAIT)
         .act(Murder(Program, "XFSZ"))
         .dies("signaled SIGXFSZ"),
+    row("pkill", "SIGTERM by `pkill -f` with a word of its command", SERVICE, Die(&["wait", "DIR/word"]))
+        .act(Does(pkill))
+        .dies("signaled SIGTERM"),
     row("stopped-killed", "SIGSTOP, then SIGKILL", SERVICE, WAIT).act(Does(freeze_then_kill)).dies("signaled SIGKILL"),
     row("group-killed", "SIGKILL to its process group", SERVICE, Sh("sleep 1000 & echo >>ready; wait"))
         .act(Does(group))
@@ -117,6 +120,18 @@ pub(super) static TRACED_ROWS: &[Row] = &[
     row("child-term", "SIGTERM from its own child", TRACED, Die(&["child", "15"]))
         .dies("signaled SIGTERM")
         .signals(&["SIGTERM from die"]),
+    row("thread-execs-traced", "another thread executes another program", TRACED, Die(&["thread-execs", "23"]))
+        .dies("exited 23"),
+    row("leader-gone-traced", "the first thread ends before the one that exits", TRACED, Die(&["leader-gone", "24"]))
+        .dies("exited 24"),
+    row("vfork-traced", "it used vfork", TRACED, Die(&["vfork", "25"])).dies("exited 25"),
+    row(
+        "children-traced",
+        "it ran 30 programs",
+        TRACED,
+        Sh("for i in 0 1 2 3 4 5 6 7 8 9; do true | env true | env sh -c :; done; exit 26"),
+    )
+    .dies("exited 26"),
     row("exit-137-traced", "it chooses 137", TRACED, Sh("exit 137")).dies("exited 137"),
     row("segv-traced", "a write through a null pointer", TRACED, Die(&["signal", "segv"])).dies("signaled SIGSEGV"),
     row("not-found-traced", "its shell finds no such command", TRACED, Sh("no-such-command")).ends(
@@ -151,6 +166,10 @@ pub(super) static TO_THE_SHIM: &[Row] = &[
         .act(Murder(Shim, "USR2"))
         .dies("signaled SIGUSR2")
         .signals(&["SIGUSR2 from murderer, to the shim"]),
+    row("shim-real-time", "a real-time signal to the shim", SERVICE, WAIT)
+        .act(Murder(Shim, "40"))
+        .dies("signaled SIG40")
+        .signals(&["SIG40 from murderer, to the shim"]),
     row(
         "shim-frozen",
         "SIGSTOP to the shim, and the program exits 19: a pass wakes the shim",
@@ -161,10 +180,18 @@ pub(super) static TO_THE_SHIM: &[Row] = &[
     .dies("exited 19"),
     row("shim-killed-exit", "SIGKILL to the shim, later the program exits 0", SERVICE, Die(&["go", "0"]))
         .act(Does(kill_shim_then))
-        .dies("shim_killed"),
+        .dies("exited 0"),
     row("shim-killed-kill", "SIGKILL to the shim, later to the program", SERVICE, WAIT)
         .act(Does(kill_shim_then_kill))
-        .dies("shim_killed"),
+        .dies("signaled SIGKILL"),
+    row(
+        "shim-killed-leader-gone",
+        "the first thread has ended, SIGKILL to the shim, later another thread exits",
+        SERVICE,
+        Die(&["leader-gone-goes", "0"]),
+    )
+    .act(Does(kill_shim_then))
+    .dies("exited 0"),
     row("both-killed", "SIGKILL to shim and program at once", SERVICE, WAIT).act(Does(kill_both)).dies("shim_killed"),
     row("both-killed-job", "the same, a job", JOB, WAIT).act(Does(kill_both)).fails("shim_killed"),
     row("pid-reuse", "the same, and another program gets its pid", &["--restart", "never"], WAIT)
@@ -189,6 +216,9 @@ pub(super) static BY_GUARDIAN: &[Row] = &[
     row("stop-stubborn", "`stop`, and it ignores SIGTERM", SHORT_GRACE, Die(&["ignores"]))
         .act(Operator(&["stop", "NAME"]))
         .stops("signaled SIGKILL"),
+    row("stop-frozen", "`stop`, and it was stopped by SIGSTOP", SERVICE, WAIT)
+        .act(Does(frozen_then_stop))
+        .stops("signaled SIGTERM"),
     row("stop-int", "`stop` with `stop_signal = \"INT\"`", &["--stop-signal", "INT"], WAIT)
         .act(Operator(&["stop", "NAME"]))
         .stops("signaled SIGINT"),

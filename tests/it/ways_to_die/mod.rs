@@ -33,6 +33,7 @@ struct Part {
 static PARTS: &[Part] = &[
     Part { title: "It ends by itself", rows: codes::CODES },
     Part { title: "A fault, or a signal that it sent itself", rows: codes::FAULTS },
+    Part { title: "A limit", rows: codes::LIMITS },
     Part { title: "It never begins", rows: codes::SPAWNS },
     Part { title: "Somebody kills it", rows: killed::UNTRACED },
     Part { title: "Under `--trace-signals`", rows: killed::TRACED_ROWS },
@@ -55,20 +56,26 @@ fn play<T: Send>(play: impl Fn(&'static Row) -> T + Sync) -> Vec<(&'static Row, 
     rows.retain(|row| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == row.name)));
     let next = AtomicUsize::new(0);
     let played = Mutex::new(Vec::new());
+    let took = Mutex::new(Vec::new());
     let threads = 2 * std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let began = now_ms();
                     let outcome = catch_unwind(AssertUnwindSafe(|| play(row))).map_err(|panic| {
                         let text = panic.downcast_ref::<String>().cloned();
                         text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
                     });
                     played.lock().unwrap().push((*row, outcome));
+                    took.lock().unwrap().push((now_ms() - began, row.name));
                 }
             });
         }
     });
+    let mut took = took.into_inner().unwrap();
+    took.sort_unstable();
+    doc::slowest(&took);
     let mut played = played.into_inner().unwrap();
     played.sort_by_key(|(row, _)| rows.iter().position(|other| std::ptr::eq(*other, *row)));
     played

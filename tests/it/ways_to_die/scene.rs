@@ -201,7 +201,7 @@ impl Scene {
 
     /// The same to a pid (and thread), as this user.
     pub(super) fn send(&self, uid: u32, name: &str, to: &[i32]) {
-        let number = name.parse::<Signal>().or_else(|_| format!("SIG{name}").parse()).unwrap() as i32;
+        let number = name.parse().unwrap_or_else(|_| format!("SIG{name}").parse::<Signal>().unwrap() as i32);
         let mut command = self.home.other_command(&compiled().1);
         command.args([uid.to_string(), number.to_string()]).args(to.iter().map(ToString::to_string));
         let mut murderer = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
