@@ -15,4 +15,6 @@ pub mod environment;
 pub mod notify;
 pub mod settle;
 #[cfg(test)]
+mod takeover_tests;
+#[cfg(test)]
 mod walk_tests;

@@ -70,9 +70,9 @@ impl Live {
         Self { adopted: Some(adopted), ..self }
     }
 
-    /// Writes a line about the run.
-    pub(super) fn record(&mut self, line: &Line, durable: Durable) -> io::Result<()> {
-        line.append(&mut self.record, durable)
+    /// Writes a line about the run, if that takes no room from its end.
+    pub(super) fn record(&mut self, line: &Line) -> io::Result<()> {
+        line.append_sparing(&mut self.record)
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.

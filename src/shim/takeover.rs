@@ -14,7 +14,7 @@ use crate::os::orphan::{self, Orphan};
 use crate::os::spawn::Report;
 use crate::os::{children, process};
 use crate::store::launch::Launch;
-use crate::store::record::{Durable, Line};
+use crate::store::record::Line;
 
 use super::live::{Adopted, Live};
 use super::now;
@@ -42,7 +42,8 @@ pub(super) fn take_over(
     let traced = (!told.trace.is_empty()).then(|| orphan::seize_all(main.pid));
     let untraced = traced.and_then(|traced| traced.err()).map(|error| error.raw_os_error().unwrap_or(libc::EIO));
     let takeover = TakenOver { at: now(boot)?, untraced };
-    live.record(&Line::TakenOver { who, takeover }, Durable::Yes)?;
+    // A disk without room for this line leaves the run as it was: the room that is left is that of its end.
+    live.record(&Line::TakenOver { who, takeover })?;
     // The launcher may be gone: then nobody wants to know.
     drop(report.write_all(&Report::Started { pid: main.pid, untraced }.encode()));
     drop(report);
