@@ -269,3 +269,23 @@ fn no_pattern_that_means_the_program_matches_a_shim_that_took_over_or_a_pass() {
     make(&home, "go");
     assert_eq!(pass, "guardian healthcheck --push 1");
 }
+
+#[test]
+fn a_program_that_lives_on_in_its_other_threads_is_alive_and_taken_over() {
+    let home = Home::new();
+    let line = "import ctypes, os, platform, sys, threading, time\n\
+        def live():\n    open(sys.argv[1], 'a').write('up\\n')\n\
+        \x20   while not os.path.exists(sys.argv[2]): time.sleep(0.01)\n    os._exit(8)\n\
+        threading.Thread(target=live).start()\n\
+        ctypes.CDLL(None).syscall({'x86_64': 60}.get(platform.machine(), 93), 0)\n";
+    let script = home.script("threads.py", line);
+    let [up, end] = [home.path("up"), home.path("end")];
+    let program = [PYTHON, script.to_str().unwrap(), up.to_str().unwrap(), end.to_str().unwrap()];
+    home.ok(&[&["register", "bot", "--restart", "never", "--start", "--"][..], &program].concat());
+    home.has_lines("up", 1);
+    let pid = home.pid("bot");
+    until("its first thread has ended", || !alive(pid));
+    assert_eq!(taken_over(&home, "bot").0, pid);
+    make(&home, "end");
+    assert_eq!(last_exit(&home, "bot")["cause"]["code"], 8);
+}
