@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::metadata;
 use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
 use crate::model::spec::{Follow, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
+use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, process};
@@ -77,10 +79,12 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
             unreported(paths, name, open.run)?
         }
     };
+    metadata::begin(ctx, name, spec, open, &told, launched);
     if let Launched::Started { pid, .. } = launched {
         note_main(ctx, name, pid)?;
     }
     record::forget_oldest(paths, name, open.run)?;
+    cgroup::sweep(&paths.state, name.as_str(), open.run);
     Ok(launched)
 }
 
@@ -98,6 +102,7 @@ pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sin
         cwd: plain("/")?,
         umask: none()?,
         trace: none()?,
+        place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), run).encode())?,
         leftover_ms: none()?,
         deadline: plain(at.boot_ms)?,
         follow: none()?,
@@ -210,6 +215,7 @@ fn tell(
         cwd: text(working_directory(ctx, spec).as_os_str())?,
         umask: plain(format!("{umask:o}"))?,
         trace: plain(trace(spec))?,
+        place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), open.run).encode())?,
         leftover_ms: plain(leftover_ms(spec))?,
         // Measured from the decision to start, so a hair early: the pass then names the exact moment.
         deadline: plain(first.map(|first| open.since.plus(first).boot_ms.to_string()).unwrap_or_default())?,

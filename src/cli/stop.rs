@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
-use crate::living::living;
+use crate::living::{kill_group, living};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
@@ -198,6 +198,7 @@ fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
             return Err(refused.unwrap_or_else(|| stuck(held.name, &known, grace)));
         }
         if now.has_reached(&kill_at) {
+            kill_group(held.ctx, held.name, run, &known);
             // One that may not be signalled (a setuid program) shields none of the others.
             let sent = known
                 .iter()

@@ -13,6 +13,7 @@ use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
 use crate::model::time::Stamp;
+use crate::os::cgroup::Wanted;
 use crate::os::orphan;
 use crate::store::launch::{FOLLOW_FIRST, FOLLOW_NEXT, Launch};
 use crate::store::record;
@@ -46,6 +47,7 @@ pub fn take_over(
         cwd: plain("/")?,
         umask: plain("")?,
         trace: plain(trace(spec))?,
+        place: plain(Wanted::of(spec, &paths.state, name.as_str(), run).encode())?,
         leftover_ms: plain(leftover_ms(spec))?,
         deadline: plain(deadline.map(|at| at.boot_ms.to_string()).unwrap_or_default())?,
         follow: plain(follow(spec, follow_until(&recorded)))?,

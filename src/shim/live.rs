@@ -11,6 +11,7 @@ use crate::model::ending::{Ancestor, Arrived, SignalRecord, WaitStatus};
 use crate::model::evidence::{End, Left};
 use crate::model::signal::Signal;
 use crate::model::time::{BootId, Identity};
+use crate::os::cgroup::Group;
 use crate::os::children::{self, Usage, Waited};
 use crate::os::descriptor;
 use crate::os::signals::Arrival;
@@ -18,6 +19,7 @@ use crate::os::{clock, process, signals, trace};
 use crate::store::launch::Follow;
 use crate::store::record::{Durable, Line};
 
+use super::last_look::{Before, LastLook};
 use super::pass::Passes;
 use super::{Leftovers, now};
 
@@ -36,12 +38,17 @@ pub(super) struct Live {
     record: File,
     boot: BootId,
     leftovers: Leftovers,
+    /// Its control groups, if it has any of its own.
+    group: Option<Group>,
     /// The program is not our child: its shim was killed, and the run taken over.
     adopted: Option<Adopted>,
     /// When the end of the main process is not that of the run.
     follow: Option<Follow>,
     trace: bool,
     signals: u64,
+    before: Before,
+    /// What the main process showed when it had ended.
+    last_look: Option<LastLook>,
     /// The main process has been waited for.
     over: bool,
 }
@@ -57,7 +64,25 @@ enum Children {
 
 impl Live {
     pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers) -> Self {
-        Self { main, record, boot, leftovers, adopted: None, follow: None, trace: false, signals: 0, over: false }
+        Self {
+            main,
+            record,
+            boot,
+            leftovers,
+            group: None,
+            adopted: None,
+            follow: None,
+            trace: false,
+            signals: 0,
+            before: Before::default(),
+            last_look: None,
+            over: false,
+        }
+    }
+
+    /// The same for a run with control groups of its own, if it has any, and what was known when it began.
+    pub(super) fn placed(self, group: Option<Group>, before: Before) -> Self {
+        Self { group, before, ..self }
     }
 
     /// The same for a program that may put itself into the background, and is traced then as it was before.
@@ -82,7 +107,9 @@ impl Live {
             let children = self.children(passes)?;
             self.look_at_adopted(passes)?;
             if self.over {
-                return self.clear(passes, children);
+                let cleared = self.clear(passes, children);
+                self.group.iter().for_each(Group::remove);
+                return cleared;
             }
             match self.arrival()? {
                 Arrival::Child | Arrival::Other => {}
@@ -115,6 +142,10 @@ impl Live {
     /// Waits for all children that have changed.
     fn children(&mut self, passes: &mut Passes) -> io::Result<Children> {
         loop {
+            if !self.over && self.last_look.is_none() {
+                let ended = children::has_ended(self.main);
+                self.last_look = ended.map(|status| LastLook::at(self.main, status, &self.before));
+            }
             match children::poll_children()? {
                 Waited::Quiet => return Ok(Children::Some),
                 Waited::Childless => return Ok(Children::None),
@@ -151,8 +182,9 @@ impl Live {
 
     /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
+        let (oom, memory_peak_bytes) = self.group.as_ref().map_or((None, None), Group::evidence);
         let left = self.left_named(passes);
-        let end = Box::new(End {
+        let mut end = Box::new(End {
             status,
             at: now(&self.boot)?,
             user_ms: usage.user_ms,
@@ -162,10 +194,13 @@ impl Live {
             left,
             log_bytes: descriptor::size_of_output(),
             limits: None,
-            oom: None,
-            memory_peak_bytes: None,
+            oom,
+            memory_peak_bytes,
             core: None,
         });
+        if let Some(last_look) = self.last_look.take() {
+            last_look.fill(&mut end);
+        }
         let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
         Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)
     }
@@ -220,6 +255,7 @@ impl Live {
             children = self.children(passes)?;
             left = self.left(passes);
             if now(&self.boot)?.has_reached(&kill_at) {
+                self.group.iter().for_each(|group| group.kill(&left));
                 self.send(&left, libc::SIGKILL);
                 passes.alarm(Some(now(&self.boot)?.boot_ms + 100)); // a fork may have slipped through
             }

@@ -29,6 +29,8 @@ pub struct Launch<S> {
     pub umask: S,
     /// `trace` or nothing.
     pub trace: S,
+    /// Isolation and limits, see [`crate::os::cgroup::Wanted`].
+    pub place: S,
     /// What happens to leftover processes: the grace in milliseconds before they are killed, or nothing to keep them.
     pub leftover_ms: S,
     /// First moment at which something would become true, in milliseconds on the boot clock, or nothing.
@@ -51,8 +53,8 @@ impl Launch<CString> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let (begin, rest) =
-            ([&self.name, &self.run, &self.exe, &self.cwd], [&self.umask, &self.trace, &self.leftover_ms]);
+        let begin = [&self.name, &self.run, &self.exe, &self.cwd];
+        let rest = [&self.umask, &self.trace, &self.place, &self.leftover_ms];
         let texts = begin.into_iter().chain(rest).chain([&self.deadline, &self.follow, &self.orphan]);
         for text in texts {
             bytes.extend(text.as_bytes_with_nul());
@@ -75,8 +77,8 @@ impl<'a> Launch<&'a CStr> {
             Some(text)
         };
         let (name, run, exe, cwd) = (text()?, text()?, text()?, text()?);
-        let (umask, trace, leftover_ms, deadline) = (text()?, text()?, text()?, text()?);
-        let (follow, orphan) = (text()?, text()?);
+        let (umask, trace, place) = (text()?, text()?, text()?);
+        let (leftover_ms, deadline, follow, orphan) = (text()?, text()?, text()?, text()?);
         let mut list = || {
             let count = text()?.to_str().ok()?.parse().ok()?;
             (0..count).map(|_| text()).collect::<Option<Vec<_>>>()
@@ -89,6 +91,7 @@ impl<'a> Launch<&'a CStr> {
             cwd,
             umask,
             trace,
+            place,
             leftover_ms,
             deadline,
             follow,
@@ -140,6 +143,7 @@ mod tests {
             cwd: text(b"/"),
             umask: text(b"22"),
             trace: text(b""),
+            place: text(b"auto g - - -"),
             leftover_ms: text(b"10000"),
             deadline: text(b""),
             follow: text(b"5 0"),
