@@ -161,6 +161,7 @@ impl Live {
     /// The main process has ended; and so has the run, unless what it left is to be followed.
     fn main_ended(&mut self, status: WaitStatus, usage: Usage, passes: &mut Passes) {
         if self.followed(status, passes) {
+            self.last_look = None; // that was at another process
             return;
         }
         self.over = true;
