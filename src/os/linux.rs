@@ -50,8 +50,8 @@ fn parse_stat(text: &[u8]) -> Option<Process> {
     let parent = fields.next()?.parse().ok()?;
     let threads: u64 = fields.nth(15)?.parse().ok()?; // field 20; state was 3, ppid 4
     let started = fields.nth(1)?.parse().ok()?; // field 22
-    // A first thread that ended before the others is shown as a zombie, and the process lives.
-    let zombie = matches!(state, "Z" | "X" | "x") && threads < 2;
+    // A process whose first thread has ended looks like a zombie and lives in the others.
+    let zombie = matches!(state, "X" | "x") || (state == "Z" && threads < 2);
     Some(Process { pid, parent, started, zombie, comm })
 }
 
@@ -289,10 +289,11 @@ mod tests {
     }
 
     #[test]
-    fn a_process_whose_first_thread_has_ended_is_no_zombie_while_others_live() {
-        let with_threads = |count| format!("42 (a) Z 41 42 42 0 -1 4194304 1 0 0 0 3 4 0 0 20 0 {count} 0 12345 0 0 0");
-        let zombie = |count| parse_stat(with_threads(count).as_bytes()).unwrap().zombie;
-        assert_eq!([0, 1, 2].map(zombie), [true, true, false]);
+    fn a_process_is_a_zombie_once_its_last_thread_has_ended() {
+        for (threads, zombie) in [("1", true), ("2", false)] {
+            let text = format!("42 (a) Z 41 42 42 0 -1 4194304 1 0 0 0 3 4 0 0 20 0 {threads} 0 12345 1000 10 1");
+            assert_eq!(parse_stat(text.as_bytes()).map(|process| process.zombie), Some(zombie));
+        }
     }
 
     #[test]
