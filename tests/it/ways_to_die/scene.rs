@@ -235,7 +235,7 @@ impl Scene {
             if self.shimless {
                 self.pass();
                 let late = now_ms() > began + u64::try_from(FINISH_AFTER.as_millis()).unwrap();
-                if late && !self.finished.get() && self.status()["state"] == "unsupervised" {
+                if late && !self.finished.get() && self.is_forgotten() {
                     self.end_it();
                     self.finished.set(true);
                 }
@@ -258,6 +258,13 @@ impl Scene {
         if carries(main, &self.home.root()) {
             signal(main, Signal::SIGKILL);
         }
+    }
+
+    /// Whether the program lives on because whoever was to end it is gone.
+    fn is_forgotten(&self) -> bool {
+        let status = self.status();
+        let to_the_shim = matches!(self.row.act, Act::Murder(Whom::Shim, _));
+        status["run"] == 1 && (status["state"] == "unsupervised" || to_the_shim && status["state"] == "running")
     }
 
     /// Waits until a process is gone, and then lets cron look.
