@@ -12,6 +12,7 @@ use crate::living::living;
 use crate::model::event::Event;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
+use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
 use crate::model::state::{Began, Desired, OpenRun, Phase, State};
@@ -22,7 +23,7 @@ use crate::policy::decide::{Act, Decision, Look, began, decide};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::store::record::Durable;
-use crate::store::{atomic, record, state};
+use crate::store::{atomic, hang, record, state};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
@@ -42,6 +43,8 @@ pub struct Held<'a> {
     pub state: State,
     /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
+    /// A look at its signs of progress that was taken before the lock.
+    pub inspection: Option<Inspection>,
     _lock: lock::Held,
 }
 
@@ -85,7 +88,7 @@ pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option
             (life, record::tree_lock(&ctx.paths, name, run))
         }
     };
-    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record })
+    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record, inspection: None })
 }
 
 /// Decides about `name` without changing anything.
@@ -104,7 +107,8 @@ fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
     state.run = run;
     let since = now.clone();
     let began = Began::Operator;
-    let open = OpenRun { run, since, began, log_offset: 0, healthy: false, unsupervised: false, stopping: None };
+    let open =
+        OpenRun { run, since, began, log_offset: 0, healthy: false, unsupervised: false, stopping: None, watch: None };
     state.phase = Phase::Open(open);
     state.desired = Desired::Up;
     let standing = consider(ctx, name, spec, &state, &now).standing;
@@ -156,7 +160,7 @@ impl<'a> Held<'a> {
                 state
             }
         };
-        Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), _lock: lock })
+        Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), inspection: None, _lock: lock })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -164,7 +168,13 @@ impl<'a> Held<'a> {
     /// # Errors
     /// The clock cannot be read.
     pub fn consider(&self) -> Result<Decision<'static>, Error> {
-        Ok(consider(self.ctx, self.name, self.spec, &self.state, &now()?).into_owned())
+        let now = now()?;
+        let mut evidence = observe(self.ctx, self.name, &self.state, &now);
+        if let Some(evidence) = &mut evidence {
+            evidence.inspection.clone_from(&self.inspection);
+        }
+        let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
+        Ok(decide(look, evidence.as_ref()).into_owned())
     }
 
     /// Looks, and does what follows, until nothing more follows now.
@@ -204,6 +214,7 @@ impl<'a> Held<'a> {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
         }
         if changed {
+            self.keep_snapshot(&state, outcome);
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
                 Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
@@ -233,6 +244,15 @@ impl<'a> Held<'a> {
                 // With its shim the end is pushed; without it the locks are free as soon as the kernel is done.
                 Ok(if standing == Some(Standing::Remnants) { self.wait_until_gone() } else { Then::Rest })
             }
+        }
+    }
+
+    /// What a hung run is blocked on is kept before anything is done to it.
+    fn keep_snapshot(&self, next: &State, outcome: &mut Outcome) {
+        let hung = |state: &State| state.open().is_some_and(OpenRun::is_hung);
+        let Some(Inspection { run, stuck: Some(stuck), .. }) = &self.inspection else { return };
+        if hung(next) && !hung(&self.state) {
+            outcome.errors.extend(hang::keep(&self.ctx.paths, self.name, *run, &stuck.snapshot).err());
         }
     }
 

@@ -85,7 +85,7 @@ fn next(name: &Name, ended: &EndedRun, word: Word) -> String {
     match word {
         Word::Dead | Word::Tripped => format!("guardian logs {name} --run {}, then guardian start {name}", ended.run),
         Word::Stopped | Word::New => format!("guardian start {name}"),
-        Word::Running | Word::Starting | Word::Unsupervised | Word::Waiting | Word::Completed => {
+        Word::Running | Word::Starting | Word::Hung | Word::Unsupervised | Word::Waiting | Word::Completed => {
             format!("guardian logs {name} --run {}", ended.run)
         }
     }

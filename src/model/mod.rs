@@ -9,6 +9,7 @@ pub mod event;
 pub mod evidence;
 pub mod name;
 pub mod probe;
+pub mod progress;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod signal;

@@ -5,6 +5,7 @@
 pub mod cgroup;
 pub mod children;
 pub mod clock;
+pub mod counters;
 pub mod crontab;
 pub mod descriptor;
 pub mod lock;

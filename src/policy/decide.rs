@@ -15,6 +15,7 @@ use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopp
 use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, standing, target_at};
+use super::progress;
 use super::settle::settle;
 
 /// The one thing to do after the commit.
@@ -176,6 +177,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let mut open = open.clone();
     next.healthy(&mut open, &began);
     next.limits(&mut open, &began);
+    progress::keep(next, &mut open, record, evidence);
     if Some(&open) != next.look.state.open() {
         next.edit().phase = Phase::Open(open);
     }
@@ -294,6 +296,7 @@ impl<'a> Draft<'a> {
             healthy: false,
             unsupervised: false,
             stopping: None,
+            watch: None,
         });
         self.act = Act::Launch;
     }
@@ -337,6 +340,16 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The open run is asked to end, for a reason of guardian's own.
+    pub(super) fn end(&mut self, open: &mut OpenRun, reason: StopReason) {
+        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
+        self.act = Act::Ask;
+        self.actions.push("killed");
+        self.at(self.look.now.plus(self.look.spec.grace));
+        let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
+        self.tell(Event { action: reason.action().to_owned(), ..event });
+    }
+
     fn limits(&mut self, open: &mut OpenRun, began: &Stamp) {
         if let Some(stopping) = &open.stopping {
             let kill_at = stopping.since.plus(self.look.spec.grace);
@@ -357,12 +370,7 @@ impl<'a> Draft<'a> {
             if !self.look.now.has_reached(&at) {
                 self.at(at);
             } else if open.stopping.is_none() {
-                open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
-                self.act = Act::Ask;
-                self.actions.push("killed");
-                self.at(self.look.now.plus(self.look.spec.grace));
-                let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
-                self.tell(Event { action: reason.action().to_owned(), ..event });
+                self.end(open, reason);
             }
         }
     }

@@ -12,7 +12,9 @@ pub mod decide;
 mod decide_tests;
 pub mod delivery;
 pub mod environment;
+pub mod memory;
 pub mod notify;
+pub mod progress;
 pub mod settle;
 #[cfg(test)]
 mod walk_tests;

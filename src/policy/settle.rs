@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, Verdict};
 use crate::model::event::{Event, EventKind, Severity};
-use crate::model::spec::{OnBoot, Restart, Spec};
+use crate::model::spec::{OnBoot, OnHang, Restart, Spec};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
 use crate::model::units::human_duration;
 
@@ -86,6 +86,9 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
     }
     if !wanted {
         return Next::GiveUp(format!("not restarted: `restart` is `{}`", restart_word(spec.restart)));
+    }
+    if matches!(ended.cause, Cause::Hung { .. }) && spec.on_hang == OnHang::Kill {
+        return Next::GiveUp("not restarted: it hung, and `on_hang` is `kill`".to_owned());
     }
     if let Some(reason) = never(spec, &ended.cause) {
         return Next::GiveUp(reason);

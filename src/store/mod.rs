@@ -5,6 +5,7 @@
 
 pub mod atomic;
 pub mod environment;
+pub mod hang;
 pub mod journal;
 pub mod launch;
 pub mod ledger;

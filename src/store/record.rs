@@ -264,6 +264,7 @@ pub fn prepare(paths: &Paths, name: &Name) -> Result<(), Error> {
 pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> {
     let Some(old) = run.checked_sub(KEPT) else { return Ok(()) };
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
+    atomic::remove_if_there(&path(paths, name, old, "hang"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }
 

@@ -24,6 +24,8 @@ pub enum State {
     Starting,
     /// It runs under its shim.
     Running,
+    /// It lives without any progress.
+    Hung,
     /// It runs, its shim is gone.
     Unsupervised,
     /// A restart is due.
@@ -53,6 +55,7 @@ impl State {
                 Self::Waiting
             }
             (Phase::Open(_), Some(Standing::Starting | Standing::NeverBegan)) => Self::Starting,
+            (Phase::Open(open), Some(Standing::Running)) if open.is_hung() => Self::Hung,
             (Phase::Open(_), Some(Standing::Running | Standing::Uncertain(_))) => Self::Running,
             (Phase::Open(_), Some(Standing::Unsupervised | Standing::Remnants)) => Self::Unsupervised,
         }
@@ -65,6 +68,7 @@ impl State {
             Self::New => "new",
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Hung => "hung",
             Self::Unsupervised => "unsupervised",
             Self::Waiting => "waiting",
             Self::Completed => "completed",
@@ -78,7 +82,7 @@ impl State {
     #[must_use]
     pub fn is_alive(self) -> bool {
         match self {
-            Self::Starting | Self::Running | Self::Unsupervised => true,
+            Self::Starting | Self::Running | Self::Hung | Self::Unsupervised => true,
             Self::New | Self::Waiting | Self::Completed | Self::Stopped | Self::Dead | Self::Tripped => false,
         }
     }
