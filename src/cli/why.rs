@@ -11,7 +11,7 @@ use crate::model::state::State;
 use crate::model::time::{BootId, Stamp};
 use crate::publish::log_tail;
 use crate::registry::Entry;
-use crate::store::{journal, record, state};
+use crate::store::{hang, journal, record, state};
 use crate::supervise::{consider, now};
 use crate::view::certificate::{Certificate, json, text};
 use crate::view::status::State as Word;
@@ -57,6 +57,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         ended: &ended,
         target_s: spec.target_s(),
         end: end.as_ref(),
+        hang: hang(call, &name, ended.run),
         tail: &tail,
         state: word.word(),
         next: next(&name, &ended, word),
@@ -71,6 +72,12 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
 fn none(name: &Name, word: Word) -> Error {
     let message = format!("no run of `{name}` has ended: it is {}", word.word());
     Error::new(Code::No, "no_ended_run", message).hint(format!("guardian status {name}")).about(name)
+}
+
+/// What a run that hung was blocked on, and the path of its snapshot.
+fn hang(call: &Call, name: &Name, run: u64) -> Option<(String, String)> {
+    let sentence = hang::sentence(&call.ctx.paths, name, run)?;
+    Some((sentence, hang::path(&call.ctx.paths, name, run).display().to_string()))
 }
 
 fn recorded_end(call: &Call, name: &Name, run: u64) -> Option<End> {

@@ -3,6 +3,9 @@
 //! A look is taken only where the registry asks for one (`hang_after`, `output_stale`, `heartbeat`, a `memory` limit
 //! that the kernel does not keep). Whoever takes it judges nothing: [`crate::policy::progress`] does.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::time::{Stamp, Wall};
@@ -136,4 +139,44 @@ pub struct Watch {
     /// Hangs of this run so far.
     #[serde(default)]
     pub hangs: u32,
+}
+
+/// How far a process is, as it says itself: so many of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Done.
+    pub done: u64,
+    /// In all.
+    pub total: u64,
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fail = || format!("`{text}` is not done/all, such as `3/10`");
+        let (done, total) = text.split_once('/').ok_or_else(fail)?;
+        let number = |text: &str| text.trim().parse::<u64>().map_err(|_| fail());
+        let count = Self { done: number(done)?, total: number(total)? };
+        if count.done <= count.total { Ok(count) } else { Err(format!("`{text}`: more is done than there is")) }
+    }
+}
+
+/// What was said with a heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Beat {
+    /// What it is at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Count>,
+}
+
+impl fmt::Display for Beat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.progress.map(|Count { done, total }| format!("{done} of {total}"));
+        let parts: Vec<String> = count.into_iter().chain(self.message.clone()).collect();
+        f.write_str(&parts.join(": "))
+    }
 }

@@ -4,6 +4,7 @@
 //! cannot be read is an error or a value that says so, never an empty default.
 
 pub mod atomic;
+pub mod beat;
 pub mod environment;
 pub mod hang;
 pub mod journal;

@@ -33,6 +33,8 @@ pub struct Certificate<'a> {
     pub target_s: Option<u64>,
     /// What its shim recorded, if it could.
     pub end: Option<&'a End>,
+    /// What it was blocked on when it hung, and where more of that is kept.
+    pub hang: Option<(String, String)>,
     /// Last lines it wrote, oldest first, fit to be shown.
     pub tail: &'a [String],
     /// Where the process stands now, in a word.
@@ -78,6 +80,10 @@ pub fn text(certificate: &Certificate<'_>) -> String {
         text.push_str(&format!("  {what:<9} {}\n", strip_control(value)));
     };
     row("cause", &cause_phrase(&ended.cause, &ended.signals));
+    if let Some((sentence, path)) = &certificate.hang {
+        row("hung", sentence);
+        row("", &format!("more of it in {path}"));
+    }
     if let Some(WaitStatus::Code(code)) = ended.status
         && let Some(meaning) = exit_code_meaning(code)
     {
@@ -170,6 +176,7 @@ pub fn json(certificate: &Certificate<'_>) -> Value {
         "stopped_by": ended.stopped_by.as_ref().map(|by| json!({"pid": by.pid, "uid": by.uid, "comm": by.comm})),
         "cpu_s": certificate.end.map(|end| Duration::from_millis(end.user_ms + end.system_ms).as_secs_f64()),
         "max_rss_bytes": certificate.end.map(|end| end.max_rss_kib * 1024),
+        "hang": certificate.hang.as_ref().map(|(sentence, path)| json!({"blocked": cut(&strip_control(sentence), 160), "snapshot": path})),
         "action": ended.action, "state": certificate.state, "log_tail": tail, "next": certificate.next,
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
+use crate::model::progress::Beat;
 use crate::model::spec::Command;
 use crate::model::state::{Desired, Phase};
 use crate::model::time::Wall;
@@ -152,6 +153,9 @@ pub struct Heartbeat {
     pub source: &'static str,
     /// Seconds since.
     pub age_s: u64,
+    /// What was said with it.
+    #[serde(flatten)]
+    pub said: Beat,
 }
 
 /// What the whole tree of a process uses.
@@ -259,9 +263,9 @@ pub fn table(rows: &[Row<'_>]) -> String {
     super::table::align(&cells)
 }
 
-/// What a person should know beyond the columns: what ended last and how, and when what follows is due.
+/// What a person should know beyond the columns: what it does (`life`), what ended last and how, and when what follows is due.
 #[must_use]
-pub fn remark(state: State, last: Option<&EndedRun>, next: Option<Duration>) -> String {
+pub fn remark(state: State, life: &[String], last: Option<&EndedRun>, next: Option<Duration>) -> String {
     let last = last.map(|last| {
         let lived = last.ran().map_or(String::new(), |ran| format!(" after {}", human_duration(ran)));
         format!("last run {}{lived}: {}", last.verdict.word(), cause_phrase(&last.cause, &last.signals))
@@ -271,6 +275,6 @@ pub fn remark(state: State, last: Option<&EndedRun>, next: Option<Duration>) -> 
         _ => format!("next start in {}", human_duration(next)),
     });
     let lost = (state == State::Unsupervised).then(|| "its shim is gone".to_owned());
-    let text: Vec<String> = [lost, next, last].into_iter().flatten().collect();
+    let text: Vec<String> = life.iter().cloned().chain([lost, next, last].into_iter().flatten()).collect();
     strip_control(&text.join("; "))
 }
