@@ -20,7 +20,7 @@ const DESCRIPTORS: usize = 24;
 const WIDTH: usize = 200;
 
 /// What is seen of `processes`, parents first: the sentence, and the snapshot that begins with it.
-pub(crate) fn look(processes: &[Identity]) -> Stuck {
+pub(crate) fn look(processes: &[Identity], shim: Option<i32>) -> Stuck {
     let mut first: Option<String> = None;
     let mut telling: Option<String> = None;
     let mut text = String::new();
@@ -28,7 +28,8 @@ pub(crate) fn look(processes: &[Identity]) -> Stuck {
         let pid = identity.pid;
         let threads = counters::threads(pid);
         let name = process::look(pid).ok().flatten().map_or("?".to_owned(), |found| strip_control(&found.comm));
-        let main = counters::waiting(pid, pid);
+        let by_shim = shim.is_some() && counters::tracer(pid) == shim;
+        let main = waiting(pid, pid, by_shim);
         if let Some(main) = &main {
             let state = main.state;
             let count = threads.len();
@@ -40,7 +41,7 @@ pub(crate) fn look(processes: &[Identity]) -> Stuck {
             }
             first.get_or_insert(said);
         }
-        describe(&mut text, pid, &name, &threads);
+        describe(&mut text, pid, &name, &threads, by_shim);
     }
     let mut sentence = telling.or(first).unwrap_or_else(|| "what it waits for cannot be read".to_owned());
     if processes.len() > 1 {
@@ -52,8 +53,15 @@ pub(crate) fn look(processes: &[Identity]) -> Stuck {
     Stuck { sentence, snapshot }
 }
 
+/// What a thread waits for. One that is stopped while the shim traces its signals is not in a debugger.
+fn waiting(pid: i32, thread: i32, by_shim: bool) -> Option<Waiting> {
+    let seen = counters::waiting(pid, thread)?;
+    let state = if by_shim && seen.state == 't' { 'T' } else { seen.state };
+    Some(Waiting { state, ..seen })
+}
+
 /// One process of the snapshot.
-fn describe(text: &mut String, pid: i32, name: &str, threads: &[i32]) {
+fn describe(text: &mut String, pid: i32, name: &str, threads: &[i32], by_shim: bool) {
     let mut add = |line: String| {
         if text.len() < SNAPSHOT {
             text.push_str(&cut(&line, WIDTH));
@@ -62,7 +70,7 @@ fn describe(text: &mut String, pid: i32, name: &str, threads: &[i32]) {
     };
     add(format!("process {pid} {name}"));
     for thread in threads.iter().take(THREADS) {
-        let Some(seen) = counters::waiting(pid, *thread) else { continue };
+        let Some(seen) = waiting(pid, *thread, by_shim) else { continue };
         let or = |value: &Option<String>| value.clone().unwrap_or_else(|| "?".to_owned());
         let on = seen.descriptor.map_or(String::new(), |fd| format!(" fd {fd} {}", or(&seen.target)));
         add(format!(

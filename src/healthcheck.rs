@@ -105,7 +105,7 @@ fn check(
     };
     let mut evidence = observe(ctx, name, &state, &now);
     let inspection = match mode {
-        Mode::Act => inspect(ctx, name, &entry.spec, &state, evidence.as_ref(), By::Cron)?,
+        Mode::Act => noted(report, inspect(ctx, name, &entry.spec, &state, evidence.as_ref(), By::Cron)),
         Mode::DryRun => None,
     };
     if let Some(evidence) = &mut evidence {
@@ -171,7 +171,7 @@ pub fn push(
     report: &mut Report,
 ) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
-    let inspection = look(ctx, name, &entry.spec)?;
+    let inspection = noted(report, look(ctx, name, &entry.spec));
     let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
     held.inspection = inspection;
     let checked = advance(&mut held, true, report)?;
@@ -179,6 +179,14 @@ pub fn push(
     let deadline = checked.deadline.clone().filter(|_| mine);
     report.checked.push(checked);
     Ok(deadline)
+}
+
+/// A look that failed is reported, and keeps nothing else from being done.
+fn noted(report: &mut Report, look: Result<Option<Inspection>, Error>) -> Option<Inspection> {
+    look.unwrap_or_else(|error| {
+        report.errors.push(error);
+        None
+    })
 }
 
 /// A look at the signs of progress of `name`, before its lock is taken: a `hang_probe` may need its time.

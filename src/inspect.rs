@@ -87,7 +87,7 @@ pub fn inspect(
         inspection.probe = probe(ctx, name, spec, open, line);
     }
     if hung && inspection.probe != Some(true) {
-        inspection.stuck = Some(blocked::look(&processes));
+        inspection.stuck = Some(blocked::look(&processes, record.shim.as_ref().map(|shim| shim.pid)));
     }
     Ok(Some(inspection))
 }
@@ -99,6 +99,7 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
     let mut members = DefaultHasher::new();
     let mut sample = Sample {
         awake_ms: clock::awake_ms()?,
+        wall: clock::wall()?,
         output: trace(&ctx.paths.log(name)),
         heartbeat: trace(&ctx.paths.sentinel(name, "heartbeat")),
         cpu_ms: Some(0),
@@ -124,6 +125,10 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
         sample.debugged |= found.state == 't' && counters::tracer(identity.pid) != shim;
     }
     sample.members = members.finish();
+    if with_io {
+        let pids: Vec<i32> = processes.iter().map(|identity| identity.pid).collect();
+        sample.io_bytes = add(sample.io_bytes, counters::traffic(&pids));
+    }
     // What processes share was counted for each: before that is held against them, it is counted in parts.
     if spec.memory.is_some_and(|limit| sample.memory_bytes.is_some_and(|used| used > limit)) {
         let parts = processes.iter().map(|identity| counters::proportional_bytes(identity.pid));

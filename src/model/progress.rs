@@ -32,6 +32,8 @@ pub enum Trace {
 pub struct Sample {
     /// When: milliseconds on a clock that stands still while the machine sleeps.
     pub awake_ms: u64,
+    /// When, on the wall clock, which files are dated by.
+    pub wall: Wall,
     /// The log.
     pub output: Trace,
     /// The heartbeat file.
@@ -125,6 +127,8 @@ pub struct Hang {
 pub struct Watch {
     /// The last look.
     pub sample: Sample,
+    /// When the run began, in milliseconds on the clock of [`Sample::awake_ms`].
+    pub began: u64,
     /// Last signs of progress.
     pub signs: Signs,
     /// CPU time when that was last a sign of progress, in milliseconds.

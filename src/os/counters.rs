@@ -2,6 +2,7 @@
 //!
 //! Reads only; what may not be read is left out, never taken for zero.
 
+use std::collections::BTreeSet;
 use std::io;
 
 #[cfg(target_os = "linux")]
@@ -10,6 +11,12 @@ mod platform;
 #[cfg(target_os = "macos")]
 #[path = "counters_macos.rs"]
 mod platform;
+#[cfg(target_os = "linux")]
+#[path = "traffic_linux.rs"]
+mod traffic;
+#[cfg(not(target_os = "linux"))]
+#[path = "traffic_none.rs"]
+mod traffic;
 
 /// What one process has used since it began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +63,13 @@ pub fn counters(pid: i32, with_io: bool) -> io::Result<Option<Counters>> {
 #[must_use]
 pub fn proportional_bytes(pid: i32) -> Option<u64> {
     platform::proportional_bytes(pid)
+}
+
+/// Bytes that went through the TCP connections of `pids`, where the kernel tells; `None`: it does not.
+#[must_use]
+pub fn traffic(pids: &[i32]) -> Option<u64> {
+    let sockets: BTreeSet<u32> = pids.iter().filter_map(|pid| traffic::sockets(*pid)).flatten().collect();
+    if sockets.is_empty() { Some(0) } else { traffic::bytes(&sockets).ok() }
 }
 
 /// Who debugs or traces `pid`.

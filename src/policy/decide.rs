@@ -175,9 +175,9 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let Recorded::Read(record) = &evidence.record else { return };
     let Some(began) = record.began.clone() else { return };
     let mut open = open.clone();
-    next.healthy(&mut open, &began);
     next.limits(&mut open, &began);
     progress::keep(next, &mut open, record, evidence);
+    next.healthy(&mut open, &began);
     if Some(&open) != next.look.state.open() {
         next.edit().phase = Phase::Open(open);
     }
@@ -318,6 +318,9 @@ impl<'a> Draft<'a> {
         if !self.look.now.has_reached(&at) {
             self.at(at);
             return;
+        }
+        if !progress::is_well(self.look.spec, open) {
+            return; // each look at its progress asks again
         }
         open.healthy = true;
         self.well(Some(open.run));

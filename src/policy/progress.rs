@@ -28,6 +28,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// A look that comes later than this after it was due (or than a look's period, where that is longer) tells that nobody
 /// could look: the machine, or guardian itself, stood still.
 const LATE: Duration = Duration::from_secs(2);
+/// Until a look that could not be taken is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Less CPU time than this is no sign of progress, in milliseconds: two ticks of the kernel's accounting.
 const CPU_LEAST_MS: u64 = 20;
 /// Neither is less than one part in this many of the time since the last sign: a thousandth of one processor. An idle
@@ -91,6 +93,7 @@ pub fn look(spec: &Spec, record: &RunRecord, watch: Option<&Watch>, sample: Samp
     let earlier = watch.map(|watch| &watch.sample);
     let mut seen = Watch {
         sample,
+        began: watch.map_or(start, |watch| watch.began),
         signs,
         cpu_from,
         due: now.clone(),
@@ -98,7 +101,7 @@ pub fn look(spec: &Spec, record: &RunRecord, watch: Option<&Watch>, sample: Samp
         hang: watch.and_then(|watch| watch.hang.clone()),
         hangs: watch.map_or(0, |watch| watch.hangs),
     };
-    seen.note_traces(earlier, awake.saturating_sub(before), now);
+    seen.note_traces(earlier, awake.saturating_sub(before));
     seen.note_counters(earlier);
     let next = next_look(spec, record, &seen);
     seen.due = now.plus(next);
@@ -149,16 +152,28 @@ pub fn silence(spec: &Spec, watch: &Watch) -> Option<(Silence, Duration)> {
     over.map(|(silence, _, silent)| (silence, silent))
 }
 
+/// Whether the run has shown progress for `healthy_after`: to live without any is not to be well. One that is not
+/// watched is well as long as it lives.
+pub(super) fn is_well(spec: &Spec, open: &OpenRun) -> bool {
+    if !is_watched(spec) {
+        return true;
+    }
+    let Some(watch) = &open.watch else { return false };
+    let silent = silences(spec, watch).into_iter().flatten().map(|(_, _, silent)| silent).max().unwrap_or_default();
+    let lived = Duration::from_millis(watch.sample.awake_ms.saturating_sub(watch.began));
+    lived.saturating_sub(silent) >= spec.healthy_after
+}
+
 impl Watch {
     /// Output and heartbeat: what was written since the last look, and when.
-    fn note_traces(&mut self, earlier: Option<&Sample>, passed: u64, now: &Stamp) {
-        let awake = self.sample.awake_ms;
+    fn note_traces(&mut self, earlier: Option<&Sample>, passed: u64) {
+        let Sample { awake_ms: awake, wall, .. } = self.sample;
         // By the file's own time, which lies between the last look and this one whatever the wall clock did.
         let when = |earlier: Option<Trace>, trace: Trace, sign: u64| match trace {
             Trace::Unknown => awake,
             Trace::None => sign,
             Trace::Seen { .. } if earlier == Some(trace) => sign,
-            Trace::Seen { at, .. } => sign.max(awake - millis(at.until(now.wall)).min(passed).min(awake)),
+            Trace::Seen { at, .. } => sign.max(awake - millis(at.until(wall)).min(passed).min(awake)),
         };
         self.signs.output = when(earlier.map(|sample| sample.output), self.sample.output, self.signs.output);
         self.signs.heartbeat =
@@ -211,7 +226,9 @@ pub(super) fn keep(next: &mut Draft<'_>, open: &mut OpenRun, record: &RunRecord,
     let began = record.began.as_ref();
     let first = || began.zip(first_look(spec)).map(|(began, first)| began.plus(first));
     if let Some(at) = due.or_else(first) {
-        next.at(at);
+        // One that could not be taken when it was due is tried again, not at once.
+        let now = next.look.now;
+        next.at(if now.has_reached(&at) { now.plus(AGAIN) } else { at });
     }
 }
 
@@ -231,7 +248,9 @@ fn judge(next: &mut Draft<'_>, open: &mut OpenRun, watch: &mut Watch, inspection
         (Some(_), Some(true)) => {
             let awake = watch.sample.awake_ms;
             watch.signs = Signs { output: awake, heartbeat: awake, cpu: awake, io: awake };
-            watch.hang = None;
+            if let Some(hang) = watch.hang.take() {
+                recovered(next, open, watch.hangs, &hang);
+            }
             next.actions.push("probed");
             return;
         }

@@ -24,6 +24,7 @@ type World = fn(u64) -> Sample;
 fn still(_: u64) -> Sample {
     Sample {
         awake_ms: 0,
+        wall: at(0).wall,
         output: Trace::Seen { bytes: 0, at: at(0).wall },
         heartbeat: Trace::None,
         cpu_ms: Some(5),
@@ -52,7 +53,7 @@ fn alive(record: &RunRecord, ms: u64, inspection: Option<Inspection>) -> crate::
 
 /// One look at `ms`; `slept` of these milliseconds the machine was asleep.
 fn seen(spec: &Spec, state: &State, sample: Sample, ms: u64, slept: u64) -> Decision<'static> {
-    let sample = Sample { awake_ms: 1_000_000 + ms - slept, ..sample };
+    let sample = Sample { awake_ms: 1_000_000 + ms - slept, wall: at(ms).wall, ..sample };
     let inspection = Inspection { run: 1, sample, stuck: None, probe: None };
     decide_on(spec, state, Some(&alive(&record(None), ms, Some(inspection))), &at(ms))
 }
@@ -258,7 +259,7 @@ fn with_alert_it_is_told_once_and_the_recovery_too_and_another_hang_again() {
     let spec = Spec { on_hang: OnHang::Alert, ..ten_minutes() };
     let (mut ms, decision) = live(&spec, still, 60 * MINUTE).expect("hung");
     let mut state = decision.state.into_owned();
-    let mut told = |state: &mut State, ms: &mut u64, cpu: u64| {
+    let told = |state: &mut State, ms: &mut u64, cpu: u64| {
         let before = state.pending.len();
         *ms += MINUTE + 1;
         *state = seen(&spec, state, Sample { cpu_ms: Some(cpu), ..still(0) }, *ms, 0).state.into_owned();
@@ -278,7 +279,7 @@ fn a_probe_that_succeeds_is_progress_and_one_without_an_answer_calls_nothing() {
         let mut state = started(&spec);
         for minute in 1..=11 {
             let ms = minute * (MINUTE + 1);
-            let sample = Sample { awake_ms: 1_000_000 + ms, ..still(0) };
+            let sample = Sample { awake_ms: 1_000_000 + ms, wall: at(ms).wall, ..still(0) };
             let inspection = Inspection { run: 1, sample, stuck: None, probe };
             state =
                 decide_on(&spec, &state, Some(&alive(&record(None), ms, Some(inspection))), &at(ms)).state.into_owned();
@@ -301,4 +302,26 @@ fn memory_is_watched_where_the_kernel_does_not_and_more_often_near_the_limit() {
     let placed = Placed { level: Level::Cgroup, cgroup: None, keeps_memory: true, why: None };
     let kept = RunRecord { placed: Some(placed), ..record(None) };
     assert_eq!(due(&spec, started(&spec).open().unwrap(), &kept, &at(5000)), None);
+}
+
+#[test]
+fn a_run_that_only_lives_is_not_well_so_one_that_hangs_again_and_again_trips_the_breaker() {
+    let spec = ten_minutes();
+    let (ms, decision) = live(&spec, still, 60 * MINUTE).expect("hung");
+    assert!(!decision.state.open().unwrap().healthy, "it lived ten minutes and was well for less than five");
+    let failed = State { failures: 2, ..decision.state.into_owned() };
+    let killed = ended(ms + 5, WaitStatus::Signal(Signal(9), false));
+    let over = decide_on(&spec, &failed, Some(&killed), &at(ms + 5));
+    assert!(matches!(over.state.phase, Phase::Tripped { .. }), "{:?}", over.state.phase);
+    let worked: World = |ms| Sample { cpu_ms: Some(ms.min(6 * MINUTE)), ..still(ms) };
+    let (_, decision) = live(&spec, worked, 60 * MINUTE).expect("hung");
+    assert!(decision.state.open().unwrap().healthy);
+}
+
+#[test]
+fn a_look_that_is_due_and_was_not_taken_is_tried_again_in_a_moment_and_not_at_once() {
+    let spec = ten_minutes();
+    let state = started(&spec);
+    let none = decide_on(&spec, &state, Some(&alive(&record(None), 90_000, None)), &at(90_000));
+    assert_eq!((none.changed, none.deadline), (false, Some(at(91_000))));
 }

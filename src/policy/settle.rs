@@ -59,7 +59,8 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
 
 /// Whether the run stayed up for `healthy_after`: seen while it did, or known from its length.
 fn was_healthy(spec: &Spec, open: &OpenRun, ended: &EndedRun) -> bool {
-    open.healthy || ended.ran().is_some_and(|ran| ran >= spec.healthy_after)
+    let hung = matches!(ended.cause, Cause::Hung { .. }); // part of its time it only lived
+    open.healthy || (!hung && ended.ran().is_some_and(|ran| ran >= spec.healthy_after))
 }
 
 fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {

@@ -159,7 +159,7 @@ fn a_hung_process_is_ended_restarted_and_told_and_why_says_on_what_it_was_blocke
 fn a_hung_process_that_ignores_the_stop_signal_or_stands_still_is_killed() {
     let home = Home::new();
     let options = ["--hang-after", "1s", "--grace", "500ms", "--restart", "never"];
-    home.up("deaf", &options, "trap '' TERM; while :; do read x </dev/tty || sleep 1000; done");
+    home.up("deaf", &options, "trap '' TERM; while :; do sleep 1000; done");
     home.up("still", &options, "kill -STOP $$; exec sleep 1000");
     for name in ["deaf", "still"] {
         home.reaches(name, "dead");
@@ -302,4 +302,29 @@ fn memory_of_the_whole_tree_ends_a_run_where_no_control_group_keeps_the_limit() 
     let begun = now_ms();
     until("the frugal one was looked at", || now_ms() > begun + 2500);
     assert_eq!(home.state("frugal"), "running", "what two processes share is counted once");
+}
+
+#[test]
+fn a_traced_program_that_is_stopped_is_hung_and_not_taken_for_one_in_a_debugger() {
+    let home = Home::new();
+    home.up("x", &["--hang-after", "1s", "--on-hang", "alert", "--trace-signals"], "exec sleep 1000");
+    signal(home.pid("x"), Signal::SIGSTOP);
+    home.reaches("x", "hung");
+    let hung = event(&home, "x", "hung");
+    assert!(hung["detail"].as_str().unwrap().contains("is stopped (SIGSTOP)"), "{hung}");
+}
+
+#[test]
+fn a_program_in_a_debugger_is_left_alone() {
+    let home = Home::new();
+    home.up("x", &["--hang-after", "1s", "--on-hang", "kill"], "exec sleep 1000");
+    let debugger = home.script("debugger.py", "import ctypes, os, sys, time\npid = int(sys.argv[1])\nassert ctypes.CDLL(None).ptrace(16, pid, 0, 0) == 0\nos.waitpid(pid, 0)\nprint('held', flush=True)\ntime.sleep(1000)");
+    let pid = home.pid("x").to_string();
+    home.up("debugger", &[], &format!("exec {PYTHON} {} {pid}", debugger.display()));
+    until("it is held", || home.ok(&["logs", "debugger"]).contains("held"));
+    let begun = now_ms();
+    until("it stood still for twice its limit", || now_ms() > begun + 2500);
+    assert_eq!(home.state("x"), "running");
+    home.ok(&["stop", "debugger"]);
+    home.reaches("x", "dead");
 }
