@@ -28,7 +28,7 @@ use crate::model::state::{OpenRun, State};
 use crate::model::time::{Identity, Wall};
 use crate::os::{clock, counters};
 use crate::policy::progress::{due, is_watched, look, silence};
-use crate::store::environment;
+use crate::store::{environment, hang};
 
 /// Time that a `hang_probe` has.
 const PROBE: Duration = Duration::from_secs(10);
@@ -90,6 +90,25 @@ pub fn inspect(
         inspection.stuck = Some(blocked::look(&processes, record.shim.as_ref().map(|shim| shim.pid)));
     }
     Ok(Some(inspection))
+}
+
+/// What a run is blocked on is kept when its hang is called, before anything is done to it.
+///
+/// # Errors
+/// The snapshot cannot be written.
+pub(crate) fn keep(
+    ctx: &Context,
+    name: &Name,
+    inspection: Option<&Inspection>,
+    [before, after]: [&State; 2],
+) -> Result<(), Error> {
+    let hung = |state: &State| state.open().is_some_and(OpenRun::is_hung);
+    match inspection {
+        Some(Inspection { run, stuck: Some(stuck), .. }) if hung(after) && !hung(before) => {
+            hang::keep(&ctx.paths, name, *run, &stuck.snapshot)
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// All processes of the run, added up.

@@ -7,8 +7,9 @@ use std::io;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::inspect;
 use crate::launch::{self, Launched};
-use crate::living::living;
+use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
@@ -23,7 +24,7 @@ use crate::policy::decide::{Act, Decision, Look, began, decide};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::store::record::Durable;
-use crate::store::{atomic, hang, record, state};
+use crate::store::{record, sentinel, state};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
@@ -213,23 +214,32 @@ impl<'a> Held<'a> {
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
         }
+        let ended =
+            changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
         if changed {
-            self.keep_snapshot(&state, outcome);
+            let kept = inspect::keep(self.ctx, self.name, self.inspection.as_ref(), [&self.state, &state]);
+            outcome.errors.extend(kept.err());
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
                 Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
             }
-            let ended = state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
             self.state = state;
             if ended {
-                self.leave_status(outcome);
+                let told = self.state.last.as_ref().map(|last| sentinel::tell_end(&self.ctx.paths, self.name, last));
+                outcome.errors.extend(told.and_then(Result::err));
             }
             self.ensure_waiter(outcome);
         }
         outcome.actions.extend(actions);
         outcome.deadline = deadline;
         match act {
-            Act::None => Ok(Then::Look),
+            Act::None => {
+                // Before a launch it would cost time: that clears up after itself.
+                if let Some(last) = self.state.last.as_ref().filter(|_| ended) {
+                    remove_group(self.ctx, self.name, last.run);
+                }
+                Ok(Then::Look)
+            }
             Act::Launch => {
                 let then = self.launch(outcome);
                 state::settle(&self.ctx.paths, self.name)?;
@@ -244,15 +254,6 @@ impl<'a> Held<'a> {
                 // With its shim the end is pushed; without it the locks are free as soon as the kernel is done.
                 Ok(if standing == Some(Standing::Remnants) { self.wait_until_gone() } else { Then::Rest })
             }
-        }
-    }
-
-    /// What a hung run is blocked on is kept before anything is done to it.
-    fn keep_snapshot(&self, next: &State, outcome: &mut Outcome) {
-        let hung = |state: &State| state.open().is_some_and(OpenRun::is_hung);
-        let Some(Inspection { run, stuck: Some(stuck), .. }) = &self.inspection else { return };
-        if hung(next) && !hung(&self.state) {
-            outcome.errors.extend(hang::keep(&self.ctx.paths, self.name, *run, &stuck.snapshot).err());
         }
     }
 
@@ -348,22 +349,6 @@ impl<'a> Held<'a> {
         outcome.errors.extend(waiting.err());
     }
 
-    /// The sentinel files that tell of an end.
-    fn leave_status(&self, outcome: &mut Outcome) {
-        let Some(last) = &self.state.last else { return };
-        let word = match last.verdict {
-            crate::model::ending::Verdict::Completed => "SUCCESS",
-            crate::model::ending::Verdict::Premature
-            | crate::model::ending::Verdict::Failed
-            | crate::model::ending::Verdict::Stopped => "FAILED",
-        };
-        let text = format!("{word}\nverdict {}\ncause {}\nrun {}\n", last.verdict.word(), last.cause.kind(), last.run);
-        let paths = &self.ctx.paths;
-        let left = atomic::replace(&paths.sentinel(self.name, "status"), text.as_bytes())
-            .and_then(|()| atomic::remove_if_there(&paths.sentinel(self.name, "pid")));
-        outcome.errors.extend(left.err());
-    }
-
     /// Sends `signal` to every process of the open run.
     pub fn signal(&self, signal: i32, outcome: &mut Outcome) {
         let sent = self.living().map_err(|error| ("read the process table", error)).and_then(|living| {
@@ -371,6 +356,9 @@ impl<'a> Held<'a> {
             // One that may not be signalled (a setuid program) shields none of the others.
             // One that stands still (SIGSTOP) hears nothing until it is sent on.
             let signals = [signal, libc::SIGCONT];
+            if let (libc::SIGKILL, Some(open)) = (signal, self.state.open()) {
+                kill_group(self.ctx, self.name, open.run, &living);
+            }
             let each = living.iter().flat_map(|identity| signals.map(|signal| process::send(identity, &boot, signal)));
             let sent: Vec<_> = each.collect();
             sent.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(("signal a process of the run", error)))

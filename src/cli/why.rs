@@ -5,7 +5,7 @@ use clap::Parser;
 use crate::error::{Code, Error};
 use crate::model::ending::{EndedRun, Verdict};
 use crate::model::event::{Event, EventKind};
-use crate::model::evidence::{End, Recorded};
+use crate::model::evidence::{End, Placed, Recorded};
 use crate::model::name::Name;
 use crate::model::state::State;
 use crate::model::time::{BootId, Stamp};
@@ -50,7 +50,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         (None, Some(run)) => from_history(call, &name, run, &now.boot)?,
         (None, None) => return Err(none(&name, word)),
     };
-    let end = recorded_end(call, &name, ended.run);
+    let (end, placed) = recorded(call, &name, ended.run);
     let tail = log_tail(&call.ctx, &name, Some(ended.run));
     let certificate = Certificate {
         name: name.as_str(),
@@ -58,6 +58,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         target_s: spec.target_s(),
         end: end.as_ref(),
         hang: hang(call, &name, ended.run),
+        placed: placed.as_ref(),
         tail: &tail,
         state: word.word(),
         next: next(&name, &ended, word),
@@ -80,10 +81,10 @@ fn hang(call: &Call, name: &Name, run: u64) -> Option<(String, String)> {
     Some((sentence, hang::path(&call.ctx.paths, name, run).display().to_string()))
 }
 
-fn recorded_end(call: &Call, name: &Name, run: u64) -> Option<End> {
+fn recorded(call: &Call, name: &Name, run: u64) -> (Option<End>, Option<Placed>) {
     match record::read(&call.ctx.paths, name, run).0 {
-        Recorded::Read(record) => record.end,
-        Recorded::Missing | Recorded::Unreadable(_) => None,
+        Recorded::Read(record) => (record.end, record.placed),
+        Recorded::Missing | Recorded::Unreadable(_) => (None, None),
     }
 }
 

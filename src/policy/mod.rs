@@ -6,12 +6,14 @@
 pub mod backoff;
 pub mod cause;
 pub mod classify;
+pub mod core_pattern;
 pub mod crontab;
 pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod delivery;
 pub mod environment;
+pub mod kernel_log;
 pub mod memory;
 pub mod notify;
 pub mod progress;

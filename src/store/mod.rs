@@ -18,4 +18,5 @@ mod registry_cache;
 mod registry_compact;
 pub mod registry_file;
 mod registry_trust;
+pub mod sentinel;
 pub mod state;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::model::ending::{Cause, EndedRun, WaitStatus};
 use crate::model::event::SCHEMA;
-use crate::model::evidence::End;
+use crate::model::evidence::{End, Level, Placed};
 use crate::model::units::human_duration;
 
 use super::words::{cause_phrase, cause_sentence, cut, lived_of_target, sender_phrase, sender_sentence, strip_control};
@@ -35,6 +35,8 @@ pub struct Certificate<'a> {
     pub end: Option<&'a End>,
     /// What it was blocked on when it hung, and where more of that is kept.
     pub hang: Option<(String, String)>,
+    /// Where it was put, if that is known.
+    pub placed: Option<&'a Placed>,
     /// Last lines it wrote, oldest first, fit to be shown.
     pub tail: &'a [String],
     /// Where the process stands now, in a word.
@@ -101,9 +103,18 @@ pub fn text(certificate: &Certificate<'_>) -> String {
     if let Some(end) = certificate.end {
         let cpu = Duration::from_millis(end.user_ms + end.system_ms);
         row("used", &format!("{} CPU, {} MiB at most", human_duration(cpu), end.max_rss_kib / 1024));
+        if let Some(core) = &end.core {
+            row("core", core);
+        }
+        if let Some(killed) = end.oom.and_then(|oom| oom.own_group).filter(|killed| *killed > 0) {
+            row("memory", &killed_for_memory(killed));
+        }
         if end.leftover {
             row("left", "other processes lived on when the main one had ended");
         }
+    }
+    if let Some(placed) = certificate.placed {
+        row("isolation", &isolation(placed));
     }
     row("then", &ended.action);
     row("now", certificate.state);
@@ -118,6 +129,22 @@ pub fn text(certificate: &Certificate<'_>) -> String {
         text.push_str("            register it with --trace-signals to learn who sends signals straight to it\n");
     }
     text
+}
+
+/// What the kernel did to processes of the run, the main one or another.
+fn killed_for_memory(killed: u64) -> String {
+    let were = if killed == 1 { "process of it was" } else { "processes of it were" };
+    format!("{killed} {were} killed by the kernel for want of memory")
+}
+
+/// Where the run was, in words.
+fn isolation(placed: &Placed) -> String {
+    let place = match placed.level {
+        Level::Cgroup => "a control group of its own",
+        Level::Scope => "a scope of systemd",
+        Level::Session => "a session of its own only",
+    };
+    placed.why.as_ref().map_or(place.to_owned(), |why| format!("{place}: {why}"))
 }
 
 /// An end that a signal to the process itself could explain.
@@ -177,6 +204,10 @@ pub fn json(certificate: &Certificate<'_>) -> Value {
         "cpu_s": certificate.end.map(|end| Duration::from_millis(end.user_ms + end.system_ms).as_secs_f64()),
         "max_rss_bytes": certificate.end.map(|end| end.max_rss_kib * 1024),
         "hang": certificate.hang.as_ref().map(|(sentence, path)| json!({"blocked": cut(&strip_control(sentence), 160), "snapshot": path})),
+        "core": certificate.end.and_then(|end| end.core.as_deref()).map(|core| cut(core, 200)),
+        "memory_peak_bytes": certificate.end.and_then(|end| end.memory_peak_bytes),
+        "memory_kills": certificate.end.and_then(|end| end.oom).and_then(|oom| oom.own_group),
+        "isolation": certificate.placed.map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(|why| cut(why, 120))})),
         "action": ended.action, "state": certificate.state, "log_tail": tail, "next": certificate.next,
     })
 }
