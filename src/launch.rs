@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::metadata;
 use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
@@ -73,6 +74,7 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
             unreported(paths, name, open.run)?
         }
     };
+    metadata::begin(ctx, name, spec, open, &told, launched);
     if let Launched::Started { pid, .. } = launched {
         atomic::replace_unsynced_dir(&paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())?;
     }

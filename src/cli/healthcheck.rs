@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::alert::drain::Drained;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, push};
+use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
@@ -139,6 +140,7 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     let deadline = push(&call.ctx, &loaded.registry, name, run, &mut report);
     let moment = deadline.as_ref().ok().and_then(Option::as_ref).map_or(0, |at| at.boot_ms.max(1)); // 0: none
     reply(answer, moment);
+    metadata::complete_later(&call.ctx);
     let mut code = match deadline {
         Ok(_) => 0,
         Err(error) => log(call, name, run, &error),

@@ -6,11 +6,13 @@
 pub mod atomic;
 pub mod beat;
 pub mod environment;
+pub mod git;
 pub mod hang;
 pub mod journal;
 pub mod launch;
 pub mod ledger;
 pub mod log_index;
+pub mod metadata;
 pub mod outbox;
 pub mod paths;
 pub mod record;
