@@ -26,6 +26,8 @@ use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{record, sentinel, state};
 
+mod takeover;
+
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
 
@@ -221,7 +223,7 @@ impl<'a> Held<'a> {
             outcome.errors.extend(kept.err());
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
-                Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
+                Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
             }
             self.state = state;
             if ended {
@@ -249,6 +251,7 @@ impl<'a> Held<'a> {
                 self.signal(self.spec.stop_signal, outcome);
                 Ok(Then::Rest)
             }
+            Act::TakeOver => Ok(self.take_over(outcome)),
             Act::Kill => {
                 self.signal(libc::SIGKILL, outcome);
                 // With its shim the end is pushed; without it the locks are free as soon as the kernel is done.

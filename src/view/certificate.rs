@@ -7,7 +7,7 @@ use std::time::Duration;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::model::ending::{Cause, Sender, SignalRecord, Verdict, WaitStatus};
-use crate::model::evidence::{End, Level, Placed};
+use crate::model::evidence::{End, Left, Level, Placed};
 use crate::model::metadata::{Asked, Metadata};
 use crate::model::state::Began;
 use crate::model::time::Wall;
@@ -86,6 +86,10 @@ pub struct Certificate {
     pub action: Option<String>,
     /// What its shim recorded.
     pub end: Option<End>,
+    /// What lived on when the main process had ended.
+    pub left: Option<Left>,
+    /// When new shims took it over.
+    pub taken_over: Vec<Wall>,
     /// Where it was put.
     pub placed: Option<Placed>,
     /// What it was blocked on when it hung, in a sentence, and where more of that is kept.
@@ -148,8 +152,10 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("lived", Some(lived(certificate)));
     row("used", certificate.end.as_ref().map(used));
     row("core", core(certificate));
-    let left = certificate.end.as_ref().is_some_and(|end| end.leftover);
-    row("left", left.then(|| "other processes lived on when the main one had ended".to_owned()));
+    row("left", certificate.left.as_ref().map(Left::sentence));
+    for at in &certificate.taken_over {
+        row("takeover", Some(format!("its shim was killed; a new one took it over at {at}")));
+    }
     row("memory", certificate.end.as_ref().and_then(memory_kills));
     row("place", certificate.placed.as_ref().map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
@@ -203,9 +209,13 @@ fn lived(certificate: &Certificate) -> String {
 }
 
 fn used(end: &End) -> String {
-    let cpu = human_duration(Duration::from_millis(end.user_ms + end.system_ms));
+    let cpu = match end.cpu_ms() {
+        Some(ms) => human_duration(Duration::from_millis(ms)),
+        None => "not known how much".to_owned(),
+    };
+    let most = end.max_rss_kib.map(|kib| format!(", {} at most in one process", mib(kib.saturating_mul(1024))));
     let all = end.memory_peak_bytes.map(|peak| format!(", {} all together at most", mib(peak))).unwrap_or_default();
-    format!("{cpu} CPU, {} at most in one process{all}", mib(end.max_rss_kib.saturating_mul(1024)))
+    format!("{cpu} CPU{}{all}", most.unwrap_or_default())
 }
 
 /// What the kernel did to processes of the run, the main one or another.

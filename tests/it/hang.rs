@@ -278,7 +278,7 @@ fn beats_say_whom_they_are_for() {
 }
 
 #[test]
-fn a_process_whose_shim_is_gone_is_looked_at_by_the_passes_of_cron() {
+fn a_process_whose_shim_was_killed_is_still_looked_at() {
     let home = Home::new();
     home.up("x", &["--hang-after", "1s", "--on-hang", "alert"], "exec sleep 1000");
     signal(home.shim_pid("x"), Signal::SIGKILL);
@@ -286,7 +286,8 @@ fn a_process_whose_shim_is_gone_is_looked_at_by_the_passes_of_cron() {
         home.run(&["healthcheck"]);
         home.kinds("x").contains(&"hung".to_owned()).then_some(())
     });
-    assert_eq!(home.state("x"), "unsupervised");
+    let state = home.state("x");
+    assert!(["hung", "unsupervised"].contains(&state.as_str()), "{state}");
 }
 
 #[test]
