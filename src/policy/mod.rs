@@ -20,4 +20,6 @@ pub mod notify;
 pub mod progress;
 pub mod settle;
 #[cfg(test)]
+mod takeover_tests;
+#[cfg(test)]
 mod walk_tests;
