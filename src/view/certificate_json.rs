@@ -132,6 +132,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "max_rss_bytes": end.and_then(|end| end.max_rss_kib).map(|kib| kib.saturating_mul(1024)),
         "memory_peak_bytes": end.and_then(|end| end.memory_peak_bytes),
         "core": end.and_then(|end| end.core.as_deref()).map(words),
+        "blocked_on": certificate.hang.as_ref().map(|(blocked, _)| words(blocked)),
         "leftover": end.map(|end| end.leftover), "left": certificate.left,
         "taken_over_at": certificate.taken_over.last().map(ToString::to_string),
         "memory_kills": end.and_then(|end| end.oom?.own_group),
