@@ -146,6 +146,26 @@ pub(super) fn murder_the_child(scene: &Scene) {
     }
 }
 
+/// What put itself into the background.
+pub(super) fn murder_the_daemon(scene: &Scene) {
+    until("it is in the background", || {
+        if scene.shimless {
+            scene.pass();
+        }
+        scene.home.path("child").exists() && !alive(scene.main()) || scene.is_judged()
+    });
+    if !scene.is_judged() {
+        scene.send(0, "KILL", &[scene.file("child")]);
+    }
+}
+
+/// The program may go.
+pub(super) fn goes(scene: &Scene) {
+    if scene.is_ready() {
+        fs::write(scene.home.path("go"), "").unwrap();
+    }
+}
+
 /// Whoever has this path in his command line: the program, and not its shim.
 pub(super) fn pkill(scene: &Scene) {
     if scene.is_ready() {

@@ -227,6 +227,12 @@ static void eats(void) {
   _exit(88);
 }
 
+/* Takes 64 MiB and keeps them. */
+static void holds(void) {
+  memset(malloc(64 << 20), 1, 64 << 20);
+  for_ever();
+}
+
 /* A child that takes too much, then on as `code` says: wait for the murderer, or exit with it. */
 static void eats_by_a_child(int waits_then) {
   pid_t child = fork();
@@ -331,6 +337,7 @@ int main(int argc, char **argv) {
   if (is(mode, "thread-execs")) one_thread_of_two(execs, 0);
   if (is(mode, "leader-gone-goes")) one_thread_of_two(goes, 1);
   if (is(mode, "eats")) eats();
+  if (is(mode, "holds")) holds();
   if (is(mode, "child-eats")) eats_by_a_child(argc > 3);
   if (is(mode, "forks")) fork_until_refused();
   if (is(mode, "leaves")) leaves_a_child(0, argc > 3);

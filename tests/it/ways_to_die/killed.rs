@@ -1,9 +1,9 @@
 //! Ways to be killed: by somebody who aims at the program or its shim, by the operator, by guardian, with the machine.
 
 use super::acts::{
-    asked_by_nobody, freeze_then_kill, freeze_then_term, frozen_then_stop, group, ignored_then_exit, kill_both,
-    kill_shim_then, kill_shim_then_kill, killed_by_nobody, one_thread, pid_reuse, pkill, reboot, register_again,
-    shim_frozen, stubborn, whole_tree,
+    asked_by_nobody, freeze_then_kill, freeze_then_term, frozen_then_stop, goes, group, ignored_then_exit, kill_both,
+    kill_shim_then, kill_shim_then_kill, killed_by_nobody, murder_the_daemon, one_thread, pid_reuse, pkill, reboot,
+    register_again, shim_frozen, stubborn, whole_tree,
 };
 use super::row::Act::{Does, Instead, Murder, Operator};
 use super::row::Program::{Die, Exec, Sh};
@@ -18,6 +18,9 @@ const POLITE_PYTHON: &[&str] = &[
     "-c",
     "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\nopen('ready', 'a').write('x')\nwhile True: time.sleep(0.02)",
 ];
+const HANGS: &[&str] = &["--hang-after", "1s", "--backoff", "1h", "--backoff-max", "1h"];
+const FOLLOW: &[&str] = &["--follow", "fork", "--backoff", "0s"];
+const BACKGROUND: &str = "setsid sh -c 'echo >>ready; while [ ! -e go ]; do sleep 0.02; done; exit 27' &";
 const SHORT_GRACE: &[&str] = &["--grace", "200ms", "--backoff", "0s"];
 
 pub(super) static UNTRACED: &[Row] = &[
@@ -45,6 +48,22 @@ pub(super) static UNTRACED: &[Row] = &[
     row("pkill", "SIGTERM by `pkill -f` with a word of its command", SERVICE, Die(&["wait", "DIR/word"]))
         .act(Does(pkill))
         .dies("signaled SIGTERM"),
+    row(
+        "followed",
+        "under `follow = \"fork\"` it puts itself into the background, and is killed there",
+        FOLLOW,
+        Die(&["daemon", "0"]),
+    )
+    .act(Does(murder_the_daemon))
+    .dies("signaled SIGKILL"),
+    row(
+        "followed-exit",
+        "under `follow = \"fork\"` it puts itself into the background, and exits 27 there",
+        FOLLOW,
+        Sh(BACKGROUND),
+    )
+    .act(Does(goes))
+    .dies("exited 27"),
     row("stopped-killed", "SIGSTOP, then SIGKILL", SERVICE, WAIT).act(Does(freeze_then_kill)).dies("signaled SIGKILL"),
     row("group-killed", "SIGKILL to its process group", SERVICE, Sh("sleep 1000 & echo >>ready; wait"))
         .act(Does(group))
@@ -258,4 +277,36 @@ pub(super) static BY_GUARDIAN: &[Row] = &[
         WAIT,
     )
     .completes("signaled SIGTERM"),
+    row("hung", "it shows no progress for `hang_after`", HANGS, WAIT).ends("hung", "premature", Then::Waiting),
+    row(
+        "hung-job",
+        "a job shows no progress, ignores SIGTERM and is killed",
+        &["--target", "exit", "--hang-after", "1s", "--grace", "200ms"],
+        Die(&["ignores"]),
+    )
+    .fails("hung"),
+    row("hung-polite", "it shows no progress, and exits 0 when asked to end", HANGS, POLITE).ends(
+        "hung",
+        "premature",
+        Then::Waiting,
+    ),
+    row("hung-frozen", "SIGSTOP from somebody, under `hang_after`", HANGS, WAIT).act(Murder(Program, "STOP")).ends(
+        "hung",
+        "premature",
+        Then::Waiting,
+    ),
+    row(
+        "no-heartbeat",
+        "it shows no heartbeat",
+        &["--heartbeat", "1s", "--backoff", "1h", "--backoff-max", "1h"],
+        WAIT,
+    )
+    .ends("hung", "premature", Then::Waiting),
+    row(
+        "memory-limit",
+        "it uses more than `memory` where guardian watches that itself",
+        &["--target", "exit", "--memory", "24M", "--isolation", "session"],
+        Die(&["holds", "0"]),
+    )
+    .fails("memory_limit"),
 ];

@@ -126,7 +126,7 @@ pub(super) fn see(scene: &Scene) -> Seen {
     let state = status["state"].as_str().unwrap();
     let starts = scene.starts().len();
     let then = match state {
-        "running" if starts > 1 => Then::Restarted.cell().to_owned(),
+        "running" if number(&status["run"]) > 1 => Then::Restarted.cell().to_owned(),
         _ => [Then::Waiting, Then::Completed, Then::Stopped, Then::Dead, Then::Tripped]
             .into_iter()
             .find(|then| then.state() == state)
