@@ -15,7 +15,7 @@ use crate::model::units::human_duration;
 
 use super::differ::Difference;
 use super::exit_code::{exit_code_meaning, python_exception};
-use super::words::{cause_phrase, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal};
+use super::words::{cause_phrase, cut, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal};
 
 /// Lines of the whole, where the output leaves room for it.
 const LINES: usize = 24;
@@ -111,8 +111,10 @@ pub struct Certificate {
 pub fn text(certificate: &Certificate) -> String {
     let lived = lived_of_target(certificate.ran.map(|ran| ran.as_secs_f64()), certificate.target_s);
     let verdict = certificate.verdict.map_or("ended, verdict not known,", Verdict::word);
-    let mut lines =
-        vec![format!("{} run {}: {verdict} after {lived}", certificate.name, certificate.run), String::new()];
+    let mut lines = vec![
+        fit(&format!("{} run {}: {verdict} after {lived}", certificate.name, certificate.run), COLUMNS),
+        String::new(),
+    ];
     for (what, values) in rows(certificate) {
         for (index, value) in values.iter().enumerate() {
             let what = if index == 0 { what } else { "" };
@@ -253,8 +255,11 @@ pub fn started_by(asked: &Asked) -> String {
                 None => agent.name.clone(),
             });
             let agents = agents.collect::<Vec<_>>().join(" and ");
-            let caller = sender_sentence(caller);
-            if agents.is_empty() { format!("by {caller}") } else { format!("by {agents}: {caller}") }
+            let line = caller.cmdline.as_deref().map(|line| format!("`{line}`")).unwrap_or_default();
+            let chain = caller.parents.iter().map(|parent| format!("{} {}", parent.comm, parent.pid));
+            let chain = chain.collect::<Vec<_>>().join(" < ");
+            let by = if agents.is_empty() { format!("user {}", caller.uid) } else { agents };
+            format!("by {by}: {line} from {chain}")
         }
     }
 }
@@ -293,7 +298,7 @@ fn now(certificate: &Certificate) -> String {
 }
 
 fn advice(certificate: &Certificate) -> Vec<String> {
-    let mut lines: Vec<String> = wrap(&certificate.next, 2)
+    let mut lines: Vec<String> = wrap(&certificate.next, 3)
         .into_iter()
         .enumerate()
         .map(|(index, line)| format!("  {:<9} {line}", if index == 0 { "next" } else { "" }))
@@ -329,7 +334,8 @@ fn unexplained(certificate: &Certificate) -> bool {
 /// The text in lines that fit beside the labels; what does not fit into `most` of them is cut.
 fn wrap(text: &str, most: usize) -> Vec<String> {
     let width = COLUMNS - INDENT;
-    let clean = strip_control(text);
+    // No more than can be shown: a command line may have a megabyte.
+    let clean = strip_control(&cut(text, most * COLUMNS * 2));
     let mut lines = vec![String::new()];
     for word in clean.split(' ') {
         let full = lines.len() >= most;

@@ -232,7 +232,7 @@ fn differs(certificate: &Certificate, room: &Room) -> (Option<u64>, Option<Vec<S
         None | Some(Compared::Never) => (None, None),
         Some(Compared::Unknown { run }) => (Some(*run), None),
         Some(Compared::With { run, found }) => {
-            let lines = found.iter().take(room.differs).map(|one| cut(&one.line(), room.differs_width));
+            let lines = found.iter().take(room.differs).map(|one| cut(&strip_control(&one.line()), room.differs_width));
             (Some(*run), Some(lines.collect()))
         }
     }
