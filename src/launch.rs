@@ -17,6 +17,7 @@ use crate::model::sink::{SecretSource, Sink, SinkKind};
 use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
+use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, process};
@@ -77,6 +78,7 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         atomic::replace_unsynced_dir(&paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())?;
     }
     record::forget_oldest(paths, name, open.run)?;
+    cgroup::sweep(&paths.state, name.as_str(), open.run);
     Ok(launched)
 }
 
@@ -95,6 +97,7 @@ pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sin
         cwd: plain("/".to_owned())?,
         umask: none()?,
         trace: none()?,
+        place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), run).encode())?,
         leftover_ms: none()?,
         deadline: plain(at.boot_ms.to_string())?,
         candidates: Vec::new(),
@@ -180,6 +183,7 @@ fn tell(
         cwd: text(working_directory(ctx, spec).as_os_str())?,
         umask: plain(format!("{umask:o}"))?,
         trace: plain(if spec.trace_signals { "trace".to_owned() } else { String::new() })?,
+        place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), open.run).encode())?,
         leftover_ms: plain(match spec.leftover {
             Leftover::Kill => spec.grace.as_millis().to_string(),
             Leftover::Keep => String::new(),

@@ -120,7 +120,11 @@ impl Past {
     fn recorded(run: u64, record: RunRecord, event: Option<&Event>) -> Option<Self> {
         let evident = match (&record.end, &record.spawn_failure) {
             (Some(end), _) => cause_of_end(end, &record.signals),
-            (None, Some(failure)) => Cause::SpawnFailed { errno: failure.errno, what: step(failure.step).to_owned() },
+            (None, Some(failure)) => Cause::SpawnFailed {
+                errno: failure.errno,
+                what: step(failure.step).to_owned(),
+                step: Some(failure.step),
+            },
             (None, None) if event.is_none() => return None, // it may live
             (None, None) => Cause::Unknown { why: "nothing recorded its end".to_owned() },
         };
@@ -143,6 +147,7 @@ impl Past {
 
 fn step(step: SpawnStep) -> &'static str {
     match step {
+        SpawnStep::Isolate => "a control group of its own",
         SpawnStep::Fork => "no process could be made",
         SpawnStep::Cwd => "its working directory",
         SpawnStep::Exec => "its program",

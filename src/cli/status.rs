@@ -22,7 +22,8 @@ use crate::store::registry_file::Loaded;
 use crate::store::{outbox, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
-    Alerts, Breaker, Document, Health, Heartbeat, LastExit, Output, Row, State as Word, command, remark, table,
+    Alerts, Breaker, Document, Health, Heartbeat, Isolation, LastExit, Output, Row, State as Word, command, remark,
+    table,
 };
 
 use super::Call;
@@ -240,6 +241,7 @@ fn fill<'a>(
         output: output(call, name, now),
         heartbeat: heartbeat(call, name, seen),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
+        isolation: alive.and_then(|record| record.placed.as_ref()).map(Isolation::of),
         last_exit: state.last.as_ref().map(LastExit::of),
         command: command(&spec.command),
         cwd: spec.cwd.as_deref(),

@@ -7,6 +7,7 @@ use clap::Parser;
 use serde_json::json;
 
 use crate::error::{Code, Error};
+use crate::living::kill_group;
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
@@ -172,6 +173,7 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
             return Err(refused.unwrap_or_else(|| stuck(held.name, &known, grace)));
         }
         if now.has_reached(&kill_at) {
+            kill_group(held.ctx, held.name, run, &known);
             // One that may not be signalled (a setuid program) shields none of the others.
             let sent = known
                 .iter()

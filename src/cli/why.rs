@@ -70,7 +70,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         run: past.run,
         same_as: same_as(&call.ctx, &name, &past, &tail, &events),
         compared: (!well).then(|| compare(&call.ctx, &name, past.run, &events)),
-        mend: mend(call, &name, spec, &past.cause, &record, metadata.as_ref()),
+        mend: mend(call, &name, spec, (past.run, &past.cause), &record, metadata.as_ref()),
         next: next(&name, past.run, word),
         verdict: past.verdict,
         cause: past.cause,
@@ -120,7 +120,7 @@ fn mend(
     call: &Call,
     name: &Name,
     spec: &Spec,
-    cause: &Cause,
+    (run, cause): (u64, &Cause),
     record: &crate::model::evidence::RunRecord,
     metadata: Option<&Metadata>,
 ) -> Option<String> {
@@ -129,7 +129,7 @@ fn mend(
         metadata.cwd == working_directory(&call.ctx, spec).to_string_lossy()
             && (metadata.command.sha256.is_some() || metadata.command.argv == spec.command.argv())
     });
-    let error = start_error(&call.ctx, name, spec, failure.step, failure.errno);
+    let error = start_error(&call.ctx, name, spec, run, (failure.step, failure.errno));
     same.then_some(error.hint).filter(|hint| !hint.is_empty())
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::SpawnStep;
 use super::signal::Signal;
 use super::time::{Stamp, Wall};
 
@@ -59,6 +60,9 @@ pub enum Cause {
         errno: i32,
         /// Which step failed, on what, in words.
         what: String,
+        /// Which step that was; `None`: an earlier version wrote this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<SpawnStep>,
     },
     /// A command of its `preflight` failed, so the program was not started.
     PreflightFailed {

@@ -63,12 +63,15 @@ pub struct End {
 /// Resource limits of a process that the kernel ends it by; `None`: unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// CPU time after which it gets SIGXCPU, in seconds (soft `RLIMIT_CPU`).
+    /// CPU time after which it gets SIGXCPU, in seconds (soft `RLIMIT_CPU`): the kernel adds one with each that it sends.
     pub cpu_s: Option<u64>,
     /// CPU time after which it is killed, in seconds (hard `RLIMIT_CPU`).
     pub cpu_hard_s: Option<u64>,
     /// Largest file that it may write, in bytes (soft `RLIMIT_FSIZE`).
     pub file_bytes: Option<u64>,
+    /// CPU time that it used itself, in milliseconds: what its children used does not count against the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_ms: Option<u64>,
 }
 
 /// What is known of the kernel killing processes of a run for want of memory.
@@ -130,6 +133,8 @@ pub enum SpawnStep {
     Cwd,
     /// Executing the program.
     Exec,
+    /// Putting it into a control group of its own, where nothing less is allowed.
+    Isolate,
 }
 
 /// What the shim wrote down about one run.

@@ -81,6 +81,36 @@ pub fn poll_children() -> io::Result<Waited> {
     Ok(Waited::Ended { pid, status: ended, usage: platform::usage(&usage) })
 }
 
+/// How the child `pid` ended, if it has; it can still be waited for, and until then it is still there to be looked at.
+#[must_use]
+pub fn has_ended(pid: i32) -> Option<WaitStatus> {
+    let id = libc::id_t::try_from(pid).ok()?;
+    // SAFETY: zeroes are a valid siginfo, which lives through the call; WNOWAIT leaves the child as it is.
+    let (found, info) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        (
+            libc::waitid(
+                libc::P_PID,
+                id,
+                &mut info,
+                libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | platform::WAIT_ALL,
+            ),
+            info,
+        )
+    };
+    // SAFETY: pid and status are plain integers of a structure that is wholly initialised.
+    let (who, status) = unsafe { (info.si_pid(), info.si_status()) };
+    if found != 0 || who != pid {
+        return None;
+    }
+    match info.si_code {
+        libc::CLD_EXITED => Some(WaitStatus::Code(status)),
+        libc::CLD_KILLED => Some(WaitStatus::Signal(Signal(status), false)),
+        libc::CLD_DUMPED => Some(WaitStatus::Signal(Signal(status), true)),
+        _ => None,
+    }
+}
+
 /// Sends `signal` to the child `pid`, which has not been waited for: its pid is its own.
 ///
 /// # Errors

@@ -177,6 +177,35 @@ pub(super) fn close_from(first: i32) {
     }
 }
 
+/// Forks, and the child is born in the control group (version 2) whose directory is open at `directory`; negative: it
+/// cannot be done so. No memory is shared, and the child runs on the copy of this very stack, as after `fork`.
+pub(super) fn fork_into(directory: i32) -> i32 {
+    /// `struct clone_args` of Linux 5.7.
+    #[repr(C, align(8))]
+    #[derive(Default)]
+    struct Arguments {
+        flags: u64,
+        pidfd: u64,
+        child_tid: u64,
+        parent_tid: u64,
+        exit_signal: u64,
+        stack: u64,
+        stack_size: u64,
+        tls: u64,
+        set_tid: u64,
+        set_tid_size: u64,
+        cgroup: u64,
+    }
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let Ok(cgroup) = u64::try_from(directory) else { return -1 };
+    let arguments =
+        Arguments { flags: CLONE_INTO_CGROUP, exit_signal: libc::SIGCHLD as u64, cgroup, ..Arguments::default() };
+    // SAFETY: the structure lives through the call and its size is told. Without CLONE_VM the child has a copy of all
+    // memory; what the C library would note of a fork (the thread's id) nothing here asks for before the exec.
+    let child = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<Arguments>()) };
+    i32::try_from(child).unwrap_or(-1) // pids fit by definition of pid_t
+}
+
 /// Orphans among our descendants become our children, or no longer.
 pub(super) fn become_subreaper(yes: bool) -> io::Result<()> {
     // SAFETY: PR_SET_CHILD_SUBREAPER takes one integer.

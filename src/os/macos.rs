@@ -146,6 +146,11 @@ pub(super) fn close_from(first: i32) {
     }
 }
 
+/// macOS has no control groups.
+pub(super) fn fork_into(_directory: i32) -> i32 {
+    -1
+}
+
 /// macOS has no subreaper: an orphan goes to launchd, and `stop` finds it by its environment.
 pub(super) fn become_subreaper(_yes: bool) -> io::Result<()> {
     Ok(())

@@ -24,6 +24,12 @@ pub mod trace;
 pub mod trace;
 pub mod usage;
 pub mod watch;
+#[cfg(target_os = "linux")]
+#[path = "zombie_linux.rs"]
+pub mod zombie;
+#[cfg(not(target_os = "linux"))]
+#[path = "zombie_none.rs"]
+pub mod zombie;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]

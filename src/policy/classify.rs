@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, SignalRecord, StopReason, Verdict, WaitStatus};
-use crate::model::evidence::{Evidence, Life, Lock, Recorded, SpawnFailure, SpawnStep};
+use crate::model::evidence::{Evidence, Life, Lock, Recorded, RunRecord, SpawnFailure, SpawnStep};
 use crate::model::spec::{Command, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::{Stamp, Wall};
@@ -107,7 +107,8 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
             Found { cause, status: Some(end.status), ended: Some(end.at.clone()), ..known }
         }
         (None, Some(failure)) => {
-            let cause = Cause::SpawnFailed { errno: failure.errno, what: spawn_failure(spec, failure) };
+            let what = spawn_failure(spec, failure, record);
+            let cause = Cause::SpawnFailed { errno: failure.errno, what, step: Some(failure.step) };
             Found { cause, ended: Some(failure.at.clone()), ..known }
         }
         (None, None) if rebooted => Found { cause: Cause::Reboot, ..known },
@@ -116,8 +117,12 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
 }
 
 /// Which step failed on what, in words.
-fn spawn_failure(spec: &Spec, failure: &SpawnFailure) -> String {
+fn spawn_failure(spec: &Spec, failure: &SpawnFailure, record: &RunRecord) -> String {
     match failure.step {
+        SpawnStep::Isolate => {
+            let why = record.placed.as_ref().and_then(|placed| placed.why.as_deref());
+            why.unwrap_or("a control group of its own").to_owned()
+        }
         SpawnStep::Fork => "no process could be made".to_owned(),
         SpawnStep::Cwd => match &spec.cwd {
             Some(cwd) => format!("working directory `{cwd}`"),

@@ -7,12 +7,14 @@ pub mod agents;
 pub mod backoff;
 pub mod cause;
 pub mod classify;
+pub mod core_pattern;
 pub mod crontab;
 pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod delivery;
 pub mod environment;
+pub mod kernel_log;
 pub mod notify;
 pub mod settle;
 #[cfg(test)]

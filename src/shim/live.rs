@@ -8,12 +8,14 @@ use crate::model::ending::{Arrived, SignalRecord, WaitStatus};
 use crate::model::evidence::End;
 use crate::model::signal::Signal;
 use crate::model::time::{BootId, Identity};
+use crate::os::cgroup::Group;
 use crate::os::children::{self, Usage, Waited};
 use crate::os::descriptor;
 use crate::os::signals::Arrival;
 use crate::os::{clock, process, signals, trace};
 use crate::store::record::{Durable, Line};
 
+use super::last_look::{Before, LastLook};
 use super::pass::Passes;
 use super::{Leftovers, now};
 
@@ -30,7 +32,12 @@ pub(super) struct Live {
     record: File,
     boot: BootId,
     leftovers: Leftovers,
+    /// Its control groups, if it has any of its own.
+    group: Option<Group>,
     signals: u64,
+    before: Before,
+    /// What the main process showed when it had ended.
+    last_look: Option<LastLook>,
     /// The main process has been waited for.
     over: bool,
 }
@@ -45,8 +52,15 @@ enum Children {
 }
 
 impl Live {
-    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers) -> Self {
-        Self { main, record, boot, leftovers, signals: 0, over: false }
+    pub(super) fn new(
+        main: i32,
+        record: File,
+        boot: BootId,
+        leftovers: Leftovers,
+        group: Option<Group>,
+        before: Before,
+    ) -> Self {
+        Self { main, record, boot, leftovers, group, signals: 0, before, last_look: None, over: false }
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
@@ -55,7 +69,9 @@ impl Live {
             // Before the first wait as well: the child may have ended before its signal could be waited for.
             let children = self.children(passes)?;
             if self.over {
-                return self.clear(passes, children);
+                let cleared = self.clear(passes, children);
+                self.group.iter().for_each(Group::remove);
+                return cleared;
             }
             match signals::wait()? {
                 Arrival::Child | Arrival::Other => {}
@@ -88,6 +104,10 @@ impl Live {
     /// Waits for all children that have changed.
     fn children(&mut self, passes: &mut Passes) -> io::Result<Children> {
         loop {
+            if !self.over && self.last_look.is_none() {
+                let ended = children::has_ended(self.main);
+                self.last_look = ended.map(|status| LastLook::at(self.main, status, &self.before));
+            }
             match children::poll_children()? {
                 Waited::Quiet => return Ok(Children::Some),
                 Waited::Childless => return Ok(Children::None),
@@ -116,7 +136,8 @@ impl Live {
 
     /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
-        let end = Box::new(End {
+        let (oom, memory_peak_bytes) = self.group.as_ref().map_or((None, None), Group::evidence);
+        let mut end = Box::new(End {
             status,
             at: now(&self.boot)?,
             user_ms: usage.user_ms,
@@ -125,10 +146,13 @@ impl Live {
             leftover: !self.left(passes).is_empty(),
             log_bytes: descriptor::size_of_output(),
             limits: None,
-            oom: None,
-            memory_peak_bytes: None,
+            oom,
+            memory_peak_bytes,
             core: None,
         });
+        if let Some(last_look) = self.last_look.take() {
+            last_look.fill(&mut end);
+        }
         let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
         Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)
     }
@@ -169,6 +193,7 @@ impl Live {
             children = self.children(passes)?;
             left = self.left(passes);
             if now(&self.boot)?.has_reached(&kill_at) {
+                self.group.iter().for_each(|group| group.kill(&left));
                 self.send(&left, libc::SIGKILL);
                 passes.alarm(Some(now(&self.boot)?.boot_ms + 100)); // a fork may have slipped through
             }

@@ -8,8 +8,10 @@
 //! Once the run is over it stays only while a pass has asked to be started again at some moment
 //! (the end of a backoff), so that no restart waits for cron.
 
+mod last_look;
 mod live;
 mod pass;
+mod place;
 
 use std::ffi::CString;
 use std::fs::File;
@@ -18,14 +20,16 @@ use std::time::Duration;
 
 use crate::model::evidence::{SpawnFailure, SpawnStep};
 use crate::model::time::{BootId, Stamp};
+use crate::os::cgroup::{self, Entrance, Wanted};
 use crate::os::children;
 use crate::os::descriptor::{self, Mapping};
 use crate::os::program::{self, Program};
 use crate::os::spawn::{self, Report};
-use crate::os::{cgroup, clock, process, signals};
+use crate::os::{clock, process, signals};
 use crate::store::launch::Launch;
 use crate::store::record::{Durable, Line};
 
+use last_look::Before;
 use live::Live;
 use pass::Passes;
 
@@ -55,8 +59,6 @@ fn begin() -> io::Result<()> {
     signals::block_all()?;
     signals::hear_of_children();
     children::become_shim();
-    // Where this user may not, the run shares the fate of its caller's group, as every child does.
-    drop(cgroup::leave());
     let launch = descriptor::inherited(spawn::LAUNCH_FD)?;
     let report = descriptor::inherited(spawn::REPORT_FD)?;
     let mut record = descriptor::inherited(spawn::RECORD_FD)?;
@@ -67,7 +69,10 @@ fn begin() -> io::Result<()> {
     let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let deadline = number(told.deadline);
     let mut passes = Passes::new(CString::from(told.exe), CString::from(told.name), CString::from(told.run));
+    let wanted = told.place.to_str().ok().and_then(Wanted::decode);
+    let wanted = wanted.ok_or_else(|| io::Error::other("the launch file is damaged"))?;
     if told.argv.is_empty() {
+        cgroup::shelter(&wanted);
         drop((report, record, tree));
         children::stop_adopting();
         passes.alarm(deadline);
@@ -84,14 +89,17 @@ fn begin() -> io::Result<()> {
         environment: &told.environment,
         umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
         trace: !told.trace.is_empty(),
+        entrance: Entrance::default(),
     };
-    let spawned = program::program(&program, || introduce(&record, &boot));
-    drop((told.candidates, told.argv, told.environment));
+    let mut before = Before::default();
+    let meanwhile = || before = Before::now(CString::from(told.cwd));
+    let (spawned, group) = place::start(program, &wanted, &mut record, &boot, meanwhile);
+    drop((told.candidates, told.argv, told.environment, wanted));
     drop(mapping);
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, _)) = spawned {
-        let mut live = Live::new(pid, record, boot, leftovers);
+        let mut live = Live::new(pid, record, boot, leftovers, group, before);
         passes.alarm(deadline);
         live.until_end(&mut passes)?;
         children::stop_adopting();

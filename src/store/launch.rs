@@ -21,6 +21,8 @@ pub struct Launch<S> {
     pub umask: S,
     /// `trace` or nothing.
     pub trace: S,
+    /// Isolation and limits, see [`crate::os::cgroup::Wanted`].
+    pub place: S,
     /// What happens to leftover processes: the grace in milliseconds before they are killed, or nothing to keep them.
     pub leftover_ms: S,
     /// First moment at which something would become true, in milliseconds on the boot clock, or nothing.
@@ -38,8 +40,17 @@ impl Launch<CString> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let texts =
-            [&self.name, &self.run, &self.exe, &self.cwd, &self.umask, &self.trace, &self.leftover_ms, &self.deadline];
+        let texts = [
+            &self.name,
+            &self.run,
+            &self.exe,
+            &self.cwd,
+            &self.umask,
+            &self.trace,
+            &self.place,
+            &self.leftover_ms,
+            &self.deadline,
+        ];
         for text in texts {
             bytes.extend(text.as_bytes_with_nul());
         }
@@ -61,13 +72,14 @@ impl<'a> Launch<&'a CStr> {
             Some(text)
         };
         let (name, run, exe, cwd) = (text()?, text()?, text()?, text()?);
-        let (umask, trace, leftover_ms, deadline) = (text()?, text()?, text()?, text()?);
+        let (umask, trace, place) = (text()?, text()?, text()?);
+        let (leftover_ms, deadline) = (text()?, text()?);
         let mut list = || {
             let count = text()?.to_str().ok()?.parse().ok()?;
             (0..count).map(|_| text()).collect::<Option<Vec<_>>>()
         };
         let (candidates, argv, environment) = (list()?, list()?, list()?);
-        Some(Self { name, run, exe, cwd, umask, trace, leftover_ms, deadline, candidates, argv, environment })
+        Some(Self { name, run, exe, cwd, umask, trace, place, leftover_ms, deadline, candidates, argv, environment })
     }
 }
 
@@ -85,6 +97,7 @@ mod tests {
             cwd: text(b"/"),
             umask: text(b"22"),
             trace: text(b""),
+            place: text(b"auto g - - -"),
             leftover_ms: text(b"10000"),
             deadline: text(b""),
             candidates: vec![text(b"/bin/a")],

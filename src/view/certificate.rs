@@ -149,6 +149,7 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("core", core(certificate));
     let left = certificate.end.as_ref().is_some_and(|end| end.leftover);
     row("left", left.then(|| "other processes lived on when the main one had ended".to_owned()));
+    row("memory", certificate.end.as_ref().and_then(memory_kills));
     row("place", certificate.placed.as_ref().map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
     row("again", certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
@@ -206,6 +207,13 @@ fn used(end: &End) -> String {
     format!("{cpu} CPU, {} at most in one process{all}", mib(end.max_rss_kib.saturating_mul(1024)))
 }
 
+/// What the kernel did to processes of the run, the main one or another.
+fn memory_kills(end: &End) -> Option<String> {
+    let killed = end.oom?.own_group.filter(|killed| *killed > 0)?;
+    let were = if killed == 1 { "process of it was" } else { "processes of it were" };
+    Some(format!("{killed} {were} killed by the kernel for want of memory"))
+}
+
 fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
@@ -229,7 +237,7 @@ fn core(certificate: &Certificate) -> Option<String> {
 
 /// How far from its caller a run was put.
 #[must_use]
-pub fn place(placed: &Placed) -> String {
+pub(super) fn place(placed: &Placed) -> String {
     let level = match placed.level {
         Level::Cgroup => "a control group of its own",
         Level::Scope => "a scope of systemd",

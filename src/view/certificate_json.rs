@@ -11,7 +11,7 @@ use crate::model::event::SCHEMA;
 use crate::model::metadata::Asked;
 use crate::model::state::Began;
 
-use super::certificate::{Certificate, Compared, place};
+use super::certificate::{Certificate, Compared};
 use super::exit_code::{exit_code_meaning, python_exception};
 use super::words::{cause_sentence, cut, strip_control, telling_signal};
 
@@ -132,7 +132,8 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "memory_peak_bytes": end.and_then(|end| end.memory_peak_bytes),
         "core": end.and_then(|end| end.core.as_deref()).map(words),
         "leftover": end.map(|end| end.leftover),
-        "isolation": certificate.placed.as_ref().map(|placed| words(&place(placed))),
+        "memory_kills": end.and_then(|end| end.oom?.own_group),
+        "isolation": certificate.placed.as_ref().map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(words)})),
         "started_by": certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(|asked| by(asked, room)),
         "git_commit": certificate.metadata.as_ref().and_then(|metadata| metadata.git.as_ref()?.commit.as_deref()).map(|commit| cut(commit, 40)),
         "same_as_run": certificate.same_as, "last_good_run": last_good, "differs": differs,
@@ -147,7 +148,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
 fn cause(cause: &Cause, room: &Room) -> Cause {
     let short = |text: &str| cut(&strip_control(text), room.words);
     match cause.clone() {
-        Cause::SpawnFailed { errno, what } => Cause::SpawnFailed { errno, what: short(&what) },
+        Cause::SpawnFailed { errno, what, step } => Cause::SpawnFailed { errno, what: short(&what), step },
         Cause::PreflightFailed { code, what } => Cause::PreflightFailed { code, what: short(&what) },
         Cause::Unknown { why } => Cause::Unknown { why: short(&why) },
         bounded @ (Cause::Exited { .. }
