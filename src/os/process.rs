@@ -175,7 +175,10 @@ pub fn describe(pid: i32, uid: u32) -> Sender {
 pub fn caller() -> Sender {
     let pid = i32::try_from(std::process::id()).unwrap_or(0); // pids fit by definition of pid_t
     // Its own command line may hold what is nobody else's business.
-    let line = without_values(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()));
+    let line = without_values(
+        std::iter::once("guardian".to_owned())
+            .chain(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())),
+    );
     let end = line.floor_char_boundary(CMDLINE_MAX);
     let cmdline = line.get(..end).map(str::to_owned);
     Sender { cmdline, ..describe(pid, nix::unistd::getuid().as_raw()) }

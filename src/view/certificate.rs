@@ -72,6 +72,8 @@ pub struct Certificate {
     pub more_signals: u64,
     /// Who asked for the end.
     pub stopped_by: Option<Sender>,
+    /// Whether signals to the process itself are seen.
+    pub traced: bool,
     /// Pid of its main process.
     pub pid: Option<i32>,
     /// When it began.
@@ -203,8 +205,9 @@ fn lived(certificate: &Certificate) -> String {
 
 fn used(end: &End) -> String {
     let cpu = human_duration(Duration::from_millis(end.user_ms + end.system_ms));
-    let all = end.memory_peak_bytes.map(|peak| format!(", {} all together at most", mib(peak))).unwrap_or_default();
-    format!("{cpu} CPU, {} at most in one process{all}", mib(end.max_rss_kib.saturating_mul(1024)))
+    let counted = |peak: u64| format!(", {} in its control group", rounded(peak));
+    let all = end.memory_peak_bytes.map(counted).unwrap_or_default();
+    format!("{cpu} CPU, at most {} in one process{all}", rounded(end.max_rss_kib.saturating_mul(1024)))
 }
 
 /// What the kernel did to processes of the run, the main one or another.
@@ -214,8 +217,8 @@ fn memory_kills(end: &End) -> Option<String> {
     Some(format!("{killed} {were} killed by the kernel for want of memory"))
 }
 
-fn mib(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
+fn rounded(bytes: u64) -> String {
+    if bytes < 10 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }
 
 /// Where the core dump is, or why there is none, when the signal is one that makes one.
@@ -282,8 +285,9 @@ fn differs(compared: &Compared) -> Vec<String> {
             vec![format!("nothing that is recorded, from run {run}, which was well")]
         }
         Compared::With { run, found } => {
+            let each = if found.len() > 2 { 1 } else { 2 };
             let mut lines: Vec<String> =
-                found.iter().take(DIFFERENCES).map(|one| fit(&one.line(), COLUMNS - INDENT)).collect();
+                found.iter().take(DIFFERENCES).flat_map(|one| wrap(&one.line(), each)).collect();
             let more = found.len().saturating_sub(DIFFERENCES);
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
             lines.push(format!("from run {run}, which was well{more}"));
@@ -311,7 +315,7 @@ fn advice(certificate: &Certificate) -> Vec<String> {
         .enumerate()
         .map(|(index, line)| format!("  {:<9} {line}", if index == 0 { "next" } else { "" }))
         .collect();
-    if certificate.signals.is_empty() && unexplained(certificate) {
+    if certificate.signals.is_empty() && !certificate.traced && unexplained(certificate) {
         lines.push(format!("{:INDENT$}register it with --trace-signals to learn who sends signals straight to it", ""));
     }
     lines

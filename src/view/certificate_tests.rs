@@ -5,6 +5,7 @@ use expect_test::expect;
 use super::super::certificate_json::{MOST, json};
 use super::*;
 use crate::model::ending::{Ancestor, Arrived};
+use crate::model::evidence::SpawnStep;
 use crate::model::metadata::{Agent, CommandLine, FileFact, Git, SCHEMA};
 use crate::model::sample::{at, btc_bot};
 use crate::model::signal::Signal;
@@ -72,6 +73,7 @@ fn certificate() -> Certificate {
         status: Some(WaitStatus::Code(0)),
         signals: event.signals,
         more_signals: 0,
+        traced: false,
         stopped_by: None,
         pid: event.pid,
         began: Some(at(0).wall),
@@ -101,7 +103,7 @@ fn a_certificate_says_all_that_matters_on_one_screen() {
           signal    SIGTERM at 2026-11-18T11:06:43.000Z from node (pid 99, user 1000), command `node
                     gateway.js`, started by bash 42 < systemd 1
           lived     2026-11-18T11:06:40.000Z to 2026-11-18T11:06:43.000Z, pid 4242
-          used      42ms CPU, 8 MiB at most in one process, 20 MiB all together at most
+          used      42ms CPU, at most 9000 KiB in one process, 20 MiB in its control group
           place     a control group of its own
           started   by claude-code, session f56: `node gateway.js` from bash 42 < systemd 1
           again     run 2 before it ended in the same way
@@ -172,7 +174,7 @@ fn worst(letter: &str) -> Certificate {
     Certificate {
         name: name.clone(),
         run: u64::MAX,
-        cause: Cause::SpawnFailed { errno: i32::MIN, what: long.clone() },
+        cause: Cause::SpawnFailed { errno: i32::MIN, what: long.clone(), step: Some(SpawnStep::Exec) },
         status: Some(WaitStatus::Code(192)),
         signals: vec![record; 64],
         more_signals: u64::MAX - 64,

@@ -128,7 +128,7 @@ fn what_differs_from_the_last_run_that_was_well_is_named_and_told() {
     assert_eq!(why["last_good_run"], 1, "{why}");
     let lines: Vec<&str> = why["differs"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert!(lines[0].starts_with(&format!("git commit {} → ", &commit[..8])), "{lines:?}");
-    for expected in ["bot sha256 ", "env added MODE"] {
+    for expected in [" (sha256), modified ", "env added MODE"] {
         assert!(lines.iter().any(|line| line.contains(expected)), "no `{expected}` in {lines:?}");
     }
     assert!(!lines.iter().any(|line| line.contains("paper")), "{lines:?}");
