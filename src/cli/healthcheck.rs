@@ -1,5 +1,6 @@
 //! `healthcheck`: one pass, from cron, from a shim, or by hand.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -16,6 +17,7 @@ use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
 use crate::os::{clock, descriptor, signals, spawn};
+use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
 
@@ -132,7 +134,10 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     let answer = descriptor::inherited(spawn::LAUNCH_FD)
         .map_err(|error| Error::new(Code::Usage, "usage", format!("--push is for shims: {error}")))?;
     own_log(call)?;
-    let [name] = &parse(&command.names)?[..] else {
+    // Shims of earlier builds give it as an argument.
+    let named = call.ctx.environment.get(OsStr::new(PUSH_NAME)).and_then(|name| name.to_str()).map(str::to_owned);
+    let names = if command.names.is_empty() { parse(named.as_slice())? } else { parse(&command.names)? };
+    let [name] = &names[..] else {
         return Err(Error::new(Code::Usage, "usage", "--push wants one name"));
     };
     let loaded = registry(call)?;

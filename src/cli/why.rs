@@ -85,6 +85,8 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         ran: past.ran,
         target_s: past.target_s.or(spec.target_s()),
         action: past.action,
+        left: record.end.as_ref().and_then(|end| end.left.clone()).or(record.gone.and_then(|gone| gone.left)),
+        taken_over: record.taken_over.iter().map(|takeover| takeover.at.wall).collect(),
         end: record.end,
         placed: record.placed,
         metadata,

@@ -10,6 +10,12 @@ pub mod crontab;
 pub mod descriptor;
 pub mod fingerprint;
 pub mod lock;
+#[cfg(target_os = "linux")]
+#[path = "orphan_linux.rs"]
+pub mod orphan;
+#[cfg(not(target_os = "linux"))]
+#[path = "orphan_none.rs"]
+pub mod orphan;
 pub mod process;
 pub mod program;
 pub mod read;

@@ -152,7 +152,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::Tripped => "the breaker is open, guardian does NOT restart it for now",
         EventKind::HalfOpen => "the breaker lets it try once more",
         EventKind::Recovered => "it is well again",
-        EventKind::Unsupervised => "it lives, but its shim is gone; nobody would record its end",
+        EventKind::Unsupervised => "it lives, but its shim is gone",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",

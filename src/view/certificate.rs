@@ -4,18 +4,17 @@
 
 use std::time::Duration;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
 use crate::model::ending::{Cause, Sender, SignalRecord, Verdict, WaitStatus};
-use crate::model::evidence::{End, Level, Placed};
-use crate::model::metadata::{Asked, Metadata};
-use crate::model::state::Began;
+use crate::model::evidence::{End, Left, Placed};
+use crate::model::metadata::Metadata;
 use crate::model::time::Wall;
 use crate::model::units::human_duration;
 
+use super::circumstances::{place, started_by};
 use super::differ::Difference;
 use super::exit_code::{exit_code_meaning, python_exception};
-use super::words::{cause_phrase, cut, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal};
+use super::fit::{fit, wrap};
+use super::words::{cause_phrase, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal};
 
 /// Lines of the whole, where the output leaves room for it.
 const LINES: usize = 24;
@@ -88,6 +87,10 @@ pub struct Certificate {
     pub action: Option<String>,
     /// What its shim recorded.
     pub end: Option<End>,
+    /// What lived on when the main process had ended.
+    pub left: Option<Left>,
+    /// When new shims took it over.
+    pub taken_over: Vec<Wall>,
     /// Where it was put.
     pub placed: Option<Placed>,
     /// What it was started with.
@@ -139,24 +142,27 @@ pub fn text(certificate: &Certificate) -> String {
 type Row = (&'static str, Vec<String>);
 
 fn rows(certificate: &Certificate) -> Vec<Row> {
-    let mut rows: Vec<Row> = vec![("cause", wrap(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
-    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    let mut rows: Vec<Row> = vec![("cause", wrapped(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
+    let mut row =
+        |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("code", code(certificate));
     row("mend", certificate.mend.clone());
     rows.extend(signals(certificate));
-    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    let mut row =
+        |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("asked by", certificate.stopped_by.as_ref().map(sender_phrase));
     row("lived", Some(lived(certificate)));
     row("used", certificate.end.as_ref().map(used));
     row("core", core(certificate));
-    let left = certificate.end.as_ref().is_some_and(|end| end.leftover);
-    row("left", left.then(|| "other processes lived on when the main one had ended".to_owned()));
+    row("left", certificate.left.as_ref().map(Left::sentence));
+    row("takeover", takeover(&certificate.taken_over));
     row("memory", certificate.end.as_ref().and_then(memory_kills));
     row("place", certificate.placed.as_ref().map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
     row("again", certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
     rows.extend(certificate.compared.as_ref().map(|compared| ("differs", differs(compared))));
-    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    let mut row =
+        |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("then", Some(certificate.action.clone().unwrap_or_else(|| "not known".to_owned())));
     row("now", Some(now(certificate)));
     rows
@@ -178,13 +184,13 @@ fn signals(certificate: &Certificate) -> Vec<Row> {
     let mut rows: Vec<Row> = telling
         .map(|record| {
             let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_sentence);
-            ("signal", wrap(&format!("{} at {} from {sender}", record.signal, record.at), SENDER_LINES))
+            ("signal", wrapped(&format!("{} at {} from {sender}", record.signal, record.at), SENDER_LINES))
         })
         .into_iter()
         .collect();
     for record in others {
         let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_phrase);
-        rows.push(("signal", wrap(&format!("{} at {} from {sender}", record.signal, record.at), 1)));
+        rows.push(("signal", wrapped(&format!("{} at {} from {sender}", record.signal, record.at), 1)));
     }
     let seen = u64::try_from(certificate.signals.len()).unwrap_or(u64::MAX).saturating_add(certificate.more_signals);
     let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
@@ -203,11 +209,23 @@ fn lived(certificate: &Certificate) -> String {
     }
 }
 
+/// New shims that it got.
+fn takeover(at: &[Wall]) -> Option<String> {
+    let last = at.last()?;
+    Some(match at.len() {
+        1 => format!("its shim was killed; a new one took it over at {last}"),
+        times => format!("its shim was killed {times} times; the last new one took it over at {last}"),
+    })
+}
+
 fn used(end: &End) -> String {
-    let cpu = human_duration(Duration::from_millis(end.user_ms + end.system_ms));
-    let counted = |peak: u64| format!(", {} in its control group", rounded(peak));
-    let all = end.memory_peak_bytes.map(counted).unwrap_or_default();
-    format!("{cpu} CPU, at most {} in one process{all}", rounded(end.max_rss_kib.saturating_mul(1024)))
+    let cpu = match end.cpu_ms() {
+        Some(ms) => human_duration(Duration::from_millis(ms)),
+        None => "not known how much".to_owned(),
+    };
+    let most = end.max_rss_kib.map(|kib| format!(", at most {} in one process", rounded(kib.saturating_mul(1024))));
+    let all = end.memory_peak_bytes.map(|peak| format!(", {} in its control group", rounded(peak)));
+    format!("{cpu} CPU{}{}", most.unwrap_or_default(), all.unwrap_or_default())
 }
 
 /// What the kernel did to processes of the run, the main one or another.
@@ -238,43 +256,6 @@ fn core(certificate: &Certificate) -> Option<String> {
     }
 }
 
-/// How far from its caller a run was put.
-#[must_use]
-pub(super) fn place(placed: &Placed) -> String {
-    let level = match placed.level {
-        Level::Cgroup => "a control group of its own",
-        Level::Scope => "a scope of systemd",
-        Level::Session => "a session of its own, in its caller's control group",
-    };
-    match &placed.why {
-        Some(why) => format!("{level}: {why}"),
-        None => level.to_owned(),
-    }
-}
-
-/// Who asked for a start.
-#[must_use]
-pub fn started_by(asked: &Asked) -> String {
-    match asked {
-        Asked::Guardian { began: Began::Trial } => "by guardian, as one try with the breaker open".to_owned(),
-        Asked::Guardian { began: Began::Restart | Began::Operator } => {
-            "by guardian, after the run before it".to_owned()
-        }
-        Asked::Command { caller, agents } => {
-            let agents = agents.iter().map(|agent| match &agent.session {
-                Some(session) => format!("{}, session {session}", agent.name),
-                None => agent.name.clone(),
-            });
-            let agents = agents.collect::<Vec<_>>().join(" and ");
-            let line = caller.cmdline.as_deref().map(|line| format!("`{line}`")).unwrap_or_default();
-            let chain = caller.parents.iter().map(|parent| format!("{} {}", parent.comm, parent.pid));
-            let chain = chain.collect::<Vec<_>>().join(" < ");
-            let by = if agents.is_empty() { format!("user {}", caller.uid) } else { agents };
-            format!("by {by}: {line} from {chain}")
-        }
-    }
-}
-
 fn differs(compared: &Compared) -> Vec<String> {
     match compared {
         Compared::Never => vec!["no earlier run was well, so there is none to compare with".to_owned()],
@@ -287,7 +268,7 @@ fn differs(compared: &Compared) -> Vec<String> {
         Compared::With { run, found } => {
             let each = if found.len() > 2 { 1 } else { 2 };
             let mut lines: Vec<String> =
-                found.iter().take(DIFFERENCES).flat_map(|one| wrap(&one.line(), each)).collect();
+                found.iter().take(DIFFERENCES).flat_map(|one| wrapped(&one.line(), each)).collect();
             let more = found.len().saturating_sub(DIFFERENCES);
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
             lines.push(format!("from run {run}, which was well{more}"));
@@ -309,8 +290,13 @@ fn now(certificate: &Certificate) -> String {
     }
 }
 
+/// The text in lines that fit beside the labels; what does not fit into `most` of them is cut.
+fn wrapped(text: &str, most: usize) -> Vec<String> {
+    wrap(text, COLUMNS - INDENT, most)
+}
+
 fn advice(certificate: &Certificate) -> Vec<String> {
-    let mut lines: Vec<String> = wrap(&certificate.next, 3)
+    let mut lines: Vec<String> = wrapped(&certificate.next, 3)
         .into_iter()
         .enumerate()
         .map(|(index, line)| format!("  {:<9} {line}", if index == 0 { "next" } else { "" }))
@@ -341,42 +327,6 @@ fn unexplained(certificate: &Certificate) -> bool {
         | Cause::Unknown { .. } => false,
     };
     bad && traceable
-}
-
-/// The text in lines that fit beside the labels; what does not fit into `most` of them is cut.
-fn wrap(text: &str, most: usize) -> Vec<String> {
-    let width = COLUMNS - INDENT;
-    // No more than can be shown: a command line may have a megabyte.
-    let clean = strip_control(&cut(text, most * COLUMNS * 2));
-    let mut lines = vec![String::new()];
-    for word in clean.split(' ') {
-        let full = lines.len() >= most;
-        let Some(line) = lines.last_mut() else { break };
-        if line.is_empty() || full || line.width() + 1 + word.width() <= width {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.into_iter().map(|line| fit(&line, width)).collect()
-}
-
-/// As much of the text as fits into so many columns.
-fn fit(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut left = columns.saturating_sub(1);
-    let fitting = text.chars().take_while(|letter| {
-        let width = letter.width().unwrap_or(0);
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    });
-    fitting.chain(['…']).collect()
 }
 
 #[cfg(test)]

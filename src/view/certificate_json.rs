@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::model::ending::{Ancestor, Cause, Sender, SignalRecord, Verdict, WaitStatus};
 use crate::model::event::SCHEMA;
+use crate::model::evidence::End;
+use crate::model::evidence::Left;
 use crate::model::metadata::Asked;
 use crate::model::state::Began;
 
@@ -127,11 +129,12 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "pid": certificate.pid, "exit_code_means": code(certificate),
         "signals": signals(certificate, room), "signals_seen": seen(certificate),
         "stopped_by": certificate.stopped_by.as_ref().map(|by| who(by, room)),
-        "cpu_s": end.map(|end| Duration::from_millis(end.user_ms + end.system_ms).as_secs_f64()),
-        "max_rss_bytes": end.map(|end| end.max_rss_kib.saturating_mul(1024)),
+        "cpu_s": end.and_then(End::cpu_ms).map(|ms| Duration::from_millis(ms).as_secs_f64()),
+        "max_rss_bytes": end.and_then(|end| end.max_rss_kib).map(|kib| kib.saturating_mul(1024)),
         "memory_peak_bytes": end.and_then(|end| end.memory_peak_bytes),
         "core": end.and_then(|end| end.core.as_deref()).map(words),
-        "leftover": end.map(|end| end.leftover),
+        "leftover": end.map(|end| end.leftover), "left": certificate.left.as_ref().map(|left| self::left(left, room)),
+        "taken_over_at": certificate.taken_over.last().map(ToString::to_string),
         "memory_kills": end.and_then(|end| end.oom?.own_group),
         "isolation": certificate.placed.as_ref().map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(words)})),
         "started_by": certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(|asked| by(asked, room)),
@@ -237,6 +240,14 @@ fn differs(certificate: &Certificate, room: &Room) -> (Option<u64>, Option<Vec<S
             (Some(*run), Some(lines.collect()))
         }
     }
+}
+
+/// Who lived on, as many as there is room for.
+fn left(left: &Left, room: &Room) -> Value {
+    let some = left.some.iter().take(room.differs.min(Left::NAMED));
+    let some: Vec<Value> =
+        some.map(|process| json!({"pid": process.pid, "comm": cut(&strip_control(&process.comm), 16)})).collect();
+    json!({"count": left.count, "some": some})
 }
 
 fn tail(certificate: &Certificate, room: &Room) -> Vec<String> {

@@ -3,10 +3,12 @@
 use expect_test::expect;
 
 use super::super::certificate_json::{MOST, json};
+use unicode_width::UnicodeWidthStr;
+
 use super::*;
 use crate::model::ending::{Ancestor, Arrived};
-use crate::model::evidence::SpawnStep;
-use crate::model::metadata::{Agent, CommandLine, FileFact, Git, SCHEMA};
+use crate::model::evidence::{Level, SpawnStep};
+use crate::model::metadata::{Agent, Asked, CommandLine, FileFact, Git, SCHEMA};
 use crate::model::sample::{at, btc_bot};
 use crate::model::signal::Signal;
 
@@ -14,10 +16,11 @@ fn end() -> End {
     End {
         status: WaitStatus::Code(0),
         at: at(3),
-        user_ms: 40,
-        system_ms: 2,
-        max_rss_kib: 9000,
+        user_ms: Some(40),
+        system_ms: Some(2),
+        max_rss_kib: Some(9000),
         leftover: false,
+        left: None,
         log_bytes: None,
         limits: None,
         oom: None,
@@ -81,6 +84,8 @@ fn certificate() -> Certificate {
         ran: Some(Duration::from_millis(3200)),
         target_s: Some(28_800),
         action: Some(event.action),
+        left: None,
+        taken_over: Vec::new(),
         end: Some(end()),
         placed: Some(Placed { level: Level::Cgroup, cgroup: None, keeps_memory: true, why: None }),
         metadata: Some(metadata()),
@@ -166,7 +171,7 @@ fn worst(letter: &str) -> Certificate {
         uid: u32::MAX,
         comm: Some(some.clone()),
         cmdline: Some(long.clone()),
-        parents: vec![ancestor; 16],
+        parents: vec![ancestor.clone(); 16],
         cgroup: Some(long.clone()),
     };
     let record = SignalRecord { signal: Signal(64), at: at(3).wall, to: Arrived::Shim, sender: Some(sender.clone()) };
@@ -183,7 +188,9 @@ fn worst(letter: &str) -> Certificate {
         ran: Some(Duration::from_millis(u64::MAX)),
         target_s: Some(u64::MAX),
         action: Some(long.clone()),
-        end: Some(End { core: Some(long.clone()), max_rss_kib: u64::MAX / 1024, leftover: true, ..end() }),
+        left: Some(Left { count: usize::MAX, some: vec![ancestor.clone(); 16] }),
+        taken_over: vec![at(2).wall; 40],
+        end: Some(End { core: Some(long.clone()), max_rss_kib: Some(u64::MAX / 1024), leftover: true, ..end() }),
         placed: Some(Placed { level: Level::Session, cgroup: None, keeps_memory: false, why: Some(long.clone()) }),
         metadata: Some(Metadata {
             asked: Some(Asked::Command {

@@ -34,4 +34,6 @@ mod shim;
 mod start;
 mod stop;
 mod story;
+mod takeover;
+mod trees;
 mod wait;
