@@ -97,9 +97,9 @@ const ROOMS: [Room; 6] = [
         cmdline: 0,
         parents: 0,
         differs: 1,
-        differs_width: 16,
-        sentence: 24,
-        words: 10,
+        differs_width: 12,
+        sentence: 16,
+        words: 6,
     },
 ];
 
@@ -204,7 +204,7 @@ fn seen(certificate: &Certificate) -> u64 {
 fn who(sender: &Sender, room: &Room) -> Value {
     let chain = sender.parents.iter().map(|Ancestor { pid, comm }| format!("{} {pid}", strip_control(comm)));
     let parents = cut(&chain.collect::<Vec<_>>().join(" < "), room.parents);
-    let comm = sender.comm.as_deref().map(|comm| cut(&strip_control(comm), 20));
+    let comm = sender.comm.as_deref().map(|comm| cut(&strip_control(comm), room.words.min(20)));
     let parents = (!parents.is_empty()).then_some(parents);
     json!({"pid": sender.pid, "uid": sender.uid, "comm": comm, "parents": parents})
 }
@@ -223,7 +223,7 @@ fn by(asked: &Asked, room: &Room) -> Value {
             let agent = agents.first();
             let mut caller = who(caller, room);
             caller["by"] = json!("command");
-            caller["agent"] = json!(agent.map(|agent| cut(&agent.name, 20)));
+            caller["agent"] = json!(agent.map(|agent| cut(&agent.name, room.words.min(20))));
             caller["session"] = json!(agent.and_then(|agent| agent.session.as_deref()).map(|session| cut(session, 64)));
             caller
         }
@@ -245,8 +245,9 @@ fn differs(certificate: &Certificate, room: &Room) -> (Option<u64>, Option<Vec<S
 /// Who lived on, as many as there is room for.
 fn left(left: &Left, room: &Room) -> Value {
     let some = left.some.iter().take(room.differs.min(Left::NAMED));
-    let some: Vec<Value> =
-        some.map(|process| json!({"pid": process.pid, "comm": cut(&strip_control(&process.comm), 16)})).collect();
+    let some: Vec<Value> = some
+        .map(|process| json!({"pid": process.pid, "comm": cut(&strip_control(&process.comm), room.words.min(16))}))
+        .collect();
     json!({"count": left.count, "some": some})
 }
 
