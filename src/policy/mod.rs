@@ -18,4 +18,6 @@ pub mod kernel_log;
 pub mod notify;
 pub mod settle;
 #[cfg(test)]
+mod takeover_tests;
+#[cfg(test)]
 mod walk_tests;
