@@ -214,7 +214,6 @@ pub fn complete_later(ctx: &Context) {
 /// # Errors
 /// Standard input cannot be read.
 pub fn complete(ctx: &Context) -> Result<(), Error> {
-    background::stand_apart();
     let mut list = String::new();
     let read = std::io::stdin().read_to_string(&mut list);
     read.map_err(|error| Error::io("read", Path::new("/dev/stdin"), &error))?;

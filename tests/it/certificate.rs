@@ -260,6 +260,27 @@ fn an_exception_of_pythons_at_the_end_of_the_output_explains_code_1() {
 }
 
 #[test]
+fn what_is_found_out_in_the_background_is_nobodys_leftover_and_is_gone_soon() {
+    let home = Home::new();
+    let dir = repository(&home, "#!/bin/sh\nexec sleep 1000\n");
+    let guardian = home.program().to_str().unwrap();
+    let line = format!(
+        "GUARDIAN_HOME={} {guardian} register inner --cwd {} --start -- ./bot && {guardian} --version",
+        home.root().display(),
+        dir.display()
+    );
+    home.up("outer", &["--target", "exit"], &line);
+    home.reaches("outer", "completed");
+    metadata(&home, "inner", 1, is_whole);
+    let why = home.json(&["why", "outer"]);
+    assert_eq!((&why["leftover"], &why["left"]), (&false.into(), &Value::Null), "{why}");
+    until("nothing works in the background", || {
+        home.processes().iter().all(|pid| !crate::procs::cmdline(*pid).contains("complete-metadata"))
+    });
+    assert!(alive(home.pid("inner")));
+}
+
+#[test]
 fn a_run_that_lives_has_no_certificate_yet() {
     let home = Home::new();
     home.up("x", &[], "exec sleep 1000");
