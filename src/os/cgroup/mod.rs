@@ -81,7 +81,7 @@ impl Hierarchy {
 ///
 /// # Errors
 /// A group cannot be made or entered: mostly that this user may not. Or there are no control groups.
-fn leave() -> io::Result<()> {
+pub(super) fn leave() -> io::Result<()> {
     for line in fs::read_to_string("/proc/self/cgroup")?.lines() {
         let Some(hierarchy) = foreign(line) else { continue };
         let Some(shims) = hierarchy.directory(SHIMS) else { continue };
