@@ -123,7 +123,8 @@ fn start_shim(
     // `--home` counts for the passes of this shim as well.
     environment.extend(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME".into(), home.clone().into())));
     let environment = variables(&environment)?;
-    let files = ShimFiles { launch: &launch, log, record, tree };
+    let birthplace = cgroup::birthplace(spec.isolation);
+    let files = ShimFiles { launch: &launch, log, record, tree, birthplace: birthplace.as_ref() };
     detach_shim(&exe, &argv, &environment, &files).map_err(|error| system("start the shim", &error))
 }
 

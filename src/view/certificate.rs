@@ -104,7 +104,7 @@ pub fn text(certificate: &Certificate<'_>) -> String {
             row("left", "other processes lived on when the main one had ended");
         }
     }
-    if let Some(placed) = certificate.placed {
+    if let Some(placed) = certificate.placed.filter(|placed| placed.why.is_some()) {
         row("isolation", &isolation(placed));
     }
     row("then", &ended.action);

@@ -14,7 +14,7 @@ mod scope;
 mod tree;
 mod wanted;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -90,6 +90,21 @@ fn leave() -> io::Result<()> {
         fs::write(shims.join(hierarchy.door()), "0")?;
     }
     Ok(())
+}
+
+/// The group of the shims in the unified hierarchy, when this process is in somebody else's there: a shim that is born in
+/// it need not move, which waits for every processor. `None`: it need not, may not, or is to stay.
+#[must_use]
+pub fn birthplace(isolation: Isolation) -> Option<File> {
+    if isolation == Isolation::Session {
+        return None;
+    }
+    let here = fs::read_to_string("/proc/self/cgroup").ok()?;
+    here.lines().find(|line| foreign(line) == Some(Hierarchy::Unified))?;
+    let mount = Hierarchy::Unified.mount()?;
+    make(&mount.join(TOP)).ok()?;
+    make(&mount.join(SHIMS)).ok()?;
+    File::open(mount.join(SHIMS)).ok()
 }
 
 /// Takes this process, a shim without a program, out of its caller's groups, unless `wanted` forbids that.
