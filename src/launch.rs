@@ -76,7 +76,9 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         atomic::replace_unsynced_dir(&paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())?;
     }
     record::forget_oldest(paths, name, open.run)?;
-    cgroup::sweep(&paths.state, name.as_str(), open.run);
+    if let Some(before) = open.run.checked_sub(1) {
+        cgroup::remove(&cgroup::of_run(&paths.state, name.as_str(), before)); // its shim did, unless it was killed
+    }
     Ok(launched)
 }
 

@@ -14,7 +14,7 @@ use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, pus
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
-use crate::os::{clock, descriptor, signals, spawn};
+use crate::os::{cgroup, clock, descriptor, signals, spawn};
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
 
@@ -63,6 +63,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             Err(error) => report.errors.push(error),
         }
         if all {
+            cgroup::sweep(&call.ctx.paths.state);
             let last = LastPass { at: now()?.wall, duration_ms: elapsed(&began)? };
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }

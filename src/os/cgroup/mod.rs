@@ -14,8 +14,8 @@ mod scope;
 mod tree;
 mod wanted;
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::model::spec::Isolation;
@@ -87,7 +87,7 @@ fn leave() -> io::Result<()> {
         let Some(shims) = hierarchy.directory(SHIMS) else { continue };
         make(hierarchy.directory(TOP).as_deref().unwrap_or(&shims))?;
         make(&shims)?;
-        fs::write(shims.join(hierarchy.door()), "0")?;
+        put(&shims.join(hierarchy.door()), "0")?;
     }
     Ok(())
 }
@@ -119,6 +119,11 @@ pub fn shelter(wanted: &Wanted) {
 #[must_use]
 pub fn of_run(state: &Path, name: &str, run: u64) -> String {
     format!("/{TOP}/{}", wanted::group(state, name, run))
+}
+
+/// Writes into a file of a group. One that is not there is not made: `NotFound` says so on every kernel.
+fn put(file: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes())
 }
 
 /// Makes a group, unless it is there.
