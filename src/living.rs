@@ -20,9 +20,9 @@ use crate::store::record;
 /// The process table cannot be read.
 pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>> {
     let (recorded, shim_lock) = record::read(&ctx.paths, name, run);
-    let (shim, main, placed) = match recorded {
-        Recorded::Read(record) => (record.shim, record.main, record.placed),
-        Recorded::Missing | Recorded::Unreadable(_) => (None, None, None),
+    let (shim, main, placed, taken_over) = match recorded {
+        Recorded::Read(record) => (record.shim, record.main, record.placed, !record.taken_over.is_empty()),
+        Recorded::Missing | Recorded::Unreadable(_) => (None, None, None, false),
     };
     let boot = clock::boot_id()?;
     let table = process::table()?;
@@ -33,13 +33,14 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
     let mut roots: BTreeSet<i32> = living(&main).into_iter().collect();
     let orphans = table.iter().filter(|p| shim.is_some() && Some(p.parent) == shim && !process::is_pass(p.pid));
     roots.extend(orphans.map(|p| p.pid));
+    // A shim that lives adopts every orphan: all are below it then. One that took the run over came too late for that.
+    let adopts = shim_lock == Lock::Held && shim.is_some() && !taken_over;
     let heartbeat = ctx.paths.sentinel(name, "heartbeat");
     let marks = [format!("GUARDIAN_HEARTBEAT_FILE={}", heartbeat.display()), format!("GUARDIAN_RUN={run}")];
-    // A shim that lives adopts every orphan: all are below it then, and nobody's environment need be read.
-    if shim_lock != Lock::Held || !cfg!(target_os = "linux") {
+    if !adopts || !cfg!(target_os = "linux") {
         roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
     }
-    if shim_lock != Lock::Held && record::tree_lock(&ctx.paths, name, run) == Lock::Held {
+    if !adopts && record::tree_lock(&ctx.paths, name, run) == Lock::Held {
         // Orphans that nobody adopted, perhaps without any mark: the lock that they inherited gives them away.
         let holders = process::lock_holders(&table, &record::tree_path(&ctx.paths, name, run))?;
         roots.extend(holders.iter().map(|p| p.pid));

@@ -24,6 +24,8 @@ use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{atomic, record, state};
 
+mod takeover;
+
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
 
@@ -208,7 +210,7 @@ impl<'a> Held<'a> {
         if changed {
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
-                Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
+                Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
             }
             self.state = state;
             if ended {
@@ -235,6 +237,7 @@ impl<'a> Held<'a> {
                 self.signal(self.spec.stop_signal, outcome);
                 Ok(Then::Rest)
             }
+            Act::TakeOver => Ok(self.take_over(outcome)),
             Act::Kill => {
                 self.signal(libc::SIGKILL, outcome);
                 // With its shim the end is pushed; without it the locks are free as soon as the kernel is done.

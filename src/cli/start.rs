@@ -151,10 +151,15 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
     }
     let first = held.consider()?;
     let settled = match (&first.state.phase, &first.standing) {
-        (
-            Phase::Open(_),
-            Some(Standing::Running | Standing::Starting | Standing::Unsupervised | Standing::Uncertain(_)),
-        ) => {
+        (Phase::Open(_), Some(Standing::Running | Standing::Starting | Standing::Uncertain(_))) => {
+            return already(held);
+        }
+        (Phase::Open(_), Some(Standing::Unsupervised)) => {
+            held.supervise(&mut outcome)?;
+            held.publish(&mut outcome);
+            for error in &outcome.errors {
+                call.out.warn(&error.message);
+            }
             return already(held);
         }
         (Phase::Open(_), Some(Standing::Closing | Standing::Remnants)) => {

@@ -177,8 +177,8 @@ pub(super) fn usage(usage: &libc::rusage) -> Usage {
         u64::try_from(i64::from(time.tv_sec) * 1000 + i64::from(time.tv_usec) / 1000).unwrap_or(0) // never negative
     };
     Usage {
-        user_ms: millis(usage.ru_utime),
-        system_ms: millis(usage.ru_stime),
-        max_rss_kib: u64::try_from(usage.ru_maxrss / 1024).unwrap_or(0), // never negative
+        user_ms: Some(millis(usage.ru_utime)),
+        system_ms: Some(millis(usage.ru_stime)),
+        max_rss_kib: u64::try_from(usage.ru_maxrss / 1024).ok(), // never negative
     }
 }

@@ -77,6 +77,13 @@ pub fn life(identity: &Identity, boot: &BootId) -> Life {
     }
 }
 
+/// Whether `pid` leads a session.
+#[must_use]
+pub fn leads_session(pid: i32) -> bool {
+    let pid = nix::unistd::Pid::from_raw(pid);
+    nix::unistd::getsid(Some(pid)) == Ok(pid)
+}
+
 /// Sends `signal` to the process that `identity` means, and to nobody else; false: it is gone.
 ///
 /// # Errors

@@ -36,8 +36,8 @@ pub type Spawned = Result<(i32, Option<i32>), (SpawnStep, i32)>;
 
 /// Starts the program as a child in its own session, with the tree's lock open in it. `in_child` runs
 /// in the child before anything else: it writes down who it is, so that a shim killed right now leaves
-/// no process that nobody knows of. Returns when the program has been executed, or the step and errno.
-pub fn program(program: &Program<'_>, in_child: impl FnOnce()) -> Spawned {
+/// no process that nobody knows of. `meanwhile` runs here, beside the child. Returns when the program has been executed, or the step and errno.
+pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl FnOnce()) -> Spawned {
     let failed = |step| move |error: io::Error| (step, error.raw_os_error().unwrap_or(libc::EIO)); // it always has one here
     let (mut outcome, outcome_write) = pipe().map_err(failed(SpawnStep::Fork))?;
     let (go, go_write) = pipe().map_err(failed(SpawnStep::Fork))?;
@@ -86,6 +86,7 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce()) -> Spawned {
     let untraced =
         program.trace.then(|| trace::seize(child).err().map(|error| error.raw_os_error().unwrap_or(libc::EIO)));
     drop(go_write);
+    meanwhile();
     match read_report(&mut outcome) {
         Some(Report::Failed { step, errno }) => Err((step, errno)),
         Some(Report::Started { .. }) | None => Ok((child, untraced.flatten())),

@@ -105,7 +105,7 @@ pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files:
     Ok(report)
 }
 
-fn wait_for(child: i32) -> io::Result<()> {
+pub(super) fn wait_for(child: i32) -> io::Result<()> {
     loop {
         // SAFETY: no status is asked for.
         if unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) } == child {

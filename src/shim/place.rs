@@ -11,12 +11,13 @@ use crate::store::record::{Durable, Line};
 
 use super::introduce;
 
-/// Puts this shim and its run where `wanted` says, and starts the program there.
+/// Puts this shim and its run where `wanted` says, and starts the program there; `meanwhile` as in [`program::program`].
 pub(super) fn start(
     mut program: Program<'_>,
     wanted: &Wanted,
     record: &mut File,
     boot: &BootId,
+    mut meanwhile: impl FnMut(),
 ) -> (Spawned, Option<Group>) {
     let made = cgroup::place(wanted);
     note(record, made.placed.clone());
@@ -25,7 +26,7 @@ pub(super) fn start(
     }
     program.entrance = made.entrance;
     let mut group = made.group;
-    let mut spawned = program::program(&program, || introduce(record, boot));
+    let mut spawned = program::program(&program, || introduce(record, boot), &mut meanwhile);
     if spawned.is_err()
         && let Some(group) = group.take()
     {
@@ -36,7 +37,7 @@ pub(super) fn start(
         let why = std::io::Error::from_raw_os_error(errno);
         note(record, cgroup::outside(wanted, &why));
         program.entrance = Entrance::default();
-        spawned = program::program(&program, || introduce(record, boot));
+        spawned = program::program(&program, || introduce(record, boot), &mut meanwhile);
     }
     (spawned, group)
 }

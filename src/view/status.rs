@@ -203,6 +203,7 @@ pub struct Row<'a> {
     pub heartbeat: Option<Heartbeat>,
     pub usage: Option<Usage>,
     pub isolation: Option<Isolation>,
+    pub leftover: Option<bool>,
     pub last_exit: Option<LastExit>,
     pub command: &'a [String],
     pub cwd: Option<&'a str>,
