@@ -69,6 +69,7 @@ fn difference(what: &str, how: &str) -> Difference {
 fn certificate() -> Certificate {
     let event = btc_bot().event;
     Certificate {
+        hang: None,
         name: "btc-bot".to_owned(),
         run: 3,
         verdict: event.verdict,
