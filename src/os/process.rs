@@ -6,6 +6,7 @@ use std::io;
 use crate::model::ending::{Ancestor, Sender};
 use crate::model::evidence::Life;
 use crate::model::time::{BootId, Identity};
+use crate::policy::environment::without_values;
 
 use super::children::SHIM_NAME;
 use super::platform;
@@ -187,7 +188,14 @@ pub fn describe(pid: i32, uid: u32) -> Sender {
 #[must_use]
 pub fn caller() -> Sender {
     let pid = i32::try_from(std::process::id()).unwrap_or(0); // pids fit by definition of pid_t
-    describe(pid, nix::unistd::getuid().as_raw())
+    // Its own command line may hold what is nobody else's business.
+    let line = without_values(
+        std::iter::once("guardian".to_owned())
+            .chain(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())),
+    );
+    let end = line.floor_char_boundary(CMDLINE_MAX);
+    let cmdline = line.get(..end).map(str::to_owned);
+    Sender { cmdline, ..describe(pid, nix::unistd::getuid().as_raw()) }
 }
 
 /// The file mode creation mask of this process.
