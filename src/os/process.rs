@@ -131,6 +131,13 @@ pub fn without_other_runs(table: &[Process], pids: &[i32], own: Option<i32>) -> 
     pids.iter().copied().filter(|pid| !below_other(*pid)).collect()
 }
 
+/// Whether `pid` belongs to a run of another process than `name`, going by its environment. One whose shim was killed comes
+/// to the shim above as any orphan does, and is none of its own.
+#[must_use]
+pub fn is_of_another(pid: i32, name: &str) -> bool {
+    platform::environment_value(pid, "GUARDIAN_NAME").is_some_and(|other| other != name.as_bytes())
+}
+
 /// Those of `table` whose environment, as it was when they were executed, has `mark` (`NAME=value`) in it.
 /// A process whose environment is not ours to read has not.
 #[must_use]

@@ -234,6 +234,7 @@ impl Live {
         let roots: BTreeSet<i32> = table
             .iter()
             .filter(|process| process.parent == me && !passes.has(process.pid) && process.pid != self.main)
+            .filter(|process| !process::is_of_another(process.pid, passes.name()))
             .map(|process| process.pid)
             .collect();
         let boot = &self.boot;

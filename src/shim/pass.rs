@@ -63,6 +63,11 @@ impl Passes {
         }
     }
 
+    /// The name that they are for.
+    pub(super) fn name(&self) -> &str {
+        self.named.to_str().ok().and_then(|named| named.split_once('=')).map_or("", |(_, name)| name)
+    }
+
     /// Whether this is a pass that runs.
     pub(super) fn has(&self, pid: i32) -> bool {
         self.running.iter().any(|running| running.pid == pid)

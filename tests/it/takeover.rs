@@ -307,3 +307,16 @@ fn what_ran_out_of_memory_after_a_takeover_is_told_as_such() {
     assert_eq!(last["cause"]["kind"], "oom_killed", "{last}");
     assert_eq!(last["cause"]["limit_bytes"], 64 << 20, "{last}");
 }
+
+#[test]
+fn a_program_below_another_that_lost_its_shim_is_none_of_the_others() {
+    let home = Home::new();
+    let guardian = home.program().display().to_string();
+    home.ok(&["register", "inner", "--", "while :; do sleep 0.1; done"]);
+    home.up("outer", &["--grace", "300ms"], &format!("{guardian} start inner; while :; do sleep 0.1; done"));
+    home.reaches("inner", "running");
+    let (inner, _) = taken_over(&home, "inner");
+    assert_eq!(parent(inner), home.shim_pid("outer"), "it came to the shim above");
+    home.ok(&["stop", "outer"]);
+    assert_eq!((home.state("inner").as_str(), home.pid("inner")), ("running", inner), "stopped with it");
+}
