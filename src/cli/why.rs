@@ -5,7 +5,7 @@ use clap::Parser;
 use crate::error::{Code, Error};
 use crate::model::ending::{EndedRun, Verdict};
 use crate::model::event::{Event, EventKind};
-use crate::model::evidence::{End, Recorded};
+use crate::model::evidence::{Recorded, RunRecord};
 use crate::model::name::Name;
 use crate::model::state::State;
 use crate::model::time::{BootId, Stamp};
@@ -50,13 +50,15 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         (None, Some(run)) => from_history(call, &name, run, &now.boot)?,
         (None, None) => return Err(none(&name, word)),
     };
-    let end = recorded_end(call, &name, ended.run);
+    let record = recorded(call, &name, ended.run);
     let tail = log_tail(&call.ctx, &name, Some(ended.run));
     let certificate = Certificate {
         name: name.as_str(),
         ended: &ended,
         target_s: spec.target_s(),
-        end: end.as_ref(),
+        end: record.as_ref().and_then(|record| record.end.as_ref()),
+        unseen: record.as_ref().and_then(|record| record.unseen),
+        untraced: record.as_ref().and_then(|record| record.untraced).map(why_untraced),
         tail: &tail,
         state: word.word(),
         next: next(&name, &ended, word),
@@ -73,9 +75,13 @@ fn none(name: &Name, word: Word) -> Error {
     Error::new(Code::No, "no_ended_run", message).hint(format!("guardian status {name}")).about(name)
 }
 
-fn recorded_end(call: &Call, name: &Name, run: u64) -> Option<End> {
+fn why_untraced(errno: i32) -> String {
+    std::io::Error::from_raw_os_error(errno).to_string()
+}
+
+fn recorded(call: &Call, name: &Name, run: u64) -> Option<Box<RunRecord>> {
     match record::read(&call.ctx.paths, name, run).0 {
-        Recorded::Read(record) => record.end,
+        Recorded::Read(record) => Some(record),
         Recorded::Missing | Recorded::Unreadable(_) => None,
     }
 }

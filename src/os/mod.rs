@@ -7,7 +7,14 @@ pub mod children;
 pub mod clock;
 pub mod crontab;
 pub mod descriptor;
+#[cfg(target_os = "linux")]
+#[path = "kernel_trace_linux.rs"]
+pub mod kernel_trace;
+#[cfg(not(target_os = "linux"))]
+#[path = "kernel_trace_none.rs"]
+pub mod kernel_trace;
 pub mod lock;
+pub mod own;
 pub mod process;
 pub mod program;
 pub mod read;

@@ -4,25 +4,18 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 
-use crate::model::ending::{Arrived, SignalRecord, WaitStatus};
+use crate::model::ending::WaitStatus;
 use crate::model::evidence::End;
-use crate::model::signal::Signal;
 use crate::model::time::{BootId, Identity};
 use crate::os::children::{self, Usage, Waited};
 use crate::os::descriptor;
 use crate::os::signals::Arrival;
-use crate::os::{clock, process, signals, trace};
+use crate::os::{process, signals, trace};
 use crate::store::record::{Durable, Line};
 
+use super::heard::Heard;
 use super::pass::Passes;
 use super::{Leftovers, now};
-
-/// Signals that are written down for one run; more are counted.
-const SIGNALS_KEPT: u64 = 64;
-
-/// What the kernel itself sends and an operator wants to know of, when tracing.
-const FROM_THE_KERNEL: [i32; 6] =
-    [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGXCPU, libc::SIGXFSZ];
 
 /// A run that lives.
 pub(super) struct Live {
@@ -30,7 +23,7 @@ pub(super) struct Live {
     record: File,
     boot: BootId,
     leftovers: Leftovers,
-    signals: u64,
+    heard: Heard,
     /// The main process has been waited for.
     over: bool,
 }
@@ -45,8 +38,8 @@ enum Children {
 }
 
 impl Live {
-    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers) -> Self {
-        Self { main, record, boot, leftovers, signals: 0, over: false }
+    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers, heard: Heard) -> Self {
+        Self { main, record, boot, leftovers, heard, over: false }
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
@@ -68,21 +61,9 @@ impl Live {
 
     /// Takes note of a signal that was sent to the shim and gives it to the process.
     fn pass_on(&mut self, signal: i32, sender: Option<(i32, u32)>) {
-        self.note(signal, sender, Arrived::Shim);
+        self.heard.at_shim(&mut self.record, signal, sender);
         // Gone already: its end is what is recorded next.
         drop(children::signal_child(self.main, signal));
-    }
-
-    fn note(&mut self, signal: i32, sender: Option<(i32, u32)>, to: Arrived) {
-        self.signals += 1;
-        if self.signals > SIGNALS_KEPT {
-            return;
-        }
-        let sender = sender.map(|(pid, uid)| process::describe(pid, uid)); // at once: it may be gone in a millisecond
-        let Ok(at) = clock::wall() else { return };
-        let record = Box::new(SignalRecord { signal: Signal(signal), at, to, sender });
-        // On a full disk the note is lost; the signal is not, and neither is the end.
-        drop(Line::Signal { record }.append_sparing(&mut self.record));
     }
 
     /// Waits for all children that have changed.
@@ -97,28 +78,22 @@ impl Live {
                     drop(self.end(status, usage, passes));
                 }
                 Waited::Ended { pid, .. } => passes.ended(pid),
-                Waited::Stopped { pid, stop } => self.traced(pid, trace::resume(pid, stop)?),
+                Waited::Stopped { pid, stop } => {
+                    if let Some(seen) = trace::resume(self.main, pid, stop) {
+                        self.heard.at_process(&mut self.record, seen);
+                    }
+                }
             }
-        }
-    }
-
-    fn traced(&mut self, thread: i32, seen: Option<trace::Seen>) {
-        let Some(seen) = seen else { return };
-        let me = nix::unistd::getpid().as_raw();
-        let worth = match seen.sender {
-            Some((pid, _)) => pid != self.main && pid != me && pid != thread,
-            None => FROM_THE_KERNEL.contains(&seen.signal),
-        };
-        if worth {
-            self.note(seen.signal, seen.sender, Arrived::Process);
         }
     }
 
     /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
+        let at = now(&self.boot)?;
+        let more_signals = self.heard.finish(&mut self.record, status, at.boot_ms, passes);
         let end = Box::new(End {
             status,
-            at: now(&self.boot)?,
+            at,
             user_ms: usage.user_ms,
             system_ms: usage.system_ms,
             max_rss_kib: usage.max_rss_kib,
@@ -129,7 +104,6 @@ impl Live {
             memory_peak_bytes: None,
             core: None,
         });
-        let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
         Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)
     }
 

@@ -8,6 +8,7 @@
 //! Once the run is over it stays only while a pass has asked to be started again at some moment
 //! (the end of a backoff), so that no restart waits for cron.
 
+mod heard;
 mod live;
 mod pass;
 
@@ -26,6 +27,7 @@ use crate::os::{cgroup, clock, process, signals};
 use crate::store::launch::Launch;
 use crate::store::record::{Durable, Line};
 
+use heard::Heard;
 use live::Live;
 use pass::Passes;
 
@@ -85,13 +87,16 @@ fn begin() -> io::Result<()> {
         umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
         trace: !told.trace.is_empty(),
     };
+    let began_ms = clock::boot_ms()?;
     let spawned = program::program(&program, || introduce(&record, &boot));
+    let traced = program.trace;
     drop((told.candidates, told.argv, told.environment));
     drop(mapping);
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
-    if let Ok((pid, _)) = spawned {
-        let mut live = Live::new(pid, record, boot, leftovers);
+    if let Ok((pid, untraced)) = spawned {
+        let heard = Heard::new(pid, began_ms, traced && untraced.is_none());
+        let mut live = Live::new(pid, record, boot, leftovers, heard);
         passes.alarm(deadline);
         live.until_end(&mut passes)?;
         children::stop_adopting();

@@ -41,6 +41,9 @@ pub(super) struct Passes {
     unanswered: u32,
     /// The last answer named a moment.
     due: bool,
+    /// Pids of the last ones, whatever became of them.
+    recent: [i32; SILENT],
+    started: usize,
 }
 
 impl Passes {
@@ -54,12 +57,19 @@ impl Passes {
             silent: Vec::new(),
             unanswered: 0,
             due: false,
+            recent: [0; SILENT],
+            started: 0,
         }
     }
 
     /// Whether this is a pass that runs.
     pub(super) fn has(&self, pid: i32) -> bool {
         self.running.iter().any(|running| running.pid == pid)
+    }
+
+    /// Whether this was the pid of one of the last passes of this shim.
+    pub(super) fn was(&self, pid: i32) -> bool {
+        pid > 0 && self.recent.contains(&pid)
     }
 
     /// Whether a pass has yet to say when the next is due.
@@ -102,6 +112,10 @@ impl Passes {
                     self.silent.remove(0);
                 }
                 self.silent.push(pid);
+                if let Some(place) = self.recent.get_mut(self.started % SILENT) {
+                    *place = pid;
+                }
+                self.started += 1;
                 self.running.push(Running { pid, answer, answered: false });
             }
             Err(_) => self.try_again(),

@@ -14,7 +14,7 @@ use fs2::FileExt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::model::ending::SignalRecord;
+use crate::model::ending::{SignalRecord, Unseen};
 use crate::model::evidence::{End, Lock, Placed, Recorded, RunRecord, SpawnFailure};
 use crate::model::name::Name;
 use crate::model::time::{Identity, Stamp};
@@ -57,6 +57,11 @@ pub enum Line {
     Untraced {
         /// The system's error number.
         errno: i32,
+    },
+    /// Nothing shows who sent the signal that ended it.
+    Unseen {
+        /// Why.
+        why: Unseen,
     },
     /// Where the run was put.
     Placed {
@@ -213,12 +218,14 @@ fn parse(bytes: &[u8]) -> Recorded {
             Err(error) => return Recorded::Unreadable(format!("line {}: {error}", index + 1)),
         }
     }
+    // What the kernel's record had to add was written at the end, whenever it happened.
+    record.signals.sort_by_key(|signal| signal.at);
     Recorded::Read(Box::new(record))
 }
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 7] = ["shim", "main", "placed", "untraced", "signal", "spawn_failed", "end"];
+    const KNOWN: [&str; 8] = ["shim", "main", "placed", "untraced", "unseen", "signal", "spawn_failed", "end"];
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
     parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
 }
@@ -229,6 +236,7 @@ fn add(record: &mut RunRecord, line: Line) {
         Line::Main { who, at } => (record.main, record.began) = (Some(who), Some(at)),
         Line::Placed { placed } => record.placed = Some(placed),
         Line::Untraced { errno } => record.untraced = Some(errno),
+        Line::Unseen { why } => record.unseen = Some(why),
         Line::Signal { record: signal } => record.signals.push(*signal),
         Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
         Line::End { end, more_signals } => (record.end, record.more_signals) = (Some(*end), more_signals),

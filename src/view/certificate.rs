@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::model::ending::{Cause, EndedRun, WaitStatus};
+use crate::model::ending::{Arrived, Cause, EndedRun, Unseen, WaitStatus};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::End;
 use crate::model::units::human_duration;
 
-use super::words::{cause_phrase, cause_sentence, cut, lived_of_target, sender_phrase, sender_sentence, strip_control};
+use super::words::{
+    cause_phrase, cause_sentence, cut, lived_of_target, sender_sentence, strip_control, unseen_sentence,
+};
 
 /// Lines of output on a certificate.
 const TAIL: usize = 8;
@@ -33,6 +35,10 @@ pub struct Certificate<'a> {
     pub target_s: Option<u64>,
     /// What its shim recorded, if it could.
     pub end: Option<&'a End>,
+    /// Why nothing shows who sent the signal that ended it.
+    pub unseen: Option<Unseen>,
+    /// Why its signals were not traced although that was asked for, in words.
+    pub untraced: Option<String>,
     /// Last lines it wrote, oldest first, fit to be shown.
     pub tail: &'a [String],
     /// Where the process stands now, in a word.
@@ -85,10 +91,20 @@ pub fn text(certificate: &Certificate<'_>) -> String {
     }
     for record in &ended.signals {
         let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_sentence);
-        row("signal", &format!("{} at {} from {sender}", record.signal, record.at));
+        let seen = match record.to {
+            Arrived::Shim | Arrived::Process => "",
+            Arrived::Kernel => " (the kernel's own record)",
+        };
+        row("signal", &format!("{} at {} from {sender}{seen}", record.signal, record.at));
+    }
+    if let Some(why) = certificate.unseen {
+        row("sender", &format!("not known: {}", unseen_sentence(why)));
+    }
+    if let Some(why) = &certificate.untraced {
+        row("tracing", &format!("asked for, but refused: {why}"));
     }
     if let Some(by) = &ended.stopped_by {
-        row("asked by", &sender_phrase(by));
+        row("asked by", &sender_sentence(by));
     }
     row("began", &ended.began.wall.to_string());
     row("ended", &ended.ended.map_or("not known, it was found dead".to_owned(), |at| at.to_string()));
@@ -149,10 +165,10 @@ pub fn json(certificate: &Certificate<'_>) -> Value {
         .rev()
         .map(|record| {
             let sender = record.sender.as_ref().map(|sender| {
-                json!({"pid": sender.pid, "uid": sender.uid, "comm": sender.comm,
+                json!({"pid": sender.pid, "uid": sender.uid, "comm": sender.comm, "guardian": sender.guardian,
                        "cmdline": sender.cmdline.as_deref().map(|line| cut(&strip_control(line), CMDLINE_JSON))})
             });
-            json!({"signal": record.signal, "at": record.at.to_string(), "sender": sender})
+            json!({"signal": record.signal, "at": record.at.to_string(), "to": record.to, "sender": sender})
         })
         .collect();
     let tail: Vec<String> =
@@ -167,6 +183,7 @@ pub fn json(certificate: &Certificate<'_>) -> Value {
         "ran_s": ended.ran().map(|ran| ran.as_secs_f64()), "target_s": certificate.target_s,
         "began_at": ended.began.wall.to_string(), "ended_at": ended.ended.map(|at| at.to_string()),
         "exit_code_means": code, "signals": signals, "signals_seen": ended.signals.len(),
+        "sender_unknown": certificate.unseen, "untraced": certificate.untraced,
         "stopped_by": ended.stopped_by.as_ref().map(|by| json!({"pid": by.pid, "uid": by.uid, "comm": by.comm})),
         "cpu_s": certificate.end.map(|end| Duration::from_millis(end.user_ms + end.system_ms).as_secs_f64()),
         "max_rss_bytes": certificate.end.map(|end| end.max_rss_kib * 1024),

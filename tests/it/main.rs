@@ -27,6 +27,7 @@ mod procs;
 mod races;
 mod register;
 mod rig_cron;
+mod senders;
 mod shim;
 mod start;
 mod stop;
