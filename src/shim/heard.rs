@@ -38,8 +38,28 @@ pub(super) struct Heard {
     named: u128,
     /// The last traced signal that was too common to be written down: the program's own, or the kernel's.
     common: Option<(trace::Seen, Wall)>,
-    /// Who sent the last one, and when that process was started.
-    last: Option<(Sender, u64)>,
+    /// Who sent the last one.
+    last: Option<Described>,
+}
+
+/// A sender that was described.
+struct Described {
+    sender: Sender,
+    /// When its process was started; `None`: it was gone already.
+    started: Option<u64>,
+    /// When it was described, in milliseconds on the boot clock.
+    at_ms: u64,
+}
+
+impl Described {
+    /// Whether this is who `pid` is now. One that is gone by now was the same, if that is a moment ago.
+    fn is(&self, pid: i32, uid: u32, started: Option<u64>, now_ms: u64) -> bool {
+        let same = (self.sender.pid, self.sender.uid) == (pid, Some(uid));
+        same && match started {
+            Some(_) => self.started == started,
+            None => now_ms < self.at_ms + 1000,
+        }
+    }
 }
 
 impl Heard {
@@ -73,16 +93,15 @@ impl Heard {
     /// At once: a sender may be gone in a millisecond. One that sends again and again is described once.
     fn describe(&mut self, pid: i32, uid: u32, signal: i32, to: i32) -> Sender {
         let started = (pid > 0).then(|| process::look(pid).ok().flatten()).flatten().map(|process| process.started);
-        if let (Some((last, then)), Some(now)) = (&self.last, started)
-            && (last.pid, last.uid, *then) == (pid, Some(uid), now)
-        {
-            return last.clone();
+        let now_ms = clock::boot_ms().unwrap_or(u64::MAX); // without a clock nothing is a moment ago
+        if let Some(last) = self.last.as_ref().filter(|last| last.is(pid, uid, started, now_ms)) {
+            return last.sender.clone();
         }
         let mut sender = process::describe(pid, Some(uid));
         if sender.comm.is_none() && pid > 0 {
             sender.comm = self.name_in_record(pid, signal, to);
         }
-        self.last = started.map(|started| (sender.clone(), started));
+        self.last = Some(Described { sender: sender.clone(), started, at_ms: now_ms });
         sender
     }
 
@@ -168,7 +187,9 @@ impl Heard {
             }
             let shortly = made.boot_ms + SHORTLY_MS >= ended_ms;
             let of_others = by_a_process && made.thread != self.main && shortly;
-            let seen_already = self.traced && made.signal != libc::SIGKILL && !(ended_it && !self.has(made.signal));
+            // Tracing sees all but SIGKILL; what it has not seen is added only if it ended the run.
+            let traced = self.traced && made.signal != libc::SIGKILL;
+            let seen_already = traced && (!ended_it || self.has(made.signal));
             // Negative codes but those above are the kernel's, or a program's that wants to look like it.
             let known = by_a_process || made.code > 0;
             if known && (ended_it || of_others) && !seen_already {

@@ -32,4 +32,5 @@ mod shim;
 mod start;
 mod stop;
 mod story;
+mod tracing;
 mod wait;

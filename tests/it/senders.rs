@@ -36,13 +36,13 @@ fn sent_quickly(home: &Home, program: &Path, words: &[&str], signal: Signal, pid
 }
 
 /// Whether this machine lets root have a record of signals kept by the kernel.
-fn kernel_keeps_a_record() -> bool {
+pub(crate) fn kernel_keeps_a_record() -> bool {
     let tracefs = ["/sys/kernel/tracing/instances", "/sys/kernel/debug/tracing/instances"];
     let initial = fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == 0xEFFF_FFFC);
     nix::unistd::geteuid().is_root() && initial && tracefs.iter().any(|path| fs::exists(path).unwrap())
 }
 
-fn last_exit(home: &Home, name: &str) -> Value {
+pub(crate) fn last_exit(home: &Home, name: &str) -> Value {
     eventually("an end is known", || {
         let last = home.status(name)["last_exit"].clone();
         (!last.is_null()).then_some(last)
