@@ -148,8 +148,9 @@ pub fn about(pid: i32, from_ms: u64, to_ms: u64) -> Result<Found, Unseen> {
         Ok(()) => {}
     }
     let mut found = reading.done();
-    // When it was turned off meanwhile, a later signal than the last one seen may be missing.
-    if !is_on(&dir.join(SIGNALS)) || !is_on(&dir.join("tracing_on")) {
+    // After a SIGKILL no other signal comes. Else, if it was turned off meanwhile, one may be missing.
+    let killed = found.signals.last().is_some_and(|made| made.signal == libc::SIGKILL);
+    if !killed && !is_on(&dir.join(SIGNALS)) {
         found.since_ms = u64::MAX;
         found.signals.iter_mut().for_each(|made| made.followed = false);
         if found.signals.is_empty() {

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::home::{Home, PYTHON, finish, plain_user};
-use crate::procs::{alive, eventually, kill_together, signal, until};
+use crate::procs::{alive, kill_together, signal, until};
 use crate::senders::{compiled, kernel_keeps_a_record, last_exit};
 
 const WORK_C: &str = include_str!("tracing/work.c");
