@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::alert::drain::{self, Drained};
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::launch::{main_to_note, note_main};
 use crate::model::ending::Verdict;
-use crate::model::evidence::{Evidence, Lock, Recorded};
+use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
@@ -109,7 +110,10 @@ fn check(
         report.errors.extend(log_index::note(&ctx.paths, name, report.last, now.wall).err());
     }
     let as_desired = is_as_desired(&state, &first);
-    let quiet = !first.changed && first.act == Act::None && state.pending.is_empty();
+    let quiet = !first.changed
+        && first.act == Act::None
+        && state.pending.is_empty()
+        && main_to_note(ctx, name, &entry.spec, &state)?.is_none();
     if quiet || mode == Mode::DryRun {
         let word = Word::of(&first);
         let verdict = first.state.last.as_ref().map(|last| last.verdict);
@@ -128,8 +132,11 @@ fn check(
 fn wake_shim(evidence: Option<&Evidence>, now: &Stamp) {
     let Some(Evidence { shim_lock: Lock::Held, record: Recorded::Read(record), .. }) = evidence else { return };
     let (Some(shim), Some(main), None) = (&record.shim, &record.main, &record.end) else { return };
-    // The shim has not waited for it, so its pid is still its own. Unknown is not ended.
-    let gone = matches!(process::has_ended(main.pid), Ok(true));
+    // Unknown is not ended.
+    let gone = match record.taken_over.is_empty() {
+        true => matches!(process::has_ended(main.pid), Ok(true)), // not waited for by its shim: its pid is still its own
+        false => process::life(main, &now.boot) == Life::Gone,
+    };
     if gone {
         // Gone meanwhile: the next look sees it.
         drop(process::send(shim, &now.boot, libc::SIGCONT));
@@ -141,6 +148,9 @@ fn advance(held: &mut Held<'_>, as_desired: bool, report: &mut Report) -> Result
     let mut outcome = held.advance()?;
     report.errors.append(&mut outcome.errors);
     report.queued += outcome.queued;
+    if let Some(pid) = main_to_note(held.ctx, held.name, held.spec, &held.state)? {
+        note_main(held.ctx, held.name, pid)?;
+    }
     let after = held.consider()?;
     let verdict = held.state.last.as_ref().map(|last| last.verdict);
     Ok(Checked::new(held.name, Word::of(&after), verdict, outcome, as_desired))

@@ -28,6 +28,8 @@ const INITIAL_NAMESPACE: u64 = 0xEFFF_FFFC;
 const MARK: &str = "guardian: on";
 /// Entries from which on it is emptied when nothing has happened for a while: reading costs a microsecond for each.
 const MANY: u64 = 64;
+/// The unit of start times, in milliseconds: `USER_HZ` is 100 wherever Linux runs.
+const TICK_MS: u64 = 10;
 /// How long nothing must have happened, in milliseconds: whoever died has been read about.
 const QUIET_MS: u64 = 5_000;
 
@@ -283,9 +285,19 @@ fn field(text: &str, name: &str) -> Option<i32> {
 #[must_use]
 pub fn process_of(made: &Made) -> Option<i32> {
     let process = super::platform::look(made.thread).ok().flatten()?;
-    // Begun after the signal: somebody else has that pid now. Start times are in ticks of 10 ms.
-    (process.started.saturating_mul(10) <= made.boot_ms).then_some(())?;
+    // Begun after the signal: somebody else has that pid now.
+    (process.started.saturating_mul(TICK_MS) <= made.boot_ms).then_some(())?;
     super::platform::thread_group(made.thread)
+}
+
+/// When the process `pid` was made, in milliseconds on the boot clock, at most a tick too early; now, if it cannot be
+/// told: what is older is then not asked for.
+#[must_use]
+pub fn started_ms(pid: i32) -> u64 {
+    match super::platform::look(pid) {
+        Ok(Some(process)) => process.started.saturating_mul(TICK_MS),
+        Ok(None) | Err(_) => super::clock::boot_ms().unwrap_or(u64::MAX), // no clock: nothing is asked for
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,12 @@ pub fn was_oom_victim(_pid: i32, _from_ms: u64, _to_ms: u64) -> Option<bool> {
     None
 }
 
+/// Not asked for here.
+#[must_use]
+pub fn started_ms(_pid: i32) -> u64 {
+    0
+}
+
 /// Nothing was ever made known here.
 #[must_use]
 pub fn process_of(_made: &Made) -> Option<i32> {

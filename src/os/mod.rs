@@ -2,11 +2,13 @@
 //! that knows which platform this is.
 #![expect(unsafe_code, reason = "system calls that no crate wraps; each block says why it is sound")]
 
+pub mod background;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
 pub mod crontab;
 pub mod descriptor;
+pub mod fingerprint;
 #[cfg(target_os = "linux")]
 #[path = "kernel_trace_linux.rs"]
 pub mod kernel_trace;
@@ -14,12 +16,19 @@ pub mod kernel_trace;
 #[path = "kernel_trace_none.rs"]
 pub mod kernel_trace;
 pub mod lock;
+#[cfg(target_os = "linux")]
+#[path = "orphan_linux.rs"]
+pub mod orphan;
+#[cfg(not(target_os = "linux"))]
+#[path = "orphan_none.rs"]
+pub mod orphan;
 pub mod own;
 pub mod process;
 pub mod program;
 pub mod read;
 pub mod signals;
 pub mod spawn;
+pub mod surroundings;
 #[cfg(target_os = "linux")]
 #[path = "trace_linux.rs"]
 pub mod trace;
@@ -28,6 +37,12 @@ pub mod trace;
 pub mod trace;
 pub mod usage;
 pub mod watch;
+#[cfg(target_os = "linux")]
+#[path = "zombie_linux.rs"]
+pub mod zombie;
+#[cfg(not(target_os = "linux"))]
+#[path = "zombie_none.rs"]
+pub mod zombie;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]

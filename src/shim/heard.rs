@@ -29,7 +29,7 @@ const FROM_THE_KERNEL: [i32; 6] =
 /// What was heard in one run.
 pub(super) struct Heard {
     main: i32,
-    /// When the run began, in milliseconds on the boot clock.
+    /// When the main process began, in milliseconds on the boot clock.
     began_ms: u64,
     traced: bool,
     count: u64,
@@ -63,8 +63,15 @@ impl Described {
 }
 
 impl Heard {
-    pub(super) fn new(main: i32, began_ms: u64, traced: bool) -> Self {
-        Self { main, began_ms, traced, count: 0, held: VecDeque::new(), named: 0, common: None, last: None }
+    pub(super) fn new(main: i32, traced: bool) -> Self {
+        let held = VecDeque::new();
+        let began_ms = kernel_trace::started_ms(main);
+        Self { main, began_ms, traced, count: 0, held, named: 0, common: None, last: None }
+    }
+
+    /// The main process is `main` from now on.
+    pub(super) fn follow(&mut self, main: i32, traced: bool) {
+        (self.main, self.began_ms, self.traced) = (main, kernel_trace::started_ms(main), traced);
     }
 
     /// A signal arrived at the shim.
@@ -134,10 +141,16 @@ impl Heard {
     }
 
     /// The run ended: what is still to be written down goes into the record. Returns how many signals are not in it.
-    pub(super) fn finish(&mut self, record: &mut File, status: WaitStatus, ended_ms: u64, passes: &Passes) -> u64 {
+    pub(super) fn finish(
+        &mut self,
+        record: &mut File,
+        status: Option<WaitStatus>,
+        ended_ms: u64,
+        passes: &Passes,
+    ) -> u64 {
         let fatal = match status {
-            WaitStatus::Signal(Signal(signal), _) => Some(signal),
-            WaitStatus::Code(_) => None,
+            Some(WaitStatus::Signal(Signal(signal), _)) => Some(signal),
+            Some(WaitStatus::Code(_)) | None => None,
         };
         if let Some((seen, at)) = self.common.take()
             && fatal == Some(seen.signal)
