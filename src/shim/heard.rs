@@ -26,11 +26,16 @@ const SHORTLY_MS: u64 = 60_000;
 const FROM_THE_KERNEL: [i32; 6] =
     [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGXCPU, libc::SIGXFSZ];
 
+/// What the kernel sends a program for what it does, as if the program sent it itself.
+const FOR_AN_ACT: [i32; 2] = [libc::SIGXFSZ, libc::SIGPIPE];
+
 /// What was heard in one run.
 pub(super) struct Heard {
     main: i32,
     /// When the main process began, in milliseconds on the boot clock.
     began_ms: u64,
+    /// From when on this shim has watched it: what came before, an earlier shim has written down.
+    since_ms: u64,
     traced: bool,
     count: u64,
     held: VecDeque<SignalRecord>,
@@ -66,12 +71,13 @@ impl Heard {
     pub(super) fn new(main: i32, traced: bool) -> Self {
         let held = VecDeque::new();
         let began_ms = kernel_trace::started_ms(main);
-        Self { main, began_ms, traced, count: 0, held, named: 0, common: None, last: None }
+        Self { main, began_ms, since_ms: began_ms, traced, count: 0, held, named: 0, common: None, last: None }
     }
 
     /// The main process is `main` from now on.
     pub(super) fn follow(&mut self, main: i32, traced: bool) {
         (self.main, self.began_ms, self.traced) = (main, kernel_trace::started_ms(main), traced);
+        self.since_ms = clock::boot_ms().unwrap_or(u64::MAX); // without a clock nothing is added
     }
 
     /// A signal arrived at the shim.
@@ -154,6 +160,7 @@ impl Heard {
         };
         if let Some((seen, at)) = self.common.take()
             && fatal == Some(seen.signal)
+            && !FOR_AN_ACT.contains(&seen.signal)
         {
             let sender = seen.sender.map(|(pid, uid)| Sender { itself: true, ..Sender::gone(pid, Some(uid), None) });
             self.keep(record, SignalRecord { signal: Signal(seen.signal), at, to: Arrived::Process, sender });
@@ -194,11 +201,14 @@ impl Heard {
         for (index, made) in found.signals.into_iter().enumerate() {
             let ended_it = last == Some(index) && (made.signal == libc::SIGKILL || made.followed);
             let by_a_process = matches!(made.code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL);
-            if made.thread == me {
-                named |= ended_it; // passed on: written down when it arrived at the shim
+            let passed_on = made.thread == me; // written down when it arrived at the shim
+            // What the kernel sends for what a program does looks like the program's own: its limits tell which it was.
+            let ambiguous = made.thread == self.main && made.code == libc::SI_USER && FOR_AN_ACT.contains(&made.signal);
+            if passed_on || ambiguous {
+                named |= ended_it;
                 continue;
             }
-            let shortly = made.boot_ms + SHORTLY_MS >= ended_ms;
+            let shortly = made.boot_ms + SHORTLY_MS >= ended_ms && made.boot_ms >= self.since_ms;
             let of_others = by_a_process && made.thread != self.main && shortly;
             // Tracing sees all but SIGKILL; what it has not seen is added only if it ended the run.
             let traced = self.traced && made.signal != libc::SIGKILL;
