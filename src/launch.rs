@@ -22,6 +22,7 @@ use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, kernel_trace, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
+use crate::policy::progress::first_look;
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::record::{self, Durable, Line};
@@ -209,7 +210,8 @@ fn tell(
     let argv = spec.command.argv();
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
-    let first = [Some(spec.healthy_after), spec.time_limit, stop_after(spec)].into_iter().flatten().min();
+    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec)];
+    let first = moments.into_iter().flatten().min();
     Ok(Launch {
         name: plain(name)?,
         run: plain(open.run)?,
@@ -259,7 +261,11 @@ fn candidates(program: &str, path: &OsStr) -> Result<Vec<CString>, Error> {
     path.as_bytes().split(|byte| *byte == b':').map(|dir| text(join(dir).as_os_str())).collect()
 }
 
-fn program_environment(
+/// The environment of the program.
+///
+/// # Errors
+/// Its `env_file` cannot be read.
+pub fn program_environment(
     ctx: &Context,
     name: &Name,
     spec: &Spec,

@@ -1,6 +1,7 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
 mod alerts;
+mod beat;
 mod common;
 mod complete;
 mod completions;
@@ -89,6 +90,7 @@ enum Command {
     Events(events::Events),
     Why(why::Why),
     Wait(wait::Wait),
+    Beat(beat::Beat),
     Alerts(alerts::Alerts),
     Init(init::Init),
     Config(config::Config),
@@ -142,6 +144,7 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "healthcheck" => healthcheck::Healthcheck::augment_args,
         "start" => start::Start::augment_args,
         "stop" => stop::Stop::augment_args,
+        "beat" => beat::Beat::augment_args,
         _ => return None,
     };
     let command = clap::Command::new(name.to_owned()).disable_help_flag(true);
@@ -154,6 +157,7 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "healthcheck" => Command::Healthcheck(healthcheck::Healthcheck::from_arg_matches(matches).ok()?),
         "start" => Command::Start(start::Start::from_arg_matches(matches).ok()?),
         "stop" => Command::Stop(stop::Stop::from_arg_matches(matches).ok()?),
+        "beat" => Command::Beat(beat::Beat::from_arg_matches(matches).ok()?),
         _ => return None,
     };
     Some(Cli { global, command })
@@ -173,6 +177,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Events(command) => events::run(call, &command),
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
+        Command::Beat(command) => beat::run(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Init(command) => init::run(call, &command),
         Command::Config(command) => config::run(call, &command),

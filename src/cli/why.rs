@@ -14,7 +14,7 @@ use crate::model::time::Wall;
 use crate::post_mortem::{Past, compare, not_found, same_as};
 use crate::publish::log_tail;
 use crate::registry::Entry;
-use crate::store::{journal, metadata, record, state};
+use crate::store::{hang, journal, metadata, record, state};
 use crate::supervise::{consider, now};
 use crate::view::certificate::{Certificate, text};
 use crate::view::certificate_json::json;
@@ -90,6 +90,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         untraced: record.untraced.map(|errno| std::io::Error::from_raw_os_error(errno).to_string()),
         end: record.end,
         placed: record.placed,
+        hang: hang(call, &name, past.run),
         metadata,
         tail,
         state: word.word(),
@@ -105,6 +106,12 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
 fn none(name: &Name, word: Word) -> Error {
     let message = format!("no run of `{name}` has ended: it is {}", word.word());
     Error::new(Code::No, "no_ended_run", message).hint(format!("guardian status {name}")).about(name)
+}
+
+/// What a run that hung was blocked on, and the path of its snapshot.
+fn hang(call: &Call, name: &Name, run: u64) -> Option<(String, String)> {
+    let sentence = hang::sentence(&call.ctx.paths, name, run)?;
+    Some((sentence, hang::path(&call.ctx.paths, name, run).display().to_string()))
 }
 
 fn lives(name: &Name, run: u64, word: Word) -> Error {
@@ -142,7 +149,7 @@ fn next(name: &Name, run: u64, word: Word) -> String {
     match word {
         Word::Dead | Word::Tripped => format!("guardian logs {name} --run {run}, then guardian start {name}"),
         Word::Stopped | Word::New => format!("guardian start {name}"),
-        Word::Running | Word::Starting | Word::Unsupervised | Word::Waiting | Word::Completed => {
+        Word::Running | Word::Starting | Word::Hung | Word::Unsupervised | Word::Waiting | Word::Completed => {
             format!("guardian logs {name} --run {run}")
         }
     }

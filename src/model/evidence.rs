@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ending::{Ancestor, SignalRecord, Unseen, WaitStatus};
+use super::progress::Inspection;
 use super::time::{Identity, Stamp};
 
 /// Whether a lock that proves life is held.
@@ -269,4 +270,6 @@ pub struct Evidence {
     pub main: Life,
     /// The record.
     pub record: Recorded,
+    /// The look at its signs of progress, where one was due and taken.
+    pub inspection: Option<Inspection>,
 }

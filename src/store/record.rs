@@ -336,6 +336,7 @@ pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> 
     let Some(old) = run.checked_sub(KEPT) else { return Ok(()) };
     super::metadata::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
+    atomic::remove_if_there(&path(paths, name, old, "hang"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }
 

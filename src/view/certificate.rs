@@ -98,6 +98,8 @@ pub struct Certificate {
     pub taken_over: Vec<Wall>,
     /// Where it was put.
     pub placed: Option<Placed>,
+    /// What it was blocked on when it hung, in a sentence, and where more of that is kept.
+    pub hang: Option<(String, String)>,
     /// What it was started with.
     pub metadata: Option<Metadata>,
     /// What differs from the last run before it that was well; `None`: it was well itself.
@@ -147,6 +149,7 @@ type Row = (&'static str, Vec<String>);
 fn rows(certificate: &Certificate) -> Vec<Row> {
     let mut rows: Vec<Row> = vec![("cause", wrap(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
     let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    row("blocked", certificate.hang.as_ref().map(|(blocked, path)| format!("{blocked}; more in {path}")));
     row("code", code(certificate));
     row("mend", certificate.mend.clone());
     rows.extend(signals(certificate));

@@ -32,6 +32,7 @@ fn what(event: &Event) -> String {
         }
         EventKind::Stopped => vec![cause, by],
         EventKind::Registered
+        | EventKind::Hung
         | EventKind::Killed
         | EventKind::HalfOpen
         | EventKind::Recovered

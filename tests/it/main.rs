@@ -16,6 +16,7 @@ mod bad_input;
 mod cron;
 mod defects;
 mod demo;
+mod hang;
 mod home;
 mod hostile;
 mod house;
