@@ -20,7 +20,7 @@ use crate::model::time::Stamp;
 use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
-use crate::os::{clock, process};
+use crate::os::{clock, kernel_trace, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::policy::progress::first_look;
 use crate::store::environment::{self, Snapshot};
@@ -81,6 +81,8 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         }
     };
     metadata::begin(ctx, name, spec, open, &told, launched);
+    // After the program runs, so that it waits for nothing. Where it cannot be kept the shim says so at the end.
+    kernel_trace::keep();
     if let Launched::Started { pid, .. } = launched {
         note_main(ctx, name, pid)?;
     }

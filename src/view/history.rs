@@ -22,6 +22,7 @@ fn signal(record: &SignalRecord) -> Option<String> {
     let to = match record.to {
         Arrived::Shim => "to its shim, passed on",
         Arrived::Process => "to the process itself",
+        Arrived::Kernel => "seen in the kernel's own record",
     };
     Some(format!("{} {to}, from {sender}", record.signal))
 }
