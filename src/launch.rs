@@ -20,7 +20,7 @@ use crate::model::time::Stamp;
 use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
-use crate::os::{clock, process};
+use crate::os::{clock, kernel_trace, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::policy::progress::first_look;
 use crate::store::environment::{self, Snapshot};
@@ -81,11 +81,15 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         }
     };
     metadata::begin(ctx, name, spec, open, &told, launched);
+    // After the program runs, so that it waits for nothing. Where it cannot be kept the shim says so at the end.
+    kernel_trace::keep();
     if let Launched::Started { pid, .. } = launched {
         note_main(ctx, name, pid)?;
     }
     record::forget_oldest(paths, name, open.run)?;
-    cgroup::sweep(&paths.state, name.as_str(), open.run);
+    if let Some(before) = open.run.checked_sub(1) {
+        cgroup::remove(&cgroup::of_run(&paths.state, name.as_str(), before)); // its shim did, unless it was killed
+    }
     Ok(launched)
 }
 
@@ -133,7 +137,8 @@ fn start_shim(
     // `--home` counts for the passes of this shim as well.
     environment.extend(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME".into(), home.clone().into())));
     let environment = variables(&environment)?;
-    let files = ShimFiles { launch: &launch, log, record, tree };
+    let birthplace = cgroup::birthplace(spec.isolation);
+    let files = ShimFiles { launch: &launch, log, record, tree, birthplace: birthplace.as_ref() };
     detach_shim(&exe, &argv, &environment, &files).map_err(|error| system("start the shim", &error))
 }
 
