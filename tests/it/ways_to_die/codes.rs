@@ -127,49 +127,78 @@ pub(super) static CODES: &[Row] =
     ];
 
 pub(super) static FAULTS: &[Row] = &[
-    row("abort", "abort", SERVICE, Die(&["signal", "abort"])).dies("signaled SIGABRT"),
-    row("segv", "a write through a null pointer", SERVICE, Die(&["signal", "segv"])).dies("signaled SIGSEGV"),
+    row("abort", "abort", SERVICE, Die(&["signal", "abort"]))
+        .dies("signaled SIGABRT")
+        .signals(&["SIGABRT from itself"]),
+    row("segv", "a write through a null pointer", SERVICE, Die(&["signal", "segv"]))
+        .dies("signaled SIGSEGV")
+        .signals(&["SIGSEGV from the kernel"]),
     row("segv-core", "the same where a core may be dumped", SERVICE, Die(&["signal", "segv", "core"]))
-        .dies("signaled SIGSEGV, core"),
-    row("stack-overflow", "recursion without an end", JOB, Die(&["signal", "overflow"])).fails("signaled SIGSEGV"),
-    row("bus", "a read beyond the end of a mapped file", SERVICE, Die(&["signal", "bus"])).dies("signaled SIGBUS"),
-    row("fpe", "a division by zero", SERVICE, Die(&["signal", "fpe"])).dies("signaled SIGFPE"),
-    row("ill", "an instruction that there is not", SERVICE, Die(&["signal", "4"])).dies("signaled SIGILL"),
-    row("trap", "a breakpoint without a debugger", SERVICE, Die(&["signal", "5"])).dies("signaled SIGTRAP"),
-    row("sys", "a system call that its filter forbids", SERVICE, Die(&["signal", "sys"])).dies("signaled SIGSYS"),
+        .dies("signaled SIGSEGV, core")
+        .signals(&["SIGSEGV from the kernel"]),
+    row("stack-overflow", "recursion without an end", JOB, Die(&["signal", "overflow"]))
+        .fails("signaled SIGSEGV")
+        .signals(&["SIGSEGV from the kernel"]),
+    row("bus", "a read beyond the end of a mapped file", SERVICE, Die(&["signal", "bus"]))
+        .dies("signaled SIGBUS")
+        .signals(&["SIGBUS from the kernel"]),
+    row("fpe", "SIGFPE to itself", SERVICE, Die(&["signal", "8"]))
+        .dies("signaled SIGFPE")
+        .signals(&["SIGFPE from itself"]),
+    row("ill", "SIGILL to itself", SERVICE, Die(&["signal", "4"]))
+        .dies("signaled SIGILL")
+        .signals(&["SIGILL from itself"]),
+    row("trap", "SIGTRAP to itself", SERVICE, Die(&["signal", "5"]))
+        .dies("signaled SIGTRAP")
+        .signals(&["SIGTRAP from itself"]),
+    row("sys", "a system call that its filter forbids", SERVICE, Die(&["signal", "sys"]))
+        .dies("signaled SIGSYS")
+        .signals(&["SIGSYS from the kernel"]),
     row("seccomp-strict", "the same under the strict filter, which kills", SERVICE, Die(&["signal", "strict"]))
         .dies("signaled SIGKILL"),
     row("pipe", "a write into a pipe that nobody reads", SERVICE, Die(&["signal", "pipe"])).dies("signaled SIGPIPE"),
     row("alarm", "an alarm that it does not handle", SERVICE, Die(&["signal", "alarm"])).dies("signaled SIGALRM"),
     row("real-time", "a real-time signal to itself", SERVICE, Die(&["signal", "40"])).dies("signaled SIG40"),
-    row("own-term", "SIGTERM to itself", SERVICE, Sh("kill -TERM $$")).dies("signaled SIGTERM"),
-    row("own-kill", "SIGKILL to itself", JOB, Sh("kill -KILL $$")).fails("signaled SIGKILL"),
-    row("patricide", "its child kills it", SERVICE, Die(&["child", "9"])).dies("signaled SIGKILL"),
+    row("own-term", "SIGTERM to itself", SERVICE, Sh("kill -TERM $$"))
+        .dies("signaled SIGTERM")
+        .signals(&["SIGTERM from itself"]),
+    row("own-kill", "SIGKILL to itself", JOB, Sh("kill -KILL $$"))
+        .fails("signaled SIGKILL")
+        .signals(&["SIGKILL from itself"]),
+    row("patricide", "its child kills it", SERVICE, Die(&["child", "9"]))
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from die"]),
     row(
         "strace",
         "it runs under strace, and SIGKILL ends it",
         JOB,
         Exec(&["strace", "-f", "-o", "/dev/null", "sh", "-c", "kill -KILL $$"]),
     )
-    .fails("signaled SIGKILL"),
+    .fails("signaled SIGKILL")
+    .signals(&["SIGKILL from itself"]),
 ];
 
 pub(super) static LIMITS: &[Row] = &[
     row("cpu-limit", "it uses more CPU time than its soft limit", SERVICE, Die(&["cpu", "1", "5"]))
-        .dies("cpu_limit 1 s"),
+        .dies("cpu_limit 1 s")
+        .signals(&["SIGXCPU from the kernel"]),
     row("cpu-limit-hard", "it ignores SIGXCPU and is killed at the hard limit", JOB, Die(&["cpu", "1", "1"]))
-        .fails("cpu_limit 1 s"),
+        .fails("cpu_limit 1 s")
+        .signals(&["SIGKILL from the kernel"]),
     row("cpu-limit-traced", "the soft limit, traced", TRACED, Die(&["cpu", "1", "5"]))
         .dies("cpu_limit 1 s")
         .signals(&["SIGXCPU from the kernel"]),
     row("file-limit", "it writes a file beyond its limit", SERVICE, Die(&["file", "65536", "65536"]))
         .dies("file_size_limit 65536 bytes"),
-    row("out-of-memory", "it uses more than `memory`", MEMORY, Die(&["eats", "0"])).dies("oom_killed"),
+    row("out-of-memory", "it uses more than `memory`", MEMORY, Die(&["eats", "0"]))
+        .dies("oom_killed")
+        .signals(&["SIGKILL from the kernel"]),
     row("child-out-of-memory", "its child uses more than `memory`, it exits 21", MEMORY, Die(&["child-eats", "21"]))
         .dies("exited 21"),
     row("killed-under-memory", "SIGKILL from somebody, and `memory` was not reached", MEMORY, Die(&["wait"]))
         .act(Murder(Whom::Program, "KILL"))
-        .dies("signaled SIGKILL"),
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from murderer"]),
     row(
         "killed-after-child",
         "SIGKILL from somebody, after its child had used more than `memory`",
@@ -177,7 +206,8 @@ pub(super) static LIMITS: &[Row] = &[
         Die(&["child-eats", "0", "wait"]),
     )
     .act(Murder(Whom::Program, "KILL"))
-    .dies("signaled SIGKILL"),
+    .dies("signaled SIGKILL")
+    .signals(&["SIGKILL from murderer"]),
     row(
         "tasks",
         "it starts more processes than `tasks`, which is refused, and exits 22",

@@ -127,7 +127,6 @@ static void beyond_the_end(void) {
 
 /* Ends by a signal, without a core dump; a second word asks for one. */
 static void by_itself(const char *mode, int dumps) {
-  volatile int nothing = 0;
   struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
   if (dumps) setrlimit(RLIMIT_CORE, &unlimited);
   else without_core();
@@ -135,10 +134,6 @@ static void by_itself(const char *mode, int dumps) {
   if (is(mode, "segv")) *(volatile int *)NULL = 1;
   if (is(mode, "overflow")) exit(deeper(0));
   if (is(mode, "bus")) beyond_the_end();
-  if (is(mode, "fpe")) {
-    nothing = 1 / nothing;
-    raise(SIGFPE); /* where a division by zero is none of the processor's business */
-  }
   if (is(mode, "sys")) no_getppid();
   if (is(mode, "strict")) {
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);

@@ -26,28 +26,52 @@ const SHORT_GRACE: &[&str] = &["--grace", "200ms", "--backoff", "0s"];
 pub(super) static UNTRACED: &[Row] = &[
     row("story", "the founding story: SIGTERM straight to it, it tidies up and exits 0", SERVICE, POLITE)
         .act(Murder(Program, "TERM"))
-        .dies("exited 0"),
-    row("term", "SIGTERM from somebody", SERVICE, WAIT).act(Murder(Program, "TERM")).dies("signaled SIGTERM"),
-    row("int", "SIGINT from somebody", SERVICE, WAIT).act(Murder(Program, "INT")).dies("signaled SIGINT"),
-    row("hup", "SIGHUP from somebody", SERVICE, WAIT).act(Murder(Program, "HUP")).dies("signaled SIGHUP"),
-    row("quit", "SIGQUIT from somebody", SERVICE, WAIT).act(Murder(Program, "QUIT")).dies("signaled SIGQUIT"),
-    row("usr1", "SIGUSR1 from somebody", SERVICE, WAIT).act(Murder(Program, "USR1")).dies("signaled SIGUSR1"),
-    row("kill", "SIGKILL from somebody", SERVICE, WAIT).act(Murder(Program, "KILL")).dies("signaled SIGKILL"),
+        .dies("exited 0")
+        .signals(&["SIGTERM from murderer"]),
+    row("term", "SIGTERM from somebody", SERVICE, WAIT)
+        .act(Murder(Program, "TERM"))
+        .dies("signaled SIGTERM")
+        .signals(&["SIGTERM from murderer"]),
+    row("int", "SIGINT from somebody", SERVICE, WAIT)
+        .act(Murder(Program, "INT"))
+        .dies("signaled SIGINT")
+        .signals(&["SIGINT from murderer"]),
+    row("hup", "SIGHUP from somebody", SERVICE, WAIT)
+        .act(Murder(Program, "HUP"))
+        .dies("signaled SIGHUP")
+        .signals(&["SIGHUP from murderer"]),
+    row("quit", "SIGQUIT from somebody", SERVICE, WAIT)
+        .act(Murder(Program, "QUIT"))
+        .dies("signaled SIGQUIT")
+        .signals(&["SIGQUIT from murderer"]),
+    row("usr1", "SIGUSR1 from somebody", SERVICE, WAIT)
+        .act(Murder(Program, "USR1"))
+        .dies("signaled SIGUSR1")
+        .signals(&["SIGUSR1 from murderer"]),
+    row("kill", "SIGKILL from somebody", SERVICE, WAIT)
+        .act(Murder(Program, "KILL"))
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from murderer"]),
     row("kill-by-other-user", "SIGKILL from another user to that user's program", SERVICE, Die(&["uid"]))
         .act(Does(killed_by_nobody))
-        .dies("signaled SIGKILL"),
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from murderer, another user"]),
     row("exit-143-on-term", "its handler for SIGTERM exits 143", SERVICE, Die(&["polite", "143"]))
         .act(Murder(Program, "TERM"))
-        .dies("exited 143"),
+        .dies("exited 143")
+        .signals(&["SIGTERM from murderer"]),
     row("xcpu-by-hand", "SIGXCPU from somebody: no limit was reached", SERVICE, WAIT)
         .act(Murder(Program, "XCPU"))
-        .dies("signaled SIGXCPU"),
+        .dies("signaled SIGXCPU")
+        .signals(&["SIGXCPU from murderer"]),
     row("xfsz-by-hand", "SIGXFSZ from somebody: no limit was reached", SERVICE, WAIT)
         .act(Murder(Program, "XFSZ"))
-        .dies("signaled SIGXFSZ"),
+        .dies("signaled SIGXFSZ")
+        .signals(&["SIGXFSZ from murderer"]),
     row("pkill", "SIGTERM by `pkill -f` with a word of its command", SERVICE, Die(&["wait", "DIR/word"]))
         .act(Does(pkill))
-        .dies("signaled SIGTERM"),
+        .dies("signaled SIGTERM")
+        .signals(&["SIGTERM from pkill"]),
     row(
         "followed",
         "under `follow = \"fork\"` it puts itself into the background, and is killed there",
@@ -55,7 +79,8 @@ pub(super) static UNTRACED: &[Row] = &[
         Die(&["daemon", "0"]),
     )
     .act(Does(murder_the_daemon))
-    .dies("signaled SIGKILL"),
+    .dies("signaled SIGKILL")
+    .signals(&["SIGKILL from murderer"]),
     row(
         "followed-exit",
         "under `follow = \"fork\"` it puts itself into the background, and exits 27 there",
@@ -64,13 +89,18 @@ pub(super) static UNTRACED: &[Row] = &[
     )
     .act(Does(goes))
     .dies("exited 27"),
-    row("stopped-killed", "SIGSTOP, then SIGKILL", SERVICE, WAIT).act(Does(freeze_then_kill)).dies("signaled SIGKILL"),
+    row("stopped-killed", "SIGSTOP, then SIGKILL", SERVICE, WAIT)
+        .act(Does(freeze_then_kill))
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from murderer"]),
     row("group-killed", "SIGKILL to its process group", SERVICE, Sh("sleep 1000 & echo >>ready; wait"))
         .act(Does(group))
-        .dies("signaled SIGKILL"),
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from murderer"]),
     row("tree-killed", "SIGKILL to it and its children at once", SERVICE, Sh("sleep 1000 & echo >>ready; wait"))
         .act(Does(whole_tree))
-        .dies("signaled SIGKILL"),
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from the test"]),
 ];
 
 pub(super) static TRACED_ROWS: &[Row] = &[
@@ -110,7 +140,10 @@ pub(super) static TRACED_ROWS: &[Row] = &[
         .act(Murder(Program, "XCPU"))
         .dies("signaled SIGXCPU")
         .signals(&["SIGXCPU from murderer"]),
-    row("kill-traced", "SIGKILL", TRACED, WAIT).act(Murder(Program, "KILL")).dies("signaled SIGKILL"),
+    row("kill-traced", "SIGKILL", TRACED, WAIT)
+        .act(Murder(Program, "KILL"))
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from murderer"]),
     row("term-by-other-user", "SIGTERM from another user to that user's program", TRACED, Die(&["uid"]))
         .act(Does(asked_by_nobody))
         .dies("signaled SIGTERM")
@@ -118,7 +151,7 @@ pub(super) static TRACED_ROWS: &[Row] = &[
     row("stubborn", "SIGTERM, which it survives, then SIGKILL", TRACED, Die(&["deaf"]))
         .act(Does(stubborn))
         .dies("signaled SIGKILL")
-        .signals(&["SIGTERM from murderer"]),
+        .signals(&["SIGTERM from murderer", "SIGKILL from murderer"]),
     row(
         "ignored",
         "SIGTERM, which it ignores, and then it exits 0",
@@ -152,7 +185,9 @@ pub(super) static TRACED_ROWS: &[Row] = &[
     )
     .dies("exited 26"),
     row("exit-137-traced", "it chooses 137", TRACED, Sh("exit 137")).dies("exited 137"),
-    row("segv-traced", "a write through a null pointer", TRACED, Die(&["signal", "segv"])).dies("signaled SIGSEGV"),
+    row("segv-traced", "a write through a null pointer", TRACED, Die(&["signal", "segv"]))
+        .dies("signaled SIGSEGV")
+        .signals(&["SIGSEGV from the kernel"]),
     row("not-found-traced", "its shell finds no such command", TRACED, Sh("no-such-command")).ends(
         "exited 127",
         "premature",
@@ -202,7 +237,8 @@ pub(super) static TO_THE_SHIM: &[Row] = &[
         .dies("exited 0"),
     row("shim-killed-kill", "SIGKILL to the shim, later to the program", SERVICE, WAIT)
         .act(Does(kill_shim_then_kill))
-        .dies("signaled SIGKILL"),
+        .dies("signaled SIGKILL")
+        .signals(&["SIGKILL from the test"]),
     row(
         "shim-killed-leader-gone",
         "the first thread has ended, SIGKILL to the shim, later another thread exits",
@@ -230,83 +266,99 @@ pub(super) static TO_THE_SHIM: &[Row] = &[
 ];
 
 pub(super) static BY_GUARDIAN: &[Row] = &[
-    row("stop", "`stop`", SERVICE, WAIT).act(Operator(&["stop", "NAME"])).stops("signaled SIGTERM"),
-    row("stop-polite", "`stop`, and it exits 0", SERVICE, POLITE).act(Operator(&["stop", "NAME"])).stops("exited 0"),
+    row("stop", "`stop`", SERVICE, WAIT)
+        .act(Operator(&["stop", "NAME"]))
+        .stops("signaled SIGTERM")
+        .signals(&["SIGTERM from guardian", "asked by guardian"]),
+    row("stop-polite", "`stop`, and it exits 0", SERVICE, POLITE)
+        .act(Operator(&["stop", "NAME"]))
+        .stops("exited 0")
+        .signals(&["SIGTERM from guardian", "asked by guardian"]),
     row("stop-stubborn", "`stop`, and it ignores SIGTERM", SHORT_GRACE, Die(&["ignores"]))
         .act(Operator(&["stop", "NAME"]))
-        .stops("signaled SIGKILL"),
+        .stops("signaled SIGKILL")
+        .signals(&["SIGKILL from guardian", "asked by guardian"]),
     row("stop-frozen", "`stop`, and it was stopped by SIGSTOP", SERVICE, WAIT)
         .act(Does(frozen_then_stop))
-        .stops("signaled SIGTERM"),
+        .stops("signaled SIGTERM")
+        .signals(&["SIGTERM from guardian", "asked by guardian"]),
     row("stop-int", "`stop` with `stop_signal = \"INT\"`", &["--stop-signal", "INT"], WAIT)
         .act(Operator(&["stop", "NAME"]))
-        .stops("signaled SIGINT"),
+        .stops("signaled SIGINT")
+        .signals(&["SIGINT from guardian", "asked by guardian"]),
     row("restart", "`restart`", SERVICE, WAIT)
         .act(Operator(&["restart", "NAME"]))
         .ends("signaled SIGTERM", "stopped", Then::Restarted)
-        .signals(&["asked by guardian"])
-        .untold(),
+        .untold()
+        .signals(&["SIGTERM from guardian", "asked by guardian"]),
     row("deregister", "`deregister --stop`, and registered again", SERVICE, WAIT)
         .act(Does(register_again))
-        .stops("signaled SIGTERM"),
+        .stops("signaled SIGTERM")
+        .signals(&["SIGTERM from guardian", "asked by guardian"]),
     row(
         "time-limit",
         "it outlives its `time_limit`",
         &["--time-limit", "200ms", "--backoff", "1h", "--backoff-max", "1h"],
         WAIT,
     )
-    .ends("time_limit", "premature", Then::Waiting),
+    .ends("time_limit", "premature", Then::Waiting)
+    .signals(&["SIGTERM from guardian"]),
     row(
         "time-limit-stubborn",
         "the same, and it ignores SIGTERM",
         &["--target", "exit", "--time-limit", "200ms", "--grace", "200ms"],
         Die(&["ignores"]),
     )
-    .fails("time_limit"),
+    .fails("time_limit")
+    .signals(&["SIGKILL from guardian"]),
     row(
         "time-limit-polite",
         "the same, a job that exits 0 when asked",
         &["--target", "exit", "--time-limit", "200ms"],
         POLITE,
     )
-    .fails("time_limit"),
+    .fails("time_limit")
+    .signals(&["SIGTERM from guardian"]),
     row(
         "stop-at-target",
         "its target is reached, with `stop_at_target`",
         &["--target", "200ms", "--stop-at-target"],
         WAIT,
     )
-    .completes("signaled SIGTERM"),
-    row("hung", "it shows no progress for `hang_after`", HANGS, WAIT).ends("hung", "premature", Then::Waiting),
+    .completes("signaled SIGTERM")
+    .signals(&["SIGTERM from guardian"]),
+    row("hung", "it shows no progress for `hang_after`", HANGS, WAIT)
+        .ends("hung", "premature", Then::Waiting)
+        .signals(&["SIGTERM from guardian"]),
     row(
         "hung-job",
         "a job shows no progress, ignores SIGTERM and is killed",
         &["--target", "exit", "--hang-after", "1s", "--grace", "200ms"],
         Die(&["ignores"]),
     )
-    .fails("hung"),
-    row("hung-polite", "it shows no progress, and exits 0 when asked to end", HANGS, POLITE).ends(
-        "hung",
-        "premature",
-        Then::Waiting,
-    ),
-    row("hung-frozen", "SIGSTOP from somebody, under `hang_after`", HANGS, WAIT).act(Murder(Program, "STOP")).ends(
-        "hung",
-        "premature",
-        Then::Waiting,
-    ),
+    .fails("hung")
+    .signals(&["SIGKILL from guardian"]),
+    row("hung-polite", "it shows no progress, and exits 0 when asked to end", HANGS, POLITE)
+        .ends("hung", "premature", Then::Waiting)
+        .signals(&["SIGTERM from guardian"]),
+    row("hung-frozen", "SIGSTOP from somebody, under `hang_after`", HANGS, WAIT)
+        .act(Murder(Program, "STOP"))
+        .ends("hung", "premature", Then::Waiting)
+        .signals(&["SIGTERM from guardian"]),
     row(
         "no-heartbeat",
         "it shows no heartbeat",
         &["--heartbeat", "1s", "--backoff", "1h", "--backoff-max", "1h"],
         WAIT,
     )
-    .ends("hung", "premature", Then::Waiting),
+    .ends("hung", "premature", Then::Waiting)
+    .signals(&["SIGTERM from guardian"]),
     row(
         "memory-limit",
         "it uses more than `memory` where guardian watches that itself",
         &["--target", "exit", "--memory", "24M", "--isolation", "session"],
         Die(&["holds", "0"]),
     )
-    .fails("memory_limit"),
+    .fails("memory_limit")
+    .signals(&["SIGTERM from guardian"]),
 ];
