@@ -20,6 +20,7 @@ use crate::model::time::{Stamp, Wall};
 use crate::os::{lock, process};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, decide};
+use crate::policy::stagger;
 use crate::registry::Registry;
 use crate::store::paths::Paths;
 use crate::store::record::Durable;
@@ -29,6 +30,11 @@ use crate::view::status::State as Word;
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
 const DELIVERY: Duration = Duration::from_secs(25);
+
+/// Passes that must be missed before one makes up for the time without them, a few at a time.
+const UNWATCHED: u32 = 5;
+/// The least time that counts as such.
+const LONG: Duration = Duration::from_secs(300);
 
 /// Whether a pass changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +73,10 @@ pub struct Report {
     pub errors: Vec<Error>,
     /// When the pass before this one ran.
     last: Option<Wall>,
+    /// That was long ago.
+    unwatched: bool,
+    /// Starts that made up for a time in which nobody looked.
+    caught_up: usize,
 }
 
 /// Checks `names` one after the other.
@@ -74,7 +84,11 @@ pub struct Report {
 pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> Report {
     let mut report = Report::default();
     match last(&ctx.paths) {
-        Ok(before) => report.last = before.map(|before| before.at),
+        Ok(before) => {
+            report.last = before.map(|before| before.at);
+            let long = registry.healthcheck.every.saturating_mul(UNWATCHED).max(LONG);
+            report.unwatched = report.last.zip(now().ok()).is_some_and(|(last, now)| last.until(now.wall) > long);
+        }
         Err(error) => report.errors.push(error),
     }
     for name in names {
@@ -116,10 +130,17 @@ fn check(
         let outcome = Outcome { actions: first.actions, deadline: first.deadline, ..Outcome::default() };
         return Ok(Some(Checked::new(name, word, verdict, outcome, as_desired)));
     }
+    let mut later = Duration::ZERO;
+    if first.act == Act::Launch && stagger::is_catch_up(&state, &now, report.unwatched) {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        later = stagger::delay(report.caught_up, processors);
+        report.caught_up += 1;
+    }
     let Some(mut held) = Held::try_take(ctx, name, &entry.spec, &registry.sinks)? else {
         let outcome = Outcome { actions: vec!["busy"], ..Outcome::default() };
         return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
     };
+    held.later = later;
     Ok(Some(advance(&mut held, as_desired, report)?))
 }
 
@@ -161,6 +182,9 @@ pub fn push(
 ) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
     let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
+    if stagger::is_catch_up(&held.state, &now()?, false) {
+        held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
+    }
     let checked = advance(&mut held, true, report)?;
     let mine = held.state.run == run;
     let deadline = checked.deadline.clone().filter(|_| mine);

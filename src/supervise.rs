@@ -4,6 +4,7 @@
 //! push, `start`, `stop`.
 
 use std::io;
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
@@ -18,7 +19,7 @@ use crate::model::state::{Began, Desired, OpenRun, Phase, State};
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, began, decide};
+use crate::policy::decide::{Act, Decision, Look, began, decide, decide_later};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::store::record::Durable;
@@ -40,6 +41,8 @@ pub struct Held<'a> {
     pub sinks: &'a [Sink],
     /// What is remembered; on the disk exactly like this.
     pub state: State,
+    /// A start that is due now is put off by this; see [`crate::policy::stagger`].
+    pub later: Duration,
     /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
     _lock: lock::Held,
@@ -156,7 +159,7 @@ impl<'a> Held<'a> {
                 state
             }
         };
-        Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), _lock: lock })
+        Ok(Self { ctx, name, spec, sinks, state, later: Duration::ZERO, announced: Vec::new(), _lock: lock })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -164,7 +167,10 @@ impl<'a> Held<'a> {
     /// # Errors
     /// The clock cannot be read.
     pub fn consider(&self) -> Result<Decision<'static>, Error> {
-        Ok(consider(self.ctx, self.name, self.spec, &self.state, &now()?).into_owned())
+        let now = now()?;
+        let evidence = observe(self.ctx, self.name, &self.state, &now);
+        let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
+        Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
     }
 
     /// Looks, and does what follows, until nothing more follows now.
@@ -285,7 +291,7 @@ impl<'a> Held<'a> {
             if shim != Lock::Held && record::tree_lock(&self.ctx.paths, self.name, open.run) != Lock::Held {
                 break;
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         Then::Look
     }

@@ -16,5 +16,6 @@ pub mod environment;
 pub mod kernel_log;
 pub mod notify;
 pub mod settle;
+pub mod stagger;
 #[cfg(test)]
 mod walk_tests;

@@ -26,6 +26,7 @@ mod logs;
 mod mail;
 mod procs;
 mod races;
+mod reboot;
 mod register;
 mod rig_cron;
 mod shim;
