@@ -31,6 +31,8 @@ use crate::view::status::State as Word;
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
 const DELIVERY: Duration = Duration::from_secs(25);
 
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
 /// Passes that must be missed before one makes up for the time without them, a few at a time.
 const UNWATCHED: u32 = 5;
 /// The least time that counts as such.
@@ -73,6 +75,8 @@ pub struct Report {
     pub errors: Vec<Error>,
     /// When the pass before this one ran.
     last: Option<Wall>,
+    /// That was on another day, in UTC.
+    first_today: bool,
     /// That was long ago.
     unwatched: bool,
     /// Starts that made up for a time in which nobody looked.
@@ -87,7 +91,10 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
         Ok(before) => {
             report.last = before.map(|before| before.at);
             let long = registry.healthcheck.every.saturating_mul(UNWATCHED).max(LONG);
-            report.unwatched = report.last.zip(now().ok()).is_some_and(|(last, now)| last.until(now.wall) > long);
+            if let (Some(last), Ok(now)) = (report.last, now()) {
+                report.unwatched = last.until(now.wall) > long;
+                report.first_today = last.0.div_euclid(DAY_MS) != now.wall.0.div_euclid(DAY_MS);
+            }
         }
         Err(error) => report.errors.push(error),
     }
@@ -118,6 +125,9 @@ fn check(
     let first = decide(Look { name, spec: &entry.spec, state: &state, now: &now }, evidence.as_ref());
     if mode == Mode::Act {
         wake_shim(evidence.as_ref(), &now);
+    }
+    if mode == Mode::Act && report.first_today {
+        report.errors.extend(journal::prune(&ctx.paths, name, now.wall).err());
     }
     if mode == Mode::Act && state.open().is_some() {
         report.errors.extend(log_index::note(&ctx.paths, name, report.last, now.wall).err());

@@ -93,7 +93,7 @@ fn next(name: &Name, ended: &EndedRun, word: Word) -> String {
 
 /// A run that is not the last one, put together from the history.
 fn from_history(call: &Call, name: &Name, run: u64, boot: &BootId) -> Result<EndedRun, Error> {
-    let events = journal::read(&call.ctx.paths, name)?.events;
+    let events = journal::read(&call.ctx.paths, name, now()?.wall)?.events;
     let of_run =
         |kinds: &[EventKind]| events.iter().rev().find(|event| event.run == Some(run) && kinds.contains(&event.kind));
     let verdict = of_run(&[EventKind::Premature, EventKind::Completed, EventKind::Failed, EventKind::Stopped]);

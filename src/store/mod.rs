@@ -4,6 +4,7 @@
 //! cannot be read is an error or a value that says so, never an empty default.
 
 pub mod atomic;
+pub mod checksum;
 pub mod environment;
 pub mod journal;
 pub mod launch;
