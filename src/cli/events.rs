@@ -67,7 +67,7 @@ pub(super) fn run(call: &Call, command: &Events) -> Result<u8, Error> {
         known(&registry(call)?, std::slice::from_ref(name), call)?; // one that left the registry still has a history
     }
     let since = command.since.as_deref().map(|text| moment::parse(text, now()?.wall)).transpose()?;
-    let mut read = read(call, &names, since)?;
+    let mut read = read(call, &names, since);
     let most = command.lines.or(since.is_none().then_some(EVENTS));
     if let Some(most) = most {
         let events: Vec<usize> =
@@ -90,11 +90,10 @@ pub(super) fn run(call: &Call, command: &Events) -> Result<u8, Error> {
 }
 
 /// One history that cannot be read keeps none of the others from being shown.
-fn read(call: &Call, names: &[Name], since: Option<Wall>) -> Result<Read, Error> {
+fn read(call: &Call, names: &[Name], since: Option<Wall>) -> Read {
     let mut all = Read::default();
-    let now = now()?.wall;
     for name in names {
-        let history = match journal::read(&call.ctx.paths, name, now) {
+        let history = match journal::read(&call.ctx.paths, name) {
             Ok(history) => history,
             Err(error) => {
                 all.errors.push(error.about(name));
@@ -119,7 +118,7 @@ fn read(call: &Call, names: &[Name], since: Option<Wall>) -> Result<Read, Error>
     // A gap whose time is not known may lie in the time that was asked for.
     all.items.retain(|item| since.zip(item.at()).is_none_or(|(since, at)| at >= since));
     all.items.sort_by_key(Item::at); // stable: what one process did stays in its order
-    Ok(all)
+    all
 }
 
 impl Item {
@@ -167,9 +166,9 @@ fn follow(call: &Call, names: &[Name]) -> Result<(), Error> {
         });
         events.collect()
     };
-    let mut before = ids(&read(call, names, None)?);
+    let mut before = ids(&read(call, names, None));
     loop {
-        let all = read(call, names, None)?;
+        let all = read(call, names, None);
         let new: Vec<Item> = all
             .items
             .iter()

@@ -1,5 +1,6 @@
 //! `healthcheck`: one pass, from cron, from a shim, or by hand.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -11,10 +12,12 @@ use serde_json::{Value, json};
 use crate::alert::drain::Drained;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, push};
+use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
 use crate::os::{clock, descriptor, signals, spawn};
+use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
 
@@ -131,7 +134,10 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     let answer = descriptor::inherited(spawn::LAUNCH_FD)
         .map_err(|error| Error::new(Code::Usage, "usage", format!("--push is for shims: {error}")))?;
     own_log(call)?;
-    let [name] = &parse(&command.names)?[..] else {
+    // Shims of earlier builds give it as an argument.
+    let named = call.ctx.environment.get(OsStr::new(PUSH_NAME)).and_then(|name| name.to_str()).map(str::to_owned);
+    let names = if command.names.is_empty() { parse(named.as_slice())? } else { parse(&command.names)? };
+    let [name] = &names[..] else {
         return Err(Error::new(Code::Usage, "usage", "--push wants one name"));
     };
     let loaded = registry(call)?;
@@ -139,6 +145,7 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     let deadline = push(&call.ctx, &loaded.registry, name, run, &mut report);
     let moment = deadline.as_ref().ok().and_then(Option::as_ref).map_or(0, |at| at.boot_ms.max(1)); // 0: none
     reply(answer, moment);
+    metadata::complete_later(&call.ctx);
     let mut code = match deadline {
         Ok(_) => 0,
         Err(error) => log(call, name, run, &error),

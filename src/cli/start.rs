@@ -9,17 +9,19 @@ use serde_json::{Value, json};
 use crate::error::{Code, Error};
 use crate::launch::Launched;
 use crate::model::event::SCHEMA;
-use crate::model::evidence::Recorded;
+use crate::model::evidence::{Level, Placed, Recorded};
 use crate::model::name::Name;
+use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look, start};
 use crate::store::record;
 use crate::supervise::{Held, Outcome, Then, now};
+use crate::view::status::Isolation;
 
 use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
-use super::start_error::start_error;
+use super::start_error::{placed, start_error};
 use super::{Call, stop};
 
 /// Threads that start processes side by side: they wait for the disk more than they compute.
@@ -50,6 +52,9 @@ struct Started {
     run: u64,
     pid: Option<i32>,
     untraced: Option<i32>,
+    placed: Option<Placed>,
+    /// Limits are set that only a control group keeps.
+    limited: bool,
 }
 
 /// Starts `names` and tells of each. `registered` is what `register` did before.
@@ -77,7 +82,8 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>) -
 
 fn document(started: &Started, registered: Option<&str>) -> Value {
     json!({"name": started.name, "result": started.result, "run": started.run, "pid": started.pid,
-           "registered": registered, "untraced_errno": started.untraced})
+           "registered": registered, "untraced_errno": started.untraced,
+           "isolation": started.placed.as_ref().map(Isolation::of)})
 }
 
 fn say(call: &Call, started: &Started) {
@@ -87,6 +93,21 @@ fn say(call: &Call, started: &Started) {
         let why = std::io::Error::from_raw_os_error(errno);
         call.out.warn(&format!("`{}` runs, but its signals cannot be traced: {why}", started.name));
     }
+    if started.result == "started"
+        && let Some(Placed { level, why: Some(why), .. }) = &started.placed
+    {
+        let place = match level {
+            Level::Cgroup => "in a control group of its own",
+            Level::Scope => "in a scope of systemd",
+            Level::Session => "in a session of its own only",
+        };
+        let line = format!("{}: {place}; {why}", started.name);
+        if started.limited { call.out.warn(&line) } else { call.out.say(&line) }
+    }
+}
+
+fn limited(spec: &Spec) -> bool {
+    spec.memory.is_some() || spec.cpu.is_some() || spec.tasks.is_some()
 }
 
 /// Runs `work` for each name on a few threads; the answers are in the order of the names.
@@ -130,10 +151,15 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
     }
     let first = held.consider()?;
     let settled = match (&first.state.phase, &first.standing) {
-        (
-            Phase::Open(_),
-            Some(Standing::Running | Standing::Starting | Standing::Unsupervised | Standing::Uncertain(_)),
-        ) => {
+        (Phase::Open(_), Some(Standing::Running | Standing::Starting | Standing::Uncertain(_))) => {
+            return already(held);
+        }
+        (Phase::Open(_), Some(Standing::Unsupervised)) => {
+            held.supervise(&mut outcome)?;
+            held.publish(&mut outcome);
+            for error in &outcome.errors {
+                call.out.warn(&error.message);
+            }
             return already(held);
         }
         (Phase::Open(_), Some(Standing::Closing | Standing::Remnants)) => {
@@ -168,9 +194,11 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
     }
     match launched {
         Some(Launched::Started { pid, untraced }) => {
-            Ok(Started { name: held.name.clone(), result: "started", run, pid: Some(pid), untraced })
+            let placed = placed(held.ctx, held.name, run);
+            let limited = limited(held.spec);
+            Ok(Started { name: held.name.clone(), result: "started", run, pid: Some(pid), untraced, placed, limited })
         }
-        Some(Launched::Failed { step, errno }) => Err(start_error(held.ctx, held.name, held.spec, step, errno)),
+        Some(Launched::Failed { step, errno }) => Err(start_error(held.ctx, held.name, held.spec, run, (step, errno))),
         None => Err(Error::new(Code::Bug, "bug", format!("`{}` was not started and nobody knows why", held.name))),
     }
 }
@@ -181,12 +209,12 @@ fn already(held: &mut Held<'_>) -> Result<Started, Error> {
         held.state.desired = Desired::Up;
         crate::store::state::commit(&held.ctx.paths, held.name, &held.state)?;
     }
-    let run = held.state.run;
-    let pid = match record::read(&held.ctx.paths, held.name, run).0 {
-        Recorded::Read(record) => record.main.map(|main| main.pid),
-        Recorded::Missing | Recorded::Unreadable(_) => None,
+    let (run, limited) = (held.state.run, limited(held.spec));
+    let (pid, placed) = match record::read(&held.ctx.paths, held.name, run).0 {
+        Recorded::Read(record) => (record.main.map(|main| main.pid), record.placed),
+        Recorded::Missing | Recorded::Unreadable(_) => (None, None),
     };
-    Ok(Started { name: held.name.clone(), result: "already_running", run, pid, untraced: None })
+    Ok(Started { name: held.name.clone(), result: "already_running", run, pid, untraced: None, placed, limited })
 }
 
 /// Starts a process that is held and was just stopped.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::SpawnStep;
+use super::evidence::{Left, SpawnStep};
 use super::signal::Signal;
 use super::time::{Stamp, Wall};
 
@@ -299,6 +299,12 @@ pub struct EndedRun {
     pub stopped_by: Option<Sender>,
     /// Pid of its main process.
     pub pid: Option<i32>,
+    /// Other processes of the run that lived on when it had ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
+    /// When a new shim took it over, oldest first: before that nobody saw what was sent to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<Wall>,
     /// What followed: `restarted`, `waiting`, `tripped`, … as a sentence.
     #[serde(default)]
     pub action: String,

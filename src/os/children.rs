@@ -45,12 +45,12 @@ pub enum Waited {
 /// What a process and the children it waited for have used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// User CPU time, in milliseconds.
-    pub user_ms: u64,
+    /// User CPU time, in milliseconds; `None`: not known, as the rest.
+    pub user_ms: Option<u64>,
     /// System CPU time, in milliseconds.
-    pub system_ms: u64,
+    pub system_ms: Option<u64>,
     /// Largest resident set, in KiB.
-    pub max_rss_kib: u64,
+    pub max_rss_kib: Option<u64>,
 }
 
 /// What a child has done that was not reported yet, without waiting.
@@ -73,12 +73,19 @@ pub fn poll_children() -> io::Result<Waited> {
     if libc::WIFSTOPPED(status) {
         return Ok(Waited::Stopped { pid, stop: Stop { signal: libc::WSTOPSIG(status), event: status >> 16 } });
     }
-    let ended = if libc::WIFEXITED(status) {
-        WaitStatus::Code(libc::WEXITSTATUS(status))
+    let status = wait_status(status).ok_or_else(|| io::Error::other("a wait status that is no end"))?;
+    Ok(Waited::Ended { pid, status, usage: platform::usage(&usage) })
+}
+
+/// What the kernel's number for an end means; `None`: it is no end.
+#[must_use]
+pub fn wait_status(status: i32) -> Option<WaitStatus> {
+    if libc::WIFEXITED(status) {
+        Some(WaitStatus::Code(libc::WEXITSTATUS(status)))
     } else {
-        WaitStatus::Signal(Signal(libc::WTERMSIG(status)), libc::WCOREDUMP(status))
-    };
-    Ok(Waited::Ended { pid, status: ended, usage: platform::usage(&usage) })
+        let signal = libc::WTERMSIG(status);
+        libc::WIFSIGNALED(status).then(|| WaitStatus::Signal(Signal(signal), libc::WCOREDUMP(status)))
+    }
 }
 
 /// How the child `pid` ended, if it has; it can still be waited for, and until then it is still there to be looked at.

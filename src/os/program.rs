@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 
 use crate::model::evidence::SpawnStep;
 
+use super::cgroup::Entrance;
 use super::descriptor::pipe;
 use super::spawn::{REPORT_LEN, Report, TREE_FD, exec_failed, pointers};
 use super::{platform, signals, trace};
@@ -26,6 +27,8 @@ pub struct Program<'a> {
     pub umask: u32,
     /// Whether to trace signals.
     pub trace: bool,
+    /// The way into its control groups.
+    pub entrance: Entrance,
 }
 
 /// A program that runs, or the step and errno that kept it from running.
@@ -40,11 +43,14 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl F
     let (go, go_write) = pipe().map_err(failed(SpawnStep::Fork))?;
     let (argv, environment) = (pointers(program.argv), pointers(program.environment));
     // SAFETY: the shim has one thread, so the child may do what any process may.
-    let child = unsafe { libc::fork() };
+    let (child, born_inside) = unsafe { program.entrance.fork() };
     if child == 0 {
         drop(go_write);
         // SAFETY: the child is a process of its own; all pointers are to memory that it has a copy of.
         unsafe {
+            if !program.entrance.enter(born_inside) {
+                exec_failed(outcome_write.as_raw_fd(), SpawnStep::Isolate);
+            }
             libc::setsid();
             in_child();
             if program.trace {

@@ -39,7 +39,7 @@ fn cpu_limit(end: &End, limit: fn(&Limits) -> Option<u64>) -> Option<Cause> {
     let limit_s = limit(limits)?;
     // What the children used does not count. The kernel enforces what it sampled at its ticks and reports what it measured:
     // where programs share a processor these differ by some ticks.
-    let used_ms = limits.used_ms.unwrap_or(end.user_ms + end.system_ms);
+    let used_ms = limits.used_ms.or(end.cpu_ms())?;
     let limit_ms = limit_s.saturating_mul(1000);
     (used_ms + 250 + limit_ms / 50 >= limit_ms).then_some(Cause::CpuLimit { limit_s })
 }

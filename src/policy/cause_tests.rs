@@ -14,10 +14,11 @@ fn end(status: WaitStatus, limits: Option<Limits>, oom: Option<Oom>) -> End {
     End {
         status,
         at,
-        user_ms: 900_000, // with the children's
-        system_ms: 0,
-        max_rss_kib: 0,
+        user_ms: Some(900_000), // with the children's
+        system_ms: Some(0),
+        max_rss_kib: Some(0),
         leftover: false,
+        left: None,
         log_bytes: None,
         limits,
         oom,

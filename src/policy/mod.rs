@@ -3,6 +3,7 @@
 //! Pure: every function takes values and returns values. No clock, disk, environment or kernel,
 //! so each is tested by tables and nothing here can be half done.
 
+pub mod agents;
 pub mod backoff;
 pub mod cause;
 pub mod classify;

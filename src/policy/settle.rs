@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, Verdict};
 use crate::model::event::{Event, EventKind, Severity};
-use crate::model::evidence::SpawnStep;
+use crate::model::evidence::{Left, SpawnStep};
 use crate::model::spec::{OnBoot, Restart, Spec};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
 use crate::model::units::human_duration;
@@ -237,6 +237,7 @@ fn about(event: Event, ended: &EndedRun) -> Event {
         signals: ended.signals.clone(),
         by: ended.stopped_by.clone(),
         pid: ended.pid,
+        detail: ended.left.as_ref().map(Left::sentence).unwrap_or_default(),
         ..event
     }
 }

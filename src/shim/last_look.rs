@@ -47,7 +47,6 @@ impl Before {
 pub(super) struct LastLook {
     limits: Option<Limits>,
     oom: Option<Oom>,
-    memory_peak_bytes: Option<u64>,
     core: Option<String>,
 }
 
@@ -59,15 +58,18 @@ impl LastLook {
         Self {
             limits: limited.then(|| zombie::limits(main)).flatten(),
             oom: (signal == libc::SIGKILL).then(|| out_of_memory(main, before)),
-            memory_peak_bytes: None,
             core: dumped.then(|| core(main, signal, before)).flatten(),
         }
     }
 
-    /// Puts it into the end that is recorded.
+    /// Puts it into the end that is recorded, beside what the run's own control group counted.
     pub(super) fn fill(self, end: &mut End) {
-        let Self { limits, oom, memory_peak_bytes, core } = self;
-        (end.limits, end.oom, end.memory_peak_bytes, end.core) = (limits, oom, memory_peak_bytes, core);
+        let Self { limits, oom, core } = self;
+        (end.limits, end.core) = (limits, core);
+        end.oom = match (end.oom, oom) {
+            (Some(counted), Some(logged)) => Some(Oom { named: logged.named, ..counted }),
+            (counted, logged) => counted.or(logged),
+        };
     }
 }
 

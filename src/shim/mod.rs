@@ -11,6 +11,8 @@
 mod last_look;
 mod live;
 mod pass;
+mod place;
+mod takeover;
 
 use std::ffi::CString;
 use std::fs::File;
@@ -19,12 +21,13 @@ use std::time::Duration;
 
 use crate::model::evidence::{SpawnFailure, SpawnStep};
 use crate::model::time::{BootId, Stamp};
+use crate::os::cgroup::{self, Entrance, Wanted};
 use crate::os::children;
 use crate::os::descriptor::{self, Mapping};
 use crate::os::program::{self, Program};
 use crate::os::spawn::{self, Report};
-use crate::os::{cgroup, clock, process, signals};
-use crate::store::launch::Launch;
+use crate::os::{clock, process, signals};
+use crate::store::launch::{Follow, Launch};
 use crate::store::record::{Durable, Line};
 
 use last_look::Before;
@@ -57,8 +60,6 @@ fn begin() -> io::Result<()> {
     signals::block_all()?;
     signals::hear_of_children();
     children::become_shim();
-    // Where this user may not, the run shares the fate of its caller's group, as every child does.
-    drop(cgroup::leave());
     let launch = descriptor::inherited(spawn::LAUNCH_FD)?;
     let report = descriptor::inherited(spawn::REPORT_FD)?;
     let mut record = descriptor::inherited(spawn::RECORD_FD)?;
@@ -68,8 +69,20 @@ fn begin() -> io::Result<()> {
     let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;
     let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let deadline = number(told.deadline);
-    let mut passes = Passes::new(CString::from(told.exe), CString::from(told.name), CString::from(told.run));
+    let mut passes = Passes::new(CString::from(told.exe), told.name, CString::from(told.run));
+    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
+    let (follow, trace) = (Follow::parse(told.follow), !told.trace.is_empty());
+    let wanted = told.place.to_str().ok().and_then(Wanted::decode);
+    let wanted = wanted.ok_or_else(|| io::Error::other("the launch file is damaged"))?;
+    if !told.orphan.is_empty() {
+        cgroup::shelter(&wanted);
+        drop(tree);
+        passes.alarm(deadline);
+        let live = |main| Live::new(main, record, boot, leftovers).following(follow, trace);
+        return takeover::take_over(&told, report, live, passes);
+    }
     if told.argv.is_empty() {
+        cgroup::shelter(&wanted);
         drop((report, record, tree));
         children::stop_adopting();
         passes.alarm(deadline);
@@ -78,24 +91,25 @@ fn begin() -> io::Result<()> {
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
     Line::shim(who, descriptor::size_of_output()).append(&mut record, Durable::No)?;
-    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
     let program = Program {
         cwd: told.cwd,
         candidates: &told.candidates,
         argv: &told.argv,
         environment: &told.environment,
         umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
-        trace: !told.trace.is_empty(),
+        trace,
+        entrance: Entrance::default(),
     };
     let mut before = Before::default();
-    let spawned =
-        program::program(&program, || introduce(&record, &boot), || before = Before::now(CString::from(told.cwd)));
-    drop((told.candidates, told.argv, told.environment));
+    let meanwhile = || before = Before::now(CString::from(told.cwd));
+    let (spawned, group) = place::start(program, &wanted, &mut record, &boot, meanwhile);
+    drop((told.candidates, told.argv, told.environment, wanted));
     drop(mapping);
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, _)) = spawned {
-        let mut live = Live::new(pid, record, boot, leftovers, before);
+        let live = Live::new(pid, record, boot, leftovers);
+        let mut live = live.following(follow, trace).placed(group, before);
         passes.alarm(deadline);
         live.until_end(&mut passes)?;
         children::stop_adopting();

@@ -12,6 +12,7 @@ use crate::os::children::{self, Waited};
 use crate::os::clock;
 use crate::os::signals::{self, Alarm, Arrival};
 use crate::os::{descriptor, spawn};
+use crate::store::launch::PUSH_NAME;
 
 /// Until a pass that gave no answer is tried again, in milliseconds.
 const RETRY_MS: u64 = 10_000;
@@ -31,7 +32,8 @@ struct Running {
 /// Starts passes for one name and hears their answers.
 pub(super) struct Passes {
     exe: CString,
-    name: CString,
+    /// `GUARDIAN_PUSH=NAME`.
+    named: CString,
     run: CString,
     alarm: Alarm,
     /// Those that have not been waited for. Only the newest may still owe its answer; the others deliver alerts.
@@ -44,10 +46,11 @@ pub(super) struct Passes {
 }
 
 impl Passes {
-    pub(super) fn new(exe: CString, name: CString, run: CString) -> Self {
+    pub(super) fn new(exe: CString, name: &CStr, run: CString) -> Self {
+        let named = [PUSH_NAME.as_bytes(), b"=", name.to_bytes()].concat();
         Self {
             exe,
-            name,
+            named: CString::new(named).unwrap_or_default(), // neither part holds a NUL
             run,
             alarm: Alarm::default(),
             running: Vec::new(),
@@ -81,7 +84,8 @@ impl Passes {
             return;
         }
         self.due = false;
-        let argv = [c"guardian", c"healthcheck", &self.name, c"--push", &self.run];
+        // Its name stands in no argument: no pattern that means the program matches a pass, either.
+        let argv = [c"guardian", c"healthcheck", c"--push", &self.run];
         let itself = c"/proc/self/exe";
         let environment: Vec<CString> = std::env::vars_os()
             .filter_map(|(name, value)| {
@@ -90,6 +94,7 @@ impl Passes {
                 variable.extend(value.into_vec());
                 CString::new(variable).ok()
             })
+            .chain([self.named.clone()])
             .collect();
         let started = descriptor::pipe().and_then(|(answer, write)| {
             descriptor::set_nonblocking(&answer)?;

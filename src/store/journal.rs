@@ -20,6 +20,7 @@ use crate::error::{Code, Error};
 use crate::model::event::{Event, SCHEMA};
 use crate::model::name::Name;
 use crate::model::time::Wall;
+use crate::os::clock;
 
 use super::atomic;
 use super::checksum;
@@ -166,11 +167,11 @@ pub struct History {
     pub later: usize,
 }
 
-/// The history of `name`, oldest first. What is being written at `now` is no gap yet.
+/// The history of `name`, oldest first. What is being written is no gap yet.
 ///
 /// # Errors
 /// A file is there and cannot be read.
-pub fn read(paths: &Paths, name: &Name, now: Wall) -> Result<History, Error> {
+pub fn read(paths: &Paths, name: &Name) -> Result<History, Error> {
     let path = path(paths, name);
     let mut history = History::default();
     let mut seen = HashSet::new();
@@ -185,7 +186,7 @@ pub fn read(paths: &Paths, name: &Name, now: Wall) -> Result<History, Error> {
                 Some(_) => {}
                 None if line == b"\n" => {}
                 None if is_of_a_later_version(line) => history.later += 1,
-                None if !line.ends_with(b"\n") && is_being_written(&file, now) => {}
+                None if !line.ends_with(b"\n") && is_being_written(&file) => {}
                 None => history.gap(&file),
             }
         }
@@ -213,9 +214,9 @@ fn is_of_a_later_version(line: &[u8]) -> bool {
     version.is_some_and(|version| checksum::is_sealed(line) || (version.schema > SCHEMA && checksum::is_intact(line)))
 }
 
-fn is_being_written(file: &Path, now: Wall) -> bool {
+fn is_being_written(file: &Path) -> bool {
     let written = fs::metadata(file).ok().as_ref().and_then(written);
-    written.is_some_and(|written| written.until(now) < WRITING)
+    written.zip(clock::wall().ok()).is_some_and(|(written, now)| written.until(now) < WRITING)
 }
 
 #[cfg(test)]

@@ -28,17 +28,17 @@ impl Place {
     }
 
     fn read(&self) -> History {
-        read(&self.paths, &self.name, Wall(i64::MAX)).unwrap()
+        read(&self.paths, &self.name).unwrap()
     }
 
     fn path(&self) -> PathBuf {
         path(&self.paths, &self.name)
     }
 
-    /// Says that the older half was last written then.
-    fn age(&self, at: Wall) {
+    /// Says that a file was last written then.
+    fn age(file: &Path, at: Wall) {
         let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(at.0).unwrap());
-        File::options().append(true).open(older(&self.path())).unwrap().set_modified(at).unwrap();
+        File::options().append(true).open(file).unwrap().set_modified(at).unwrap();
     }
 }
 
@@ -51,7 +51,7 @@ fn events_go_when_they_are_old_and_the_newest_thousand_never() {
     assert!(!older(&place.path()).exists(), "they are young");
     prune(92 * DAY);
     assert!(older(&place.path()).exists() && !place.path().exists(), "the half is full of days");
-    place.age(Wall(DAY));
+    Place::age(&older(&place.path()), Wall(DAY));
     place.append(10..1009, Wall(95 * DAY));
     prune(100 * DAY);
     assert_eq!(place.read().events.len(), 1009, "fewer than a thousand are newer");
@@ -88,11 +88,12 @@ fn damage_is_a_gap_in_its_place_and_a_later_build_is_none() {
     let later = String::from_utf8(checksum::seal(br#"{"schema":1,"id":"x","kind":"levitated"}"#.to_vec())).unwrap();
     lines.extend([later, r#"{"schema":9,"what":1}"#.to_owned(), lines[3][..9].to_owned()]);
     fs::write(&path, lines.join("\n")).unwrap();
+    Place::age(&path, Wall(DAY));
     let history = place.read();
     let ids: Vec<&str> = history.events.iter().map(|event| event.id.as_str()).collect();
     assert_eq!(ids, ["0", "3"]);
     let gap = |after, lines| Gap { after, lines, file: path.clone() };
     assert_eq!((history.gaps, history.later), (vec![gap(1, 2), gap(2, 1)], 2));
-    let now = Wall(written(&fs::metadata(&path).unwrap()).unwrap().0 + 10);
-    assert_eq!(read(&place.paths, &place.name, now).unwrap().gaps.len(), 1, "the last line is being written");
+    Place::age(&path, clock::wall().unwrap());
+    assert_eq!(place.read().gaps.len(), 1, "the last line is being written");
 }

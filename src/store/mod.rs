@@ -6,10 +6,12 @@
 pub mod atomic;
 pub mod checksum;
 pub mod environment;
+pub mod git;
 pub mod journal;
 pub mod launch;
 pub mod ledger;
 pub mod log_index;
+pub mod metadata;
 pub mod outbox;
 pub mod paths;
 pub mod record;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::ending::SignalRecord;
-use crate::model::evidence::{End, Lock, Placed, Recorded, RunRecord, SpawnFailure};
+use crate::model::evidence::{End, Followed, Gone, Lock, Placed, Recorded, RunRecord, SpawnFailure, TakenOver};
 use crate::model::name::Name;
 use crate::model::time::{Identity, Stamp};
 use crate::os::{self, lock, read};
@@ -32,6 +32,9 @@ const SET_ASIDE: u64 = 4096;
 const END: u64 = 1024;
 /// Records of ended runs that are kept for `why --run` and `logs --run`.
 const KEPT: u64 = 100;
+
+/// Tries to get the lock of a record while others ask for it.
+const ASKED: u32 = 50;
 
 /// One line of a record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,6 +71,27 @@ pub enum Line {
     Signal {
         /// Which, when, from whom.
         record: Box<SignalRecord>,
+    },
+    /// A new shim took the run over.
+    TakenOver {
+        /// Who it is.
+        who: Identity,
+        /// When, and what it cannot do.
+        takeover: TakenOver,
+    },
+    /// Another process is the main one now.
+    Followed {
+        /// Who it is.
+        who: Identity,
+        /// Which one it follows, and how that ended.
+        after: Followed,
+    },
+    /// The process ended, and nobody can know how.
+    Gone {
+        /// When.
+        gone: Box<Gone>,
+        /// As in [`Line::End`].
+        more_signals: u64,
     },
     /// The program never ran.
     SpawnFailed {
@@ -174,6 +198,23 @@ pub fn reopen(paths: &Paths, name: &Name, run: u64) -> Result<File, Error> {
     OpenOptions::new().read(true).append(true).open(&path).map_err(|error| Error::io("open", &path, &error))
 }
 
+/// The record of a run whose shim is gone, locked for a new one; `None`: somebody has the lock.
+///
+/// # Errors
+/// It is not there, or cannot be used.
+pub fn claim(paths: &Paths, name: &Name, run: u64) -> Result<Option<File>, Error> {
+    let record = reopen(paths, name, run)?;
+    for _ in 0..ASKED {
+        match FileExt::try_lock_exclusive(&record) {
+            Ok(()) => return Ok(Some(record)),
+            // Somebody may only be asking, with a shared lock that is let go at once. A shim keeps it.
+            Err(error) if lock::is_held(&error) => std::thread::sleep(std::time::Duration::from_millis(1)),
+            Err(error) => return Err(Error::io("lock", &path(paths, name, run, "rec"), &error)),
+        }
+    }
+    Ok(None)
+}
+
 /// The record of a run and whether its shim lives.
 #[must_use]
 pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
@@ -222,7 +263,8 @@ fn parse(bytes: &[u8]) -> Recorded {
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 7] = ["shim", "main", "placed", "untraced", "signal", "spawn_failed", "end"];
+    const KNOWN: [&str; 10] =
+        ["shim", "main", "placed", "untraced", "signal", "taken_over", "followed", "gone", "spawn_failed", "end"];
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
     parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
 }
@@ -234,6 +276,15 @@ fn add(record: &mut RunRecord, line: Line) {
         Line::Placed { placed } => record.placed = Some(placed),
         Line::Untraced { errno } => record.untraced = Some(errno),
         Line::Signal { record: signal } => record.signals.push(*signal),
+        Line::TakenOver { who, takeover } => {
+            (record.shim, record.untraced) = (Some(who), takeover.untraced);
+            record.taken_over.push(takeover);
+        }
+        Line::Followed { who, after } => {
+            record.main = Some(who);
+            record.followed.push(after);
+        }
+        Line::Gone { gone, more_signals } => (record.gone, record.more_signals) = (Some(*gone), more_signals),
         Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
         Line::End { end, more_signals } => (record.end, record.more_signals) = (Some(*end), more_signals),
     }
@@ -249,7 +300,8 @@ pub fn output(paths: &Paths, name: &Name, run: u64) -> (Option<u64>, Option<u64>
         Recorded::Missing | Recorded::Unreadable(_) => None,
     };
     let Some(record) = of(run) else { return (None, None) };
-    let ended = record.end.as_ref().and_then(|end| end.log_bytes);
+    let gone = record.gone.as_ref().and_then(|gone| gone.log_bytes);
+    let ended = record.end.as_ref().and_then(|end| end.log_bytes).or(gone);
     (record.log_began, ended.or_else(|| of(run + 1).and_then(|next| next.log_began)))
 }
 
@@ -267,6 +319,7 @@ pub fn prepare(paths: &Paths, name: &Name) -> Result<(), Error> {
 /// It is there and cannot be removed.
 pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> {
     let Some(old) = run.checked_sub(KEPT) else { return Ok(()) };
+    super::metadata::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }
