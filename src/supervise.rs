@@ -86,11 +86,26 @@ pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option
     let (main, tree_lock) = match (shim_lock, main) {
         (Lock::Held, _) => (Life::Unknown, Lock::Unknown),
         (Lock::Free | Lock::Unknown, main) => {
-            let life = main.map_or(Life::Gone, |main| process::life(&main, &now.boot));
+            let life = match main {
+                Some(main) => process::life(&main, &now.boot),
+                None => unrecorded(ctx, name, run, &record),
+            };
             (life, record::tree_lock(&ctx.paths, name, run))
         }
     };
     Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record })
+}
+
+/// Whether a main process lives of which no record says who it is. With a record that cannot be read there may be one:
+/// then whatever lives of the run is taken for it.
+fn unrecorded(ctx: &Context, name: &Name, run: u64, record: &Recorded) -> Life {
+    match record {
+        Recorded::Missing | Recorded::Read(_) => Life::Gone,
+        Recorded::Unreadable(_) => match living(ctx, name, run) {
+            Ok(living) if living.is_empty() => Life::Gone,
+            Ok(_) | Err(_) => Life::Unknown,
+        },
+    }
 }
 
 /// Decides about `name` without changing anything.
