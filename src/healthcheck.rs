@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::launch::{main_to_note, note_main};
 use crate::model::ending::Verdict;
-use crate::model::evidence::{Evidence, Lock, Recorded};
+use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
@@ -163,8 +163,11 @@ fn check(
 fn wake_shim(evidence: Option<&Evidence>, now: &Stamp) {
     let Some(Evidence { shim_lock: Lock::Held, record: Recorded::Read(record), .. }) = evidence else { return };
     let (Some(shim), Some(main), None) = (&record.shim, &record.main, &record.end) else { return };
-    // The shim has not waited for it, so its pid is still its own. Unknown is not ended.
-    let gone = matches!(process::has_ended(main.pid), Ok(true));
+    // Unknown is not ended.
+    let gone = match record.taken_over.is_empty() {
+        true => matches!(process::has_ended(main.pid), Ok(true)), // not waited for by its shim: its pid is still its own
+        false => process::life(main, &now.boot) == Life::Gone,
+    };
     if gone {
         // Gone meanwhile: the next look sees it.
         drop(process::send(shim, &now.boot, libc::SIGCONT));

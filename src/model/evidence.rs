@@ -128,6 +128,9 @@ pub struct Followed {
     pub from: i32,
     /// How that one ended: well.
     pub status: WaitStatus,
+    /// Why signals to the new one are not traced although that was asked for: the system's error number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untraced: Option<i32>,
     /// When.
     pub at: Stamp,
 }

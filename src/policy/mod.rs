@@ -19,4 +19,6 @@ pub mod notify;
 pub mod settle;
 pub mod stagger;
 #[cfg(test)]
+mod takeover_tests;
+#[cfg(test)]
 mod walk_tests;

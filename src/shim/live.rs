@@ -95,9 +95,9 @@ impl Live {
         Self { adopted: Some(adopted), ..self }
     }
 
-    /// Writes a line about the run.
-    pub(super) fn record(&mut self, line: &Line, durable: Durable) -> io::Result<()> {
-        line.append(&mut self.record, durable)
+    /// Writes a line about the run, if that takes no room from its end.
+    pub(super) fn record(&mut self, line: &Line) -> io::Result<()> {
+        line.append_sparing(&mut self.record)
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
@@ -161,6 +161,7 @@ impl Live {
     /// The main process has ended; and so has the run, unless what it left is to be followed.
     fn main_ended(&mut self, status: WaitStatus, usage: Usage, passes: &mut Passes) {
         if self.followed(status, passes) {
+            self.last_look = None; // that was at another process
             return;
         }
         self.over = true;

@@ -281,7 +281,7 @@ fn add(record: &mut RunRecord, line: Line) {
             record.taken_over.push(takeover);
         }
         Line::Followed { who, after } => {
-            record.main = Some(who);
+            (record.main, record.untraced) = (Some(who), after.untraced);
             record.followed.push(after);
         }
         Line::Gone { gone, more_signals } => (record.gone, record.more_signals) = (Some(*gone), more_signals),
@@ -373,6 +373,16 @@ mod tests {
         let mut bytes = b"{\"sh\n".to_vec();
         bytes.extend(shim());
         assert!(matches!(parse(&bytes), Recorded::Unreadable(why) if why.starts_with("line 1")));
+    }
+
+    #[test]
+    fn an_end_of_an_earlier_version_is_read_with_its_figures_and_one_without_them_as_not_known() {
+        let end = r#""status":{"code":0},"at":{"wall_ms":1,"boot_ms":2,"boot":"b"},"leftover":true,"log_bytes":null"#;
+        for (figures, cpu) in [(r#""user_ms":3,"system_ms":4,"max_rss_kib":5,"#, Some(7)), ("", None)] {
+            let line = format!("{{\"end\":{{\"end\":{{{figures}{end}}},\"more_signals\":0}}}}\n");
+            let Recorded::Read(record) = parse(line.as_bytes()) else { panic!("not read: {line}") };
+            assert_eq!(record.end.unwrap().cpu_ms(), cpu);
+        }
     }
 
     #[test]

@@ -304,7 +304,7 @@ fn now(certificate: &Certificate) -> String {
         "waiting" => format!("{state}: the next run is due{at}"),
         "tripped" => format!("{state}: the breaker is open, one run may try{at}"),
         "dead" => format!("{state}: guardian does not start it again by itself"),
-        "unsupervised" => format!("{state}: it runs, its shim is gone; it is left alone and watched by each pass"),
+        "unsupervised" => format!("{state}: it runs, its shim is gone; the next pass gives it a new one"),
         "hung" => format!("{state}: it lives and shows no progress"),
         _ => state.to_owned(),
     }

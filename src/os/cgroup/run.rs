@@ -251,6 +251,23 @@ fn set(directory: &Path, keeper: Hierarchy, controller: &str, limit: u64) -> io:
 }
 
 impl Group {
+    /// The groups of a run that lives in them already, going by its record.
+    #[must_use]
+    pub fn of(placed: &Placed) -> Option<Self> {
+        let path = placed.cgroup.clone()?;
+        let files = [
+            (Hierarchy::Unified, "memory.events", "memory.max"),
+            (Hierarchy::Memory, "memory.oom_control", "memory.limit_in_bytes"),
+        ];
+        let counted = files.into_iter().find_map(|(hierarchy, counter, limit)| {
+            let directory = hierarchy.directory(&path)?;
+            let limit = fs::read_to_string(directory.join(limit)).ok().and_then(|limit| limit.trim().parse().ok());
+            directory.join(counter).exists().then_some((hierarchy, limit))
+        });
+        let limit = counted.and_then(|(_, limit)| limit).filter(|_| placed.keeps_memory);
+        Some(Self { path, memory: counted.map(|(hierarchy, _)| hierarchy), limit })
+    }
+
     /// What its counters say: kills for want of memory, and the most memory that was used.
     #[must_use]
     pub fn evidence(&self) -> (Option<Oom>, Option<u64>) {

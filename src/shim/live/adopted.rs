@@ -5,16 +5,18 @@ use std::io;
 
 use crate::context::Context;
 use crate::living::living;
-use crate::model::evidence::Gone;
+use crate::model::evidence::{Gone, Recorded};
 use crate::model::name::Name;
 use crate::model::time::Identity;
+use crate::os::cgroup::Group;
 use crate::os::children::signal_child;
 use crate::os::descriptor;
 use crate::os::orphan::{Orphan, Woken};
 use crate::os::signals::{self, Arrival};
+use crate::shim::last_look::LastLook;
 use crate::shim::pass::Passes;
 use crate::shim::{Leftovers, now};
-use crate::store::record::{Durable, Line};
+use crate::store::record::{self, Durable, Line};
 
 use super::{Live, SIGNALS_KEPT};
 
@@ -34,6 +36,14 @@ impl Adopted {
     pub(in crate::shim) fn new(orphan: Orphan, name: Name, run: u64) -> io::Result<Self> {
         let ctx = Context::read(None).map_err(|error| io::Error::other(error.message))?;
         Ok(Self { orphan, ctx, name, run })
+    }
+
+    /// The control groups of the run, if it has any of its own.
+    pub(in crate::shim) fn group(&self) -> Option<Group> {
+        match record::read(&self.ctx.paths, &self.name, self.run).0 {
+            Recorded::Read(record) => record.placed.as_ref().and_then(Group::of),
+            Recorded::Missing | Recorded::Unreadable(_) => None,
+        }
     }
 
     /// Processes of the run that live, but for `main`.
@@ -74,7 +84,13 @@ impl Live {
         self.children(passes)?;
         let Some(adopted) = self.adopted.as_ref().filter(|_| !self.over) else { return Ok(()) };
         match adopted.orphan.status() {
-            Some((status, usage)) => self.main_ended(status, usage, passes),
+            Some((status, usage)) => {
+                let look = LastLook::at(self.main, status, &self.before);
+                // Waited for meanwhile: what was seen of its limits may be another's.
+                let look = if adopted.orphan.is_zombie() { look } else { look.without_limits() };
+                self.last_look = Some(look);
+                self.main_ended(status, usage, passes);
+            }
             None => {
                 self.over = true;
                 // As for every end: a disk that refuses it leaves it unexplained.
@@ -107,6 +123,7 @@ impl Live {
             self.children(passes)?;
             left = self.left(passes);
             if now(&self.boot)?.has_reached(&kill_at) {
+                self.group.iter().for_each(|group| group.kill(&left));
                 self.send(&left, libc::SIGKILL);
             }
         }
