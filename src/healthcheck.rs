@@ -25,7 +25,7 @@ use crate::policy::stagger;
 use crate::registry::Registry;
 use crate::store::paths::Paths;
 use crate::store::record::Durable;
-use crate::store::{atomic, journal, log_index, state};
+use crate::store::{atomic, checksum, journal, log_index, state};
 use crate::supervise::{Held, Outcome, now, observe};
 use crate::view::status::State as Word;
 
@@ -269,17 +269,22 @@ pub fn note(paths: &Paths, last: &LastPass) -> Result<(), Error> {
     let Some(_only) = lock::try_take(&path.with_extension("lock"))? else { return Ok(()) };
     let bytes = serde_json::to_vec(last)
         .map_err(|error| Error::new(Code::Bug, "bug", format!("the last pass cannot be written down: {error}")))?;
-    atomic::replace_unsynced_dir(&path, &bytes)
+    atomic::replace_unsynced_dir(&path, &checksum::seal(bytes))
 }
 
 /// When the last pass over all processes ran; `None`: never, or it cannot be told.
 ///
 /// # Errors
-/// The note is there and cannot be read.
+/// The note is there and cannot be read, or is damaged.
 pub fn last(paths: &Paths) -> Result<Option<LastPass>, Error> {
     let Some(bytes) = atomic::read_if_there(&paths.last_pass())? else { return Ok(None) };
-    // A note that is damaged says nothing: the next pass writes it anew.
-    Ok(serde_json::from_slice(&bytes).ok())
+    let note =
+        Some(&bytes).filter(|bytes| checksum::is_intact(bytes)).and_then(|bytes| serde_json::from_slice(bytes).ok());
+    note.map(Some).ok_or_else(|| {
+        let message = format!("the note of the last pass `{}` is damaged", paths.last_pass().display());
+        Error::new(Code::System, "last_pass_damaged", message)
+            .hint("the next pass writes it anew: guardian healthcheck")
+    })
 }
 
 /// Names that are to be looked at: the ones asked for, else all of the registry.

@@ -11,7 +11,7 @@ use crate::error::{Code, Error};
 use crate::launch::{self, Launched};
 use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
-use crate::model::evidence::{Evidence, Life, Lock, Recorded};
+use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
@@ -19,13 +19,16 @@ use crate::model::state::{Began, Desired, OpenRun, Phase, State};
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, began, decide, decide_later};
+use crate::policy::decide::{Act, Decision, Look, began, decide_later};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{atomic, record, state};
 
+mod observe;
 mod takeover;
+
+pub use observe::{consider, observe};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
@@ -71,48 +74,6 @@ pub struct Outcome {
 /// A clock cannot be read.
 pub fn now() -> Result<Stamp, Error> {
     clock::now().map_err(|error| Error::new(Code::System, "clock", format!("cannot read the clock: {error}")))
-}
-
-/// What can be observed of the open run of `name`; `None`: none is open. Takes no lock.
-#[must_use]
-pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option<Evidence> {
-    let run = state.open()?.run;
-    let (record, shim_lock) = record::read(&ctx.paths, name, run);
-    let main = match &record {
-        Recorded::Read(record) => record.main.clone(),
-        Recorded::Missing | Recorded::Unreadable(_) => None,
-    };
-    // While the shim lives nothing more need be asked: it records the end before it lets go.
-    let (main, tree_lock) = match (shim_lock, main) {
-        (Lock::Held, _) => (Life::Unknown, Lock::Unknown),
-        (Lock::Free | Lock::Unknown, main) => {
-            let life = match main {
-                Some(main) => process::life(&main, &now.boot),
-                None => unrecorded(ctx, name, run, &record),
-            };
-            (life, record::tree_lock(&ctx.paths, name, run))
-        }
-    };
-    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record })
-}
-
-/// Whether a main process lives of which no record says who it is. With a record that cannot be read there may be one:
-/// then whatever lives of the run is taken for it.
-fn unrecorded(ctx: &Context, name: &Name, run: u64, record: &Recorded) -> Life {
-    match record {
-        Recorded::Missing | Recorded::Read(_) => Life::Gone,
-        Recorded::Unreadable(_) => match living(ctx, name, run) {
-            Ok(living) if living.is_empty() => Life::Gone,
-            Ok(_) | Err(_) => Life::Unknown,
-        },
-    }
-}
-
-/// Decides about `name` without changing anything.
-#[must_use]
-pub fn consider<'a>(ctx: &Context, name: &'a Name, spec: &'a Spec, state: &'a State, now: &'a Stamp) -> Decision<'a> {
-    let evidence = observe(ctx, name, state, now);
-    decide(Look { name, spec, state, now }, evidence.as_ref())
 }
 
 /// The state of a process that has none: new, unless there are records of runs. Then the numbers go on where they
@@ -270,7 +231,7 @@ impl<'a> Held<'a> {
     /// Starts the open run. A run that could not begin is looked at again at once: it has ended.
     fn launch(&mut self, outcome: &mut Outcome) -> Result<Then, Error> {
         let Some(open) = self.state.open().cloned() else { return Ok(Then::Look) };
-        let launched = match launch::launch(self.ctx, self.name, self.spec, &open, self.sinks) {
+        let launched = match launch::launch(self.ctx, self.name, self.spec, &open, self.sinks, &mut outcome.errors) {
             Ok(launched) => launched,
             Err(error) => {
                 let why = &error.message;

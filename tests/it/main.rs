@@ -14,6 +14,7 @@ mod alerts;
 mod alerts_mail;
 mod bad_input;
 mod cron;
+mod damaged;
 mod defects;
 mod demo;
 mod home;
