@@ -19,9 +19,6 @@ use super::words::{cause_sentence, cut, strip_control, telling_signal};
 /// Bytes of the document at most, its line end included.
 pub const MOST: usize = 2048;
 
-/// Takeovers that are shown, the latest ones.
-const TAKEOVERS: usize = 4;
-
 /// How much of each part is shown.
 struct Room {
     tail: usize,
@@ -136,7 +133,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "memory_peak_bytes": end.and_then(|end| end.memory_peak_bytes),
         "core": end.and_then(|end| end.core.as_deref()).map(words),
         "leftover": end.map(|end| end.leftover), "left": certificate.left,
-        "taken_over_at": certificate.taken_over.iter().rev().take(TAKEOVERS).rev().map(ToString::to_string).collect::<Vec<_>>(),
+        "taken_over_at": certificate.taken_over.last().map(ToString::to_string),
         "memory_kills": end.and_then(|end| end.oom?.own_group),
         "isolation": certificate.placed.as_ref().map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(words)})),
         "started_by": certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(|asked| by(asked, room)),
