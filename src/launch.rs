@@ -20,6 +20,7 @@ use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
+use crate::policy::readiness::{first_look, wants_looks};
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::Launch;
 use crate::store::record::{self, Durable, Line};
@@ -95,6 +96,11 @@ pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sin
         trace: none()?,
         leftover_ms: none()?,
         deadline: plain(at.boot_ms.to_string())?,
+        watch: none()?,
+        notify: none()?,
+        heartbeat: none()?,
+        says: none()?,
+        preflight: Vec::new(),
         candidates: Vec::new(),
         argv: Vec::new(),
         environment: Vec::new(),
@@ -170,7 +176,8 @@ fn tell(
     let argv = spec.command.argv();
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
-    let first = [Some(spec.healthy_after), spec.time_limit, stop_after(spec)].into_iter().flatten().min();
+    let first =
+        [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec)].into_iter().flatten().min();
     Ok(Launch {
         name: plain(name.to_string())?,
         run: plain(open.run.to_string())?,
@@ -184,6 +191,11 @@ fn tell(
         })?,
         // Measured from the decision to start, so a hair early: the pass then names the exact moment.
         deadline: plain(first.map(|first| open.since.plus(first).boot_ms.to_string()).unwrap_or_default())?,
+        watch: plain(if wants_looks(spec) { "watch".to_owned() } else { String::new() })?,
+        notify: plain(String::new())?,
+        heartbeat: plain(String::new())?,
+        says: plain(String::new())?,
+        preflight: texts(&spec.preflight)?,
         candidates: candidates(argv.first().map_or("", String::as_str), path)?,
         argv: texts(&argv)?,
         environment: variables(environment)?,
@@ -220,7 +232,11 @@ fn candidates(program: &str, path: &OsStr) -> Result<Vec<CString>, Error> {
     path.as_bytes().split(|byte| *byte == b':').map(|dir| text(join(dir).as_os_str())).collect()
 }
 
-fn program_environment(
+/// The environment that the program of the run `open` is started with.
+///
+/// # Errors
+/// Its `env_file` cannot be read.
+pub fn program_environment(
     ctx: &Context,
     name: &Name,
     spec: &Spec,

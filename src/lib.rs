@@ -25,6 +25,7 @@ pub mod model;
 pub mod os;
 pub mod policy;
 pub mod publish;
+pub mod readiness;
 pub mod registry;
 pub mod shim;
 pub mod store;

@@ -104,7 +104,17 @@ fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
     state.run = run;
     let since = now.clone();
     let began = Began::Operator;
-    let open = OpenRun { run, since, began, log_offset: 0, healthy: false, unsupervised: false, stopping: None };
+    let open = OpenRun {
+        run,
+        since,
+        began,
+        log_offset: 0,
+        healthy: false,
+        announced: false,
+        ready: false,
+        unsupervised: false,
+        stopping: None,
+    };
     state.phase = Phase::Open(open);
     state.desired = Desired::Up;
     let standing = consider(ctx, name, spec, &state, &now).standing;
@@ -198,7 +208,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// As [`Self::advance`].
     pub fn carry_out(&mut self, decision: Decision<'static>, outcome: &mut Outcome) -> Result<Then, Error> {
-        let Decision { state, changed, act, deadline, actions, standing } = decision;
+        let Decision { state, changed, act, deadline, actions, standing, ready: _ } = decision;
         let mut state = state.into_owned();
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
@@ -209,7 +219,12 @@ impl<'a> Held<'a> {
                 Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
             }
             let ended = state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
+            let begun = state.open().is_some_and(|open| open.announced)
+                && !self.state.open().is_some_and(|open| open.announced);
             self.state = state;
+            if begun {
+                self.leave_pid(outcome);
+            }
             if ended {
                 self.leave_status(outcome);
             }
@@ -258,6 +273,12 @@ impl<'a> Held<'a> {
                 let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
                 self.announced.extend(began(look, pid));
                 outcome.deadline = self.consider()?.deadline;
+                Ok(Then::Rest)
+            }
+            // What becomes of it stands in the record; a pass of its shim's tells it.
+            Launched::Preparing => {
+                self.correct(&format!("restarting as run {}: its preflight runs", open.run));
+                outcome.deadline = None;
                 Ok(Then::Rest)
             }
             Launched::Failed { .. } => {
@@ -326,6 +347,15 @@ impl<'a> Held<'a> {
         }
         let waiting = launch::wait_until(self.ctx, self.name, self.state.run, until, self.sinks, self.spec);
         outcome.errors.extend(waiting.err());
+    }
+
+    /// The sentinel file with the pid, for a program that began after its preflight: nobody waited for that.
+    fn leave_pid(&self, outcome: &mut Outcome) {
+        let record = record::read(&self.ctx.paths, self.name, self.state.run).0;
+        let Recorded::Read(record) = record else { return };
+        let Some(main) = record.main else { return };
+        let path = self.ctx.paths.sentinel(self.name, "pid");
+        outcome.errors.extend(atomic::replace_unsynced_dir(&path, format!("{}\n", main.pid).as_bytes()).err());
     }
 
     /// The sentinel files that tell of an end.

@@ -15,6 +15,7 @@ use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
 use crate::os::{clock, descriptor, signals, spawn};
+use crate::readiness::until_ready;
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
 
@@ -42,9 +43,15 @@ pub(super) struct Healthcheck {
     /// This pass was started by the shim of this run, which waits for the answer
     #[arg(long, hide = true, value_name = "RUN", conflicts_with = "dry_run")]
     push: Option<u64>,
+    /// Look until the program of that run is ready, instead
+    #[arg(long, hide = true, requires = "push")]
+    until_ready: bool,
 }
 
 pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
+    if let Some(run) = command.push.filter(|_| command.until_ready) {
+        return watch(call, command, run);
+    }
     if let Some(run) = command.push {
         return pushed(call, command, run);
     }
@@ -155,6 +162,20 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
         code = worse(code, log(call, name, run, error));
     }
     Ok(worse(code, complain_of(&loaded, call)))
+}
+
+/// Looks on behalf of the shim of `run` until the program is ready. Complaints go into guardian's own log.
+fn watch(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
+    own_log(call)?;
+    let [name] = &parse(&command.names)?[..] else {
+        return Err(Error::new(Code::Usage, "usage", "--push wants one name"));
+    };
+    let loaded = registry(call)?;
+    let Some(entry) = loaded.registry.processes.get(name) else { return Ok(0) };
+    match until_ready(&call.ctx, name, &entry.spec, run) {
+        Ok(()) => Ok(0),
+        Err(error) => Ok(log(call, name, run, &error)),
+    }
 }
 
 /// The shim hears of the next moment before anything slow is done.

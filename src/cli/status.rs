@@ -224,7 +224,7 @@ fn fill<'a>(
         group: spec.group.as_deref(),
         state: word,
         desired: state.desired,
-        ready: main.map(|_| word == Word::Running),
+        ready: decision.ready,
         pid: main,
         shim_pid: shim.filter(|_| word != Word::Unsupervised),
         run: (state.run > 0).then_some(state.run),

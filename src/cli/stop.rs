@@ -21,6 +21,7 @@ use crate::supervise::{Held, Outcome, now};
 use super::Call;
 use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
+use super::ready::Until;
 use super::start::{again, side_by_side};
 
 /// After KILL, until it is said that something cannot be ended (a process that hangs in the kernel).
@@ -77,10 +78,12 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
     let grace = grace(command.grace.as_ref())?;
     let fresh = Fresh::default();
     let outcomes = side_by_side(&names, |name| {
-        fresh.with(call, name, |held| {
+        let started = fresh.with(call, name, |held| {
             until_gone(call, held, grace, Desired::Up)?;
-            again(call, held).map(|started| ("restarted", Some(started)))
-        })
+            again(call, held)
+        })?;
+        let started = started.follow(call, Until::Begun)?;
+        Ok(("restarted", Some((started.run, started.pid))))
     });
     let code = tell(call, &names, outcomes);
     Ok(worse(code, complain_of(&loaded, call)))

@@ -43,6 +43,8 @@ pub enum EventKind {
     Started,
     /// A run began because guardian decided so.
     Restarted,
+    /// It became ready.
+    Ready,
     /// A signal was on its way to it.
     Signal,
     /// A run ended, in whichever way; the verdict is an event of its own.
@@ -75,10 +77,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
+        Self::Ready,
         Self::Signal,
         Self::Exited,
         Self::Premature,
@@ -103,6 +106,7 @@ impl EventKind {
             Self::Registered
             | Self::Started
             | Self::Restarted
+            | Self::Ready
             | Self::Signal
             | Self::Exited
             | Self::Premature
@@ -124,6 +128,7 @@ impl EventKind {
             Self::Registered => "registered",
             Self::Started => "started",
             Self::Restarted => "restarted",
+            Self::Ready => "ready",
             Self::Signal => "signal",
             Self::Exited => "exited",
             Self::Premature => "premature",

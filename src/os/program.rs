@@ -82,7 +82,7 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce()) -> Spawned {
     drop(go_write);
     match read_report(&mut outcome) {
         Some(Report::Failed { step, errno }) => Err((step, errno)),
-        Some(Report::Started { .. }) | None => Ok((child, untraced.flatten())),
+        Some(Report::Started { .. } | Report::Preparing) | None => Ok((child, untraced.flatten())),
     }
 }
 

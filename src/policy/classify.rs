@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, SignalRecord, StopReason, Verdict, WaitStatus};
-use crate::model::evidence::{Evidence, Life, Lock, Recorded, SpawnFailure, SpawnStep};
+use crate::model::evidence::{Evidence, Life, Lock, PreflightFailure, Recorded, SpawnFailure, SpawnStep};
 use crate::model::spec::{Command, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::{Stamp, Wall};
@@ -60,7 +60,8 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
         Recorded::Read(record) => record.shim.is_none() && record.main.is_none() && record.spawn_failure.is_none(),
         Recorded::Unreadable(_) => false,
     };
-    let recorded_end = matches!(&evidence.record, Recorded::Read(r) if r.end.is_some() || r.spawn_failure.is_some());
+    let recorded_end = matches!(&evidence.record, Recorded::Read(r)
+        if r.end.is_some() || r.spawn_failure.is_some() || r.preflight_failure.is_some());
     match (evidence.shim_lock, evidence.main, evidence.tree_lock) {
         (Lock::Unknown, _, _) => Standing::Uncertain("the shim's lock cannot be asked"),
         (Lock::Held, _, _) if recorded_end => Standing::Closing,
@@ -109,6 +110,10 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
         (None, Some(failure)) => {
             let cause = Cause::SpawnFailed { errno: failure.errno, what: spawn_failure(spec, failure) };
             Found { cause, ended: Some(failure.at.clone()), ..known }
+        }
+        (None, None) if let Some(failure) = &record.preflight_failure => {
+            let PreflightFailure { code, what, at } = failure.clone();
+            Found { cause: Cause::PreflightFailed { code, what }, ended: Some(at), ..known }
         }
         (None, None) if rebooted => Found { cause: Cause::Reboot, ..known },
         (None, None) => known,

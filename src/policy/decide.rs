@@ -15,6 +15,7 @@ use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopp
 use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, standing, target_at};
+use super::readiness;
 use super::settle::settle;
 
 /// The one thing to do after the commit.
@@ -45,6 +46,8 @@ pub struct Decision<'a> {
     pub actions: Vec<&'static str>,
     /// What is so of the open run, for `status`; `None`: there is none.
     pub standing: Option<Standing>,
+    /// Whether the open run is ready; `None`: not known, or none is open.
+    pub ready: Option<bool>,
 }
 
 /// A process as one look takes it.
@@ -72,7 +75,8 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
                 Standing::Ended(found) => settle(&mut next, open, found),
                 Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
                 Standing::NeverBegan => next.edit().phase = Phase::Stopped,
-                Standing::Starting | Standing::Running => running(&mut next, open, evidence),
+                Standing::Starting => next.ready = Some(false),
+                Standing::Running => running(&mut next, open, evidence),
                 Standing::Unsupervised => unsupervised(&mut next, open, evidence),
                 Standing::Remnants => remnants(&mut next, open),
                 Standing::Closing | Standing::Uncertain(_) => {}
@@ -176,6 +180,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let mut open = open.clone();
     next.healthy(&mut open, &began);
     next.limits(&mut open, &began);
+    readiness::keep(next, &mut open, record, &began);
     if Some(&open) != next.look.state.open() {
         next.edit().phase = Phase::Open(open);
     }
@@ -215,14 +220,15 @@ pub(super) struct Draft<'a> {
     pub(super) deadline: Option<Stamp>,
     pub(super) actions: Vec<&'static str>,
     pub(super) standing: Option<Standing>,
+    pub(super) ready: Option<bool>,
 }
 
 impl Decision<'_> {
     /// The same with a state of its own.
     #[must_use]
     pub fn into_owned(self) -> Decision<'static> {
-        let Self { state, changed, act, deadline, actions, standing } = self;
-        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing }
+        let Self { state, changed, act, deadline, actions, standing, ready } = self;
+        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing, ready }
     }
 }
 
@@ -235,13 +241,14 @@ impl<'a> Draft<'a> {
             deadline: None,
             actions: Vec::new(),
             standing: None,
+            ready: None,
         }
     }
 
     fn done(self) -> Decision<'a> {
         let changed = matches!(&self.state, Cow::Owned(state) if state != self.look.state);
-        let Self { state, act, deadline, actions, standing, .. } = self;
-        Decision { state, changed, act, deadline, actions, standing }
+        let Self { state, act, deadline, actions, standing, ready, .. } = self;
+        Decision { state, changed, act, deadline, actions, standing, ready }
     }
 
     /// The state, to be changed.
@@ -292,6 +299,8 @@ impl<'a> Draft<'a> {
             began,
             log_offset: 0,
             healthy: false,
+            announced: false,
+            ready: false,
             unsupervised: false,
             stopping: None,
         });
@@ -357,13 +366,18 @@ impl<'a> Draft<'a> {
             if !self.look.now.has_reached(&at) {
                 self.at(at);
             } else if open.stopping.is_none() {
-                open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
-                self.act = Act::Ask;
-                self.actions.push("killed");
-                self.at(self.look.now.plus(self.look.spec.grace));
-                let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
-                self.tell(Event { action: reason.action().to_owned(), ..event });
+                self.end(open, reason);
             }
         }
+    }
+
+    /// guardian sets out to end the run.
+    pub(super) fn end(&mut self, open: &mut OpenRun, reason: StopReason) {
+        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
+        self.act = Act::Ask;
+        self.actions.push("killed");
+        self.at(self.look.now.plus(self.look.spec.grace));
+        let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
+        self.tell(Event { action: reason.action().to_owned(), ..event });
     }
 }

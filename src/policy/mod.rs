@@ -13,6 +13,7 @@ mod decide_tests;
 pub mod delivery;
 pub mod environment;
 pub mod notify;
+pub mod readiness;
 pub mod settle;
 #[cfg(test)]
 mod walk_tests;

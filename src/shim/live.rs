@@ -93,10 +93,11 @@ impl Live {
                 Waited::Childless => return Ok(Children::None),
                 Waited::Ended { pid, status, usage } if pid == self.main => {
                     self.over = true;
+                    passes.stop_watching();
                     // A disk that refuses it leaves the end unexplained; it is told and cleared up after all the same.
                     drop(self.end(status, usage, passes));
                 }
-                Waited::Ended { pid, .. } => passes.ended(pid),
+                Waited::Ended { pid, status, .. } => passes.ended(pid, status),
                 Waited::Stopped { pid, stop } => self.traced(pid, trace::resume(pid, stop)?),
             }
         }

@@ -10,6 +10,7 @@
 
 mod live;
 mod pass;
+mod preflight;
 
 use std::ffi::CString;
 use std::fs::File;
@@ -28,6 +29,7 @@ use crate::store::record::{Durable, Line};
 
 use live::Live;
 use pass::Passes;
+use preflight::{Lines, Preflight};
 
 /// The command line of every shim. What it guards stands in no argument.
 pub const ARGV0: &str = "guardian-shim";
@@ -85,14 +87,34 @@ fn begin() -> io::Result<()> {
         umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
         trace: !told.trace.is_empty(),
     };
+    let prepared = !told.preflight.is_empty();
+    let mut report = Some(report);
+    if prepared {
+        // Whoever launched waits for nothing slow: the rest stands in the record.
+        report.take().map(|mut report| report.write_all(&Report::Preparing.encode())).transpose()?;
+        let lines = Lines { program: &program, lines: &told.preflight, boot: &boot };
+        if lines.run(&mut record, &mut passes)? == Preflight::Failed {
+            children::stop_adopting();
+            drop((record, tree));
+            passes.start_last();
+            return passes.until_done();
+        }
+    }
+    let watch = !told.watch.is_empty();
     let spawned = program::program(&program, || introduce(&record, &boot));
-    drop((told.candidates, told.argv, told.environment));
+    drop((told.preflight, told.candidates, told.argv, told.environment));
     drop(mapping);
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, _)) = spawned {
         let mut live = Live::new(pid, record, boot, leftovers);
         passes.alarm(deadline);
+        if watch {
+            passes.watch();
+        }
+        if prepared {
+            passes.start(); // nobody has told that it began
+        }
         live.until_end(&mut passes)?;
         children::stop_adopting();
         drop(live); // with it the lock: the end is on the disk
@@ -122,7 +144,7 @@ fn now(boot: &BootId) -> io::Result<Stamp> {
 }
 
 /// The outcome of the start goes into the record, then to the launcher, who may be gone.
-fn tell(mut report: File, record: &mut File, boot: &BootId, spawned: &program::Spawned) {
+fn tell(report: Option<File>, record: &mut File, boot: &BootId, spawned: &program::Spawned) {
     let (line, outcome) = match *spawned {
         Ok((pid, untraced)) => (untraced.map(|errno| Line::Untraced { errno }), Report::Started { pid, untraced }),
         Err((step, errno)) => (failure(boot, step, errno), Report::Failed { step, errno }),
@@ -131,7 +153,7 @@ fn tell(mut report: File, record: &mut File, boot: &BootId, spawned: &program::S
         // A disk that refuses the line leaves the end of this run unexplained; the launcher is still told.
         drop(line.append(record, Durable::Yes));
     }
-    drop(report.write_all(&outcome.encode()));
+    drop(report.map(|mut report| report.write_all(&outcome.encode())));
 }
 
 fn failure(boot: &BootId, step: SpawnStep, errno: i32) -> Option<Line> {

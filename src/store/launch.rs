@@ -25,6 +25,16 @@ pub struct Launch<S> {
     pub leftover_ms: S,
     /// First moment at which something would become true, in milliseconds on the boot clock, or nothing.
     pub deadline: S,
+    /// `watch`, where somebody must look whether the program is ready, or nothing.
+    pub watch: S,
+    /// Name of the socket that the program may talk to, or nothing.
+    pub notify: S,
+    /// File whose time is set at each sign of life that comes through that socket.
+    pub heartbeat: S,
+    /// File that takes what the program says of its state there.
+    pub says: S,
+    /// Lines for the shell that must succeed first.
+    pub preflight: Vec<S>,
     /// Paths to try to execute.
     pub candidates: Vec<S>,
     /// Argument vector.
@@ -38,12 +48,24 @@ impl Launch<CString> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let texts =
-            [&self.name, &self.run, &self.exe, &self.cwd, &self.umask, &self.trace, &self.leftover_ms, &self.deadline];
+        let texts = [
+            &self.name,
+            &self.run,
+            &self.exe,
+            &self.cwd,
+            &self.umask,
+            &self.trace,
+            &self.leftover_ms,
+            &self.deadline,
+            &self.watch,
+            &self.notify,
+            &self.heartbeat,
+            &self.says,
+        ];
         for text in texts {
             bytes.extend(text.as_bytes_with_nul());
         }
-        for list in [&self.candidates, &self.argv, &self.environment] {
+        for list in [&self.preflight, &self.candidates, &self.argv, &self.environment] {
             bytes.extend(format!("{}\0", list.len()).bytes());
             list.iter().for_each(|text| bytes.extend(text.as_bytes_with_nul()));
         }
@@ -62,12 +84,30 @@ impl<'a> Launch<&'a CStr> {
         };
         let (name, run, exe, cwd) = (text()?, text()?, text()?, text()?);
         let (umask, trace, leftover_ms, deadline) = (text()?, text()?, text()?, text()?);
+        let (watch, notify, heartbeat, says) = (text()?, text()?, text()?, text()?);
         let mut list = || {
             let count = text()?.to_str().ok()?.parse().ok()?;
             (0..count).map(|_| text()).collect::<Option<Vec<_>>>()
         };
-        let (candidates, argv, environment) = (list()?, list()?, list()?);
-        Some(Self { name, run, exe, cwd, umask, trace, leftover_ms, deadline, candidates, argv, environment })
+        let (preflight, candidates, argv, environment) = (list()?, list()?, list()?, list()?);
+        Some(Self {
+            name,
+            run,
+            exe,
+            cwd,
+            umask,
+            trace,
+            leftover_ms,
+            deadline,
+            watch,
+            notify,
+            heartbeat,
+            says,
+            preflight,
+            candidates,
+            argv,
+            environment,
+        })
     }
 }
 
@@ -87,6 +127,11 @@ mod tests {
             trace: text(b""),
             leftover_ms: text(b"10000"),
             deadline: text(b""),
+            watch: text(b""),
+            notify: text(b""),
+            heartbeat: text(b""),
+            says: text(b""),
+            preflight: vec![text(b"true")],
             candidates: vec![text(b"/bin/a")],
             argv: vec![text(b"a"), text(b""), text(b"\xff\n'\"")],
             environment: vec![],

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::ending::SignalRecord;
-use crate::model::evidence::{End, Lock, Placed, Recorded, RunRecord, SpawnFailure};
+use crate::model::evidence::{End, Lock, Placed, PreflightFailure, Ready, Recorded, RunRecord, Said, SpawnFailure};
 use crate::model::name::Name;
 use crate::model::time::{Identity, Stamp};
 use crate::os::{self, lock, read};
@@ -72,6 +72,26 @@ pub enum Line {
     SpawnFailed {
         /// Why.
         failure: SpawnFailure,
+    },
+    /// The lines of the preflight succeeded; the program is started next.
+    Preflight {
+        /// Size of the log, in bytes: the program's own output begins there.
+        log_bytes: Option<u64>,
+    },
+    /// A line of the preflight did not succeed; the program is not started.
+    PreflightFailed {
+        /// Which, and how.
+        failure: PreflightFailure,
+    },
+    /// The program is ready. Whoever sees it appends this.
+    Ready {
+        /// When, and what showed it.
+        ready: Ready,
+    },
+    /// The program said something of itself.
+    Said {
+        /// What.
+        said: Said,
     },
     /// The process ended.
     End {
@@ -218,7 +238,19 @@ fn parse(bytes: &[u8]) -> Recorded {
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 7] = ["shim", "main", "placed", "untraced", "signal", "spawn_failed", "end"];
+    const KNOWN: [&str; 11] = [
+        "shim",
+        "main",
+        "placed",
+        "untraced",
+        "signal",
+        "spawn_failed",
+        "preflight",
+        "preflight_failed",
+        "ready",
+        "said",
+        "end",
+    ];
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
     parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
 }
@@ -231,6 +263,12 @@ fn add(record: &mut RunRecord, line: Line) {
         Line::Untraced { errno } => record.untraced = Some(errno),
         Line::Signal { record: signal } => record.signals.push(*signal),
         Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
+        Line::Preflight { log_bytes } => record.program_log = log_bytes,
+        Line::PreflightFailed { failure } => record.preflight_failure = Some(failure),
+        Line::Ready { ready } => record.ready = record.ready.take().or(Some(ready)), // the first one who saw it
+        Line::Said { said: Said::Stopping(at) } => record.stopping = Some(at),
+        Line::Said { said: Said::Main(pid) } => record.named_main = Some(pid),
+        Line::Said { said: Said::Extended(until) } => record.extended = Some(until),
         Line::End { end, more_signals } => (record.end, record.more_signals) = (Some(*end), more_signals),
     }
 }

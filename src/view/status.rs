@@ -20,7 +20,7 @@ use super::words::{cause_phrase, strip_control};
 pub enum State {
     /// Never started.
     New,
-    /// Its shim is starting it.
+    /// Its shim is starting it, or it runs and is not ready.
     Starting,
     /// It runs under its shim.
     Running,
@@ -53,6 +53,7 @@ impl State {
                 Self::Waiting
             }
             (Phase::Open(_), Some(Standing::Starting | Standing::NeverBegan)) => Self::Starting,
+            (Phase::Open(_), Some(Standing::Running)) if decision.ready == Some(false) => Self::Starting,
             (Phase::Open(_), Some(Standing::Running | Standing::Uncertain(_))) => Self::Running,
             (Phase::Open(_), Some(Standing::Unsupervised | Standing::Remnants)) => Self::Unsupervised,
         }

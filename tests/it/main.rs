@@ -25,6 +25,7 @@ mod logs;
 mod mail;
 mod procs;
 mod races;
+mod ready;
 mod register;
 mod rig_cron;
 mod shim;
