@@ -12,15 +12,17 @@ use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
+use crate::model::probe::Probe;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
 use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
-use crate::os::{clock, process};
+use crate::os::{clock, notify, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::policy::readiness::{first_look, wants_looks};
+use crate::sentinel;
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::Launch;
 use crate::store::record::{self, Durable, Line};
@@ -53,11 +55,12 @@ pub fn log_size(paths: &Paths, name: &Name) -> Result<u64, Error> {
 pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[Sink]) -> Result<Launched, Error> {
     let paths = &ctx.paths;
     let snapshot = environment::load(paths, name)?;
-    let environment = program_environment(ctx, name, spec, open, snapshot.as_ref())?;
+    let mut environment = program_environment(ctx, name, spec, open, snapshot.as_ref())?;
+    let socket = socket(spec, &mut environment)?;
     let (mut record, tree) = record::create(paths, name, open.run)?;
     let log = open_log(paths, name)?;
     atomic::remove_if_there(&paths.sentinel(name, "status"))?;
-    let told = tell(ctx, name, spec, open, &environment, snapshot.as_ref())?;
+    let told = tell(ctx, name, spec, open, (&environment, &socket), snapshot.as_ref())?;
     let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree])?;
     let launched = match read(report) {
         Some(launched) => {
@@ -73,10 +76,27 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         }
     };
     if let Launched::Started { pid, .. } = launched {
-        atomic::replace_unsynced_dir(&paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())?;
+        sentinel::leave_pid(ctx, name, pid)?;
     }
     record::forget_oldest(paths, name, open.run)?;
     Ok(launched)
+}
+
+/// The socket that the program may speak of itself through (empty: none), and what its environment has of it.
+fn socket(spec: &Spec, environment: &mut Environment) -> Result<String, Error> {
+    if spec.ready != Some(Probe::Notify) && spec.heartbeat.is_none() {
+        return Ok(String::new());
+    }
+    let name = match notify::fresh_name() {
+        Ok(name) => name,
+        Err(_) if spec.ready.is_none() => return Ok(String::new()), // a file can be touched as well
+        Err(error) => return Err(system("make the socket for `ready = \"notify\"`", &error)),
+    };
+    environment.insert("NOTIFY_SOCKET".into(), format!("@{name}").into());
+    if let Some(every) = spec.heartbeat {
+        environment.insert("WATCHDOG_USEC".into(), every.as_micros().to_string().into());
+    }
+    Ok(name)
 }
 
 /// Starts a shim without a program, which runs a pass for `name` at `at` and at each moment that pass asks for.
@@ -169,7 +189,7 @@ fn tell(
     name: &Name,
     spec: &Spec,
     open: &OpenRun,
-    environment: &Environment,
+    (environment, socket): (&Environment, &str),
     snapshot: Option<&Snapshot>,
 ) -> Result<Launch<CString>, Error> {
     let plain = |value: String| text(OsStr::new(&value));
@@ -192,9 +212,9 @@ fn tell(
         // Measured from the decision to start, so a hair early: the pass then names the exact moment.
         deadline: plain(first.map(|first| open.since.plus(first).boot_ms.to_string()).unwrap_or_default())?,
         watch: plain(if wants_looks(spec) { "watch".to_owned() } else { String::new() })?,
-        notify: plain(String::new())?,
-        heartbeat: plain(String::new())?,
-        says: plain(String::new())?,
+        notify: plain(socket.to_owned())?,
+        heartbeat: text(ctx.paths.sentinel(name, "heartbeat").as_os_str())?,
+        says: text(record::says_path(&ctx.paths, name, open.run).as_os_str())?,
         preflight: texts(&spec.preflight)?,
         candidates: candidates(argv.first().map_or("", String::as_str), path)?,
         argv: texts(&argv)?,

@@ -27,6 +27,7 @@ pub mod policy;
 pub mod publish;
 pub mod readiness;
 pub mod registry;
+pub mod sentinel;
 pub mod shim;
 pub mod store;
 pub mod supervise;

@@ -21,8 +21,9 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
+use crate::sentinel;
 use crate::store::record::Durable;
-use crate::store::{atomic, record, state};
+use crate::store::{record, state};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
@@ -219,14 +220,14 @@ impl<'a> Held<'a> {
                 Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
             }
             let ended = state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
-            let begun = state.open().is_some_and(|open| open.announced)
-                && !self.state.open().is_some_and(|open| open.announced);
+            let announced = |state: &State| state.open().is_some_and(|open| open.announced);
+            let begun = announced(&state) && !announced(&self.state);
             self.state = state;
             if begun {
-                self.leave_pid(outcome);
+                outcome.errors.extend(self.leave_pid().err());
             }
-            if ended {
-                self.leave_status(outcome);
+            if let Some(last) = self.state.last.as_ref().filter(|_| ended) {
+                outcome.errors.extend(sentinel::leave_status(self.ctx, self.name, last).err());
             }
             self.ensure_waiter(outcome);
         }
@@ -349,29 +350,14 @@ impl<'a> Held<'a> {
         outcome.errors.extend(waiting.err());
     }
 
-    /// The sentinel file with the pid, for a program that began after its preflight: nobody waited for that.
-    fn leave_pid(&self, outcome: &mut Outcome) {
-        let record = record::read(&self.ctx.paths, self.name, self.state.run).0;
-        let Recorded::Read(record) = record else { return };
-        let Some(main) = record.main else { return };
-        let path = self.ctx.paths.sentinel(self.name, "pid");
-        outcome.errors.extend(atomic::replace_unsynced_dir(&path, format!("{}\n", main.pid).as_bytes()).err());
-    }
-
-    /// The sentinel files that tell of an end.
-    fn leave_status(&self, outcome: &mut Outcome) {
-        let Some(last) = &self.state.last else { return };
-        let word = match last.verdict {
-            crate::model::ending::Verdict::Completed => "SUCCESS",
-            crate::model::ending::Verdict::Premature
-            | crate::model::ending::Verdict::Failed
-            | crate::model::ending::Verdict::Stopped => "FAILED",
-        };
-        let text = format!("{word}\nverdict {}\ncause {}\nrun {}\n", last.verdict.word(), last.cause.kind(), last.run);
-        let paths = &self.ctx.paths;
-        let left = atomic::replace(&paths.sentinel(self.name, "status"), text.as_bytes())
-            .and_then(|()| atomic::remove_if_there(&paths.sentinel(self.name, "pid")));
-        outcome.errors.extend(left.err());
+    /// Leaves the pid of a program that began after its preflight: whoever launched it did not wait for that.
+    fn leave_pid(&self) -> Result<(), Error> {
+        match record::read(&self.ctx.paths, self.name, self.state.run).0 {
+            Recorded::Read(record) => {
+                record.main.map_or(Ok(()), |main| sentinel::leave_pid(self.ctx, self.name, main.pid))
+            }
+            Recorded::Missing | Recorded::Unreadable(_) => Ok(()),
+        }
     }
 
     /// Sends `signal` to every process of the open run.

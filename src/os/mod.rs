@@ -8,6 +8,12 @@ pub mod clock;
 pub mod crontab;
 pub mod descriptor;
 pub mod lock;
+#[cfg(target_os = "linux")]
+#[path = "notify_linux.rs"]
+pub mod notify;
+#[cfg(not(target_os = "linux"))]
+#[path = "notify_none.rs"]
+pub mod notify;
 pub mod process;
 pub mod program;
 pub mod read;

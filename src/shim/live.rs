@@ -14,6 +14,7 @@ use crate::os::signals::Arrival;
 use crate::os::{clock, process, signals, trace};
 use crate::store::record::{Durable, Line};
 
+use super::notices::Notices;
 use super::pass::Passes;
 use super::{Leftovers, now};
 
@@ -30,6 +31,8 @@ pub(super) struct Live {
     record: File,
     boot: BootId,
     leftovers: Leftovers,
+    /// Where the program may speak of itself.
+    notices: Option<Notices>,
     signals: u64,
     /// The main process has been waited for.
     over: bool,
@@ -45,13 +48,17 @@ enum Children {
 }
 
 impl Live {
-    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers) -> Self {
-        Self { main, record, boot, leftovers, signals: 0, over: false }
+    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers, notices: Option<Notices>) -> Self {
+        Self { main, record, boot, leftovers, notices, signals: 0, over: false }
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
     pub(super) fn until_end(&mut self, passes: &mut Passes) -> io::Result<()> {
         loop {
+            // Before its end is taken: what it said last is still heard.
+            if self.notices.as_mut().is_some_and(|notices| notices.hear(&mut self.record, &self.boot)) {
+                passes.start_soon();
+            }
             // Before the first wait as well: the child may have ended before its signal could be waited for.
             let children = self.children(passes)?;
             if self.over {

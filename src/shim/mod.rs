@@ -9,12 +9,15 @@
 //! (the end of a backoff), so that no restart waits for cron.
 
 mod live;
+mod notices;
 mod pass;
 mod preflight;
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::evidence::{SpawnFailure, SpawnStep};
@@ -28,6 +31,7 @@ use crate::store::launch::Launch;
 use crate::store::record::{Durable, Line};
 
 use live::Live;
+use notices::Notices;
 use pass::Passes;
 use preflight::{Lines, Preflight};
 
@@ -100,6 +104,9 @@ fn begin() -> io::Result<()> {
             return passes.until_done();
         }
     }
+    // Where it cannot be bound, what the program says is not heard, and it is not ready in time.
+    let notices =
+        (!told.notify.is_empty()).then(|| Notices::bind(told.notify.to_bytes(), path(told.heartbeat), path(told.says)));
     let watch = !told.watch.is_empty();
     let spawned = program::program(&program, || introduce(&record, &boot));
     drop((told.preflight, told.candidates, told.argv, told.environment));
@@ -107,7 +114,7 @@ fn begin() -> io::Result<()> {
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, _)) = spawned {
-        let mut live = Live::new(pid, record, boot, leftovers);
+        let mut live = Live::new(pid, record, boot, leftovers, notices.and_then(Result::ok));
         passes.alarm(deadline);
         if watch {
             passes.watch();
@@ -124,6 +131,10 @@ fn begin() -> io::Result<()> {
     }
     passes.start_last();
     passes.until_done()
+}
+
+fn path(text: &std::ffi::CStr) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(text.to_bytes()))
 }
 
 /// In the child, before it is executed: it writes down who it is, so that it is known even if the shim dies now.

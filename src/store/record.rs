@@ -216,6 +216,20 @@ pub fn tree_path(paths: &Paths, name: &Name, run: u64) -> PathBuf {
     path(paths, name, run, "tree")
 }
 
+/// The file that holds what the program said of its state last (`STATUS=`, sd_notify).
+#[must_use]
+pub fn says_path(paths: &Paths, name: &Name, run: u64) -> PathBuf {
+    path(paths, name, run, "says")
+}
+
+/// What the program of that run said of its state last; `None`: nothing, or it cannot be read.
+#[must_use]
+pub fn says(paths: &Paths, name: &Name, run: u64) -> Option<String> {
+    let bytes = read::small(&says_path(paths, name, run)).ok().flatten()?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
 /// Whether a process of the run lives, going by the lock that they inherit.
 #[must_use]
 pub fn tree_lock(paths: &Paths, name: &Name, run: u64) -> Lock {
@@ -302,6 +316,7 @@ pub fn prepare(paths: &Paths, name: &Name) -> Result<(), Error> {
 pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> {
     let Some(old) = run.checked_sub(KEPT) else { return Ok(()) };
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
+    atomic::remove_if_there(&path(paths, name, old, "says"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }
 

@@ -171,6 +171,7 @@ pub struct Row<'a> {
     pub state: State,
     pub desired: Desired,
     pub ready: Option<bool>,
+    pub says: Option<String>,
     pub pid: Option<i32>,
     pub shim_pid: Option<i32>,
     pub run: Option<u64>,
