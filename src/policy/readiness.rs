@@ -47,6 +47,11 @@ fn deadline(spec: &Spec, record: &RunRecord, began: &Stamp) -> Stamp {
     record.extended.clone().filter(|until| until.boot_ms > own.boot_ms).unwrap_or(own)
 }
 
+/// Seconds, rounded up: a fraction of one is not none.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
 /// The first moment after the start at which readiness alone may ask for a look; `None`: none does.
 #[must_use]
 pub fn first_look(spec: &Spec) -> Option<Duration> {
@@ -102,7 +107,7 @@ pub(super) fn keep(next: &mut Draft<'_>, open: &mut OpenRun, record: &RunRecord,
             match (&open.stopping, next.look.now.has_reached(&until)) {
                 (Some(_), _) => {}
                 (None, false) => next.at(until),
-                (None, true) => next.end(open, StopReason::NotReady { after_s: until.since(began).as_secs() }),
+                (None, true) => next.end(open, StopReason::NotReady { after_s: whole_seconds(until.since(began)) }),
             }
         }
     }

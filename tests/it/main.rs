@@ -23,6 +23,7 @@ mod install;
 mod judge;
 mod logs;
 mod mail;
+mod preflight;
 mod procs;
 mod races;
 mod ready;
