@@ -57,10 +57,10 @@ pub struct OpenRun {
     #[serde(default)]
     pub healthy: bool,
     /// Whether it was told that the program began, where a preflight stands before it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub announced: bool,
     /// Whether it was told that it is ready.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ready: bool,
     /// Whether the loss of its shim was told.
     #[serde(default)]

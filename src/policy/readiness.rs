@@ -89,7 +89,7 @@ pub(super) fn keep(next: &mut Draft<'_>, open: &mut OpenRun, record: &RunRecord,
     match readiness(spec, record, began, next.look.now) {
         Readiness::Ready(at) => {
             next.ready = Some(true);
-            if spec.ready.is_some() && !open.ready {
+            if spec.ready.is_some() && !open.ready && open.stopping.is_none() {
                 open.ready = true;
                 let detail = spec.ready.as_ref().map(ToString::to_string).unwrap_or_default(); // it is some
                 let event = next.event(EventKind::Ready, Severity::Info, Some(open.run));

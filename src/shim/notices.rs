@@ -47,6 +47,7 @@ impl Notices {
     }
 
     /// Takes all that has come. True: something did that a pass should see now.
+    #[inline(never)] // its buffer is no part of the frame that waits
     pub(super) fn hear(&mut self, record: &mut File, boot: &BootId) -> bool {
         let mut buffer = [0; LONGEST];
         let was_ready = self.ready;

@@ -61,6 +61,7 @@ pub(super) struct Lines<'a> {
 
 impl Lines<'_> {
     /// Runs them. Their failure is in the record, on the disk, when this returns.
+    #[inline(never)] // nothing of it stays on the stack of a shim that waits
     pub(super) fn run(&self, record: &mut File, passes: &mut Passes) -> io::Result<Preflight> {
         let until = now(self.boot)?.plus(LIMIT);
         passes.alarm(Some(until.boot_ms));
@@ -138,7 +139,8 @@ impl Lines<'_> {
         while !children::is_childless() && !now(self.boot)?.has_reached(&give_up) {
             let table = process::table()?;
             let me = nix::unistd::getpid().as_raw();
-            for process in process::tree(&table, &[me].into()).into_iter().filter(|process| process.pid != me) {
+            let roots = table.iter().filter(|process| process.parent == me).map(|process| process.pid).collect();
+            for process in process::tree(&table, &roots) {
                 let (pid, started) = (process.pid, process.started);
                 let identity = Identity { pid, started, boot: self.boot.clone(), unique: None };
                 drop(process::send(&identity, self.boot, libc::SIGKILL)); // gone, or not ours: the loop sees which
