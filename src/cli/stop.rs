@@ -150,6 +150,7 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
     let Some(run) = held.state.open().map(|open| open.run) else { return Ok(()) };
     let began = now()?;
     let (kill_at, give_up_at) = (began.plus(grace), began.plus(grace + AFTER_KILL));
+    let preparing = matches!(record::read(&held.ctx.paths, held.name, run).0, Recorded::Read(r) if r.main.is_none());
     let mut pause = PAUSE.0;
     let mut known: Vec<Identity> = Vec::new();
     let mut seen = HashSet::new();
@@ -158,6 +159,10 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
         // Those seen once stay known: a parent that dies takes the way to its children with it.
         for identity in held.living().map_err(|error| table(held.name, &error))? {
             if seen.insert((identity.pid, identity.started)) {
+                if preparing {
+                    // The next line of a preflight, or the program after it: neither was there when all were asked to end.
+                    drop(process::send(&identity, &began.boot, held.spec.stop_signal)); // gone: the loop sees it
+                }
                 known.push(identity);
             }
         }
