@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Code, Error};
+use crate::metadata::Begun;
 use crate::policy::environment::Environment;
 use crate::store::paths::{Paths, Surroundings};
 
@@ -19,6 +20,8 @@ pub struct Context {
     pub exe: PathBuf,
     /// Name of this host.
     pub host: String,
+    /// What this command has begun.
+    pub begun: Begun,
 }
 
 impl Context {
@@ -39,7 +42,7 @@ impl Context {
             root: nix::unistd::geteuid().is_root(),
         };
         let paths = Paths::find(&around)?;
-        Ok(Self { paths, environment, home: user_home, exe: own_executable()?, host: host()? })
+        Ok(Self { paths, environment, home: user_home, exe: own_executable()?, host: host()?, begun: Begun::default() })
     }
 }
 

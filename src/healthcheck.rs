@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::drain::{self, Drained};
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::launch::{main_to_note, note_main};
 use crate::model::ending::Verdict;
 use crate::model::evidence::{Evidence, Lock, Recorded};
 use crate::model::name::Name;
@@ -109,7 +110,10 @@ fn check(
         report.errors.extend(log_index::note(&ctx.paths, name, report.last, now.wall).err());
     }
     let as_desired = is_as_desired(&state, &first);
-    let quiet = !first.changed && first.act == Act::None && state.pending.is_empty();
+    let quiet = !first.changed
+        && first.act == Act::None
+        && state.pending.is_empty()
+        && main_to_note(ctx, name, &entry.spec, &state)?.is_none();
     if quiet || mode == Mode::DryRun {
         let word = Word::of(&first);
         let verdict = first.state.last.as_ref().map(|last| last.verdict);
@@ -141,6 +145,9 @@ fn advance(held: &mut Held<'_>, as_desired: bool, report: &mut Report) -> Result
     let mut outcome = held.advance()?;
     report.errors.append(&mut outcome.errors);
     report.queued += outcome.queued;
+    if let Some(pid) = main_to_note(held.ctx, held.name, held.spec, &held.state)? {
+        note_main(held.ctx, held.name, pid)?;
+    }
     let after = held.consider()?;
     let verdict = held.state.last.as_ref().map(|last| last.verdict);
     Ok(Checked::new(held.name, Word::of(&after), verdict, outcome, as_desired))

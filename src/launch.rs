@@ -10,23 +10,31 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::metadata;
 use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
-use crate::model::probe::Probe;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
-use crate::model::spec::{Leftover, Spec, Target};
+use crate::model::spec::{Follow, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
+use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
-use crate::os::{clock, notify, process};
+use crate::os::{clock, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::policy::readiness::{first_look, wants_looks};
-use crate::sentinel;
 use crate::store::environment::{self, Snapshot};
-use crate::store::launch::Launch;
+use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::record::{self, Durable, Line};
+use crate::store::says;
 use crate::store::{atomic, paths::Paths};
+
+mod main_pid;
+mod notify;
+mod takeover;
+
+pub use main_pid::{main_to_note, note_main};
+pub use takeover::take_over;
 
 /// What a program finds in PATH when its environment has none (POSIX leaves it to the system).
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -56,7 +64,7 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
     let paths = &ctx.paths;
     let snapshot = environment::load(paths, name)?;
     let mut environment = program_environment(ctx, name, spec, open, snapshot.as_ref())?;
-    let socket = socket(spec, &mut environment)?;
+    let socket = notify::socket(spec, &mut environment)?;
     let (mut record, tree) = record::create(paths, name, open.run)?;
     let log = open_log(paths, name)?;
     atomic::remove_if_there(&paths.sentinel(name, "status"))?;
@@ -75,28 +83,13 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
             unreported(paths, name, open.run)?
         }
     };
+    metadata::begin(ctx, name, spec, open, &told, launched);
     if let Launched::Started { pid, .. } = launched {
-        sentinel::leave_pid(ctx, name, pid)?;
+        note_main(ctx, name, pid)?;
     }
     record::forget_oldest(paths, name, open.run)?;
+    cgroup::sweep(&paths.state, name.as_str(), open.run);
     Ok(launched)
-}
-
-/// The socket that the program may speak of itself through (empty: none), and what its environment has of it.
-fn socket(spec: &Spec, environment: &mut Environment) -> Result<String, Error> {
-    if spec.ready != Some(Probe::Notify) && spec.heartbeat.is_none() {
-        return Ok(String::new());
-    }
-    let name = match notify::fresh_name() {
-        Ok(name) => name,
-        Err(_) if spec.ready.is_none() => return Ok(String::new()), // a file can be touched as well
-        Err(error) => return Err(system("make the socket for `ready = \"notify\"`", &error)),
-    };
-    environment.insert("NOTIFY_SOCKET".into(), format!("@{name}").into());
-    if let Some(every) = spec.heartbeat {
-        environment.insert("WATCHDOG_USEC".into(), every.as_micros().to_string().into());
-    }
-    Ok(name)
 }
 
 /// Starts a shim without a program, which runs a pass for `name` at `at` and at each moment that pass asks for.
@@ -105,22 +98,24 @@ fn socket(spec: &Spec, environment: &mut Environment) -> Result<String, Error> {
 /// # Errors
 /// It cannot be started.
 pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sink], spec: &Spec) -> Result<(), Error> {
-    let plain = |value: String| text(OsStr::new(&value));
-    let none = || plain(String::new());
+    let none = || plain("");
     let told = Launch {
-        name: plain(name.to_string())?,
-        run: plain(run.to_string())?,
+        name: plain(name)?,
+        run: plain(run)?,
         exe: text(ctx.exe.as_os_str())?,
-        cwd: plain("/".to_owned())?,
+        cwd: plain("/")?,
         umask: none()?,
         trace: none()?,
+        place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), run).encode())?,
         leftover_ms: none()?,
-        deadline: plain(at.boot_ms.to_string())?,
+        deadline: plain(at.boot_ms)?,
         watch: none()?,
         notify: none()?,
         heartbeat: none()?,
         says: none()?,
         preflight: Vec::new(),
+        follow: none()?,
+        orphan: none()?,
         candidates: Vec::new(),
         argv: Vec::new(),
         environment: Vec::new(),
@@ -159,6 +154,32 @@ fn text(value: &OsStr) -> Result<CString, Error> {
         .map_err(|_| Error::new(Code::Config, "nul", format!("{} holds a NUL byte", value.display())))
 }
 
+fn plain(value: impl ToString) -> Result<CString, Error> {
+    text(OsStr::new(&value.to_string()))
+}
+
+fn trace(spec: &Spec) -> &'static str {
+    if spec.trace_signals { "trace" } else { "" }
+}
+
+fn leftover_ms(spec: &Spec) -> String {
+    match spec.leftover {
+        Leftover::Kill => spec.grace.as_millis().to_string(),
+        Leftover::Keep => String::new(),
+    }
+}
+
+/// What the shim is told of following: until when, and which codes are those of a program that went into the background.
+fn follow(spec: &Spec, until: Option<Stamp>) -> String {
+    match (spec.follow, until) {
+        (Follow::Fork, Some(until)) => {
+            let codes = spec.success_codes.iter().map(|code| format!(" {code}"));
+            format!("{}{}", until.boot_ms, codes.collect::<String>())
+        }
+        (Follow::Main, _) | (Follow::Fork, None) => String::new(),
+    }
+}
+
 fn texts<'a>(values: impl IntoIterator<Item = &'a String>) -> Result<Vec<CString>, Error> {
     values.into_iter().map(|value| text(OsStr::new(value))).collect()
 }
@@ -192,30 +213,29 @@ fn tell(
     (environment, socket): (&Environment, &str),
     snapshot: Option<&Snapshot>,
 ) -> Result<Launch<CString>, Error> {
-    let plain = |value: String| text(OsStr::new(&value));
     let argv = spec.command.argv();
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
     let first =
         [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec)].into_iter().flatten().min();
     Ok(Launch {
-        name: plain(name.to_string())?,
-        run: plain(open.run.to_string())?,
+        name: plain(name)?,
+        run: plain(open.run)?,
         exe: text(ctx.exe.as_os_str())?,
         cwd: text(working_directory(ctx, spec).as_os_str())?,
         umask: plain(format!("{umask:o}"))?,
-        trace: plain(if spec.trace_signals { "trace".to_owned() } else { String::new() })?,
-        leftover_ms: plain(match spec.leftover {
-            Leftover::Kill => spec.grace.as_millis().to_string(),
-            Leftover::Keep => String::new(),
-        })?,
+        trace: plain(trace(spec))?,
+        place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), open.run).encode())?,
+        leftover_ms: plain(leftover_ms(spec))?,
         // Measured from the decision to start, so a hair early: the pass then names the exact moment.
         deadline: plain(first.map(|first| open.since.plus(first).boot_ms.to_string()).unwrap_or_default())?,
-        watch: plain(if wants_looks(spec) { "watch".to_owned() } else { String::new() })?,
-        notify: plain(socket.to_owned())?,
+        watch: plain(if wants_looks(spec) { "watch" } else { "" })?,
+        notify: plain(socket)?,
         heartbeat: text(ctx.paths.sentinel(name, "heartbeat").as_os_str())?,
-        says: text(record::says_path(&ctx.paths, name, open.run).as_os_str())?,
+        says: text(says::path(&ctx.paths, name, open.run).as_os_str())?,
         preflight: texts(&spec.preflight)?,
+        follow: plain(follow(spec, Some(open.since.plus(FOLLOW_FIRST))))?,
+        orphan: plain("")?,
         candidates: candidates(argv.first().map_or("", String::as_str), path)?,
         argv: texts(&argv)?,
         environment: variables(environment)?,

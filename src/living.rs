@@ -1,16 +1,16 @@
 //! Which processes of a run live: what `stop` ends and a pass clears.
 //!
-//! Going by descent, by the marks in the environment and by the inherited lock, so that whoever misses one
+//! Going by descent, control group, marks in the environment and the inherited lock, so that whoever misses one
 //! is found by another. Changes nothing.
 
 use std::collections::BTreeSet;
 use std::io;
 
 use crate::context::Context;
-use crate::model::evidence::{Life, Lock, Recorded};
+use crate::model::evidence::{Life, Lock, Placed, Recorded};
 use crate::model::name::Name;
 use crate::model::time::Identity;
-use crate::os::{clock, process};
+use crate::os::{cgroup, clock, process};
 use crate::store::record;
 
 /// Every living process of a run: what descends from its shim or main process, what carries its marks in the
@@ -20,9 +20,9 @@ use crate::store::record;
 /// The process table cannot be read.
 pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>> {
     let (recorded, shim_lock) = record::read(&ctx.paths, name, run);
-    let (shim, main) = match recorded {
-        Recorded::Read(record) => (record.shim, record.main),
-        Recorded::Missing | Recorded::Unreadable(_) => (None, None),
+    let (shim, main, placed, taken_over) = match recorded {
+        Recorded::Read(record) => (record.shim, record.main, record.placed, !record.taken_over.is_empty()),
+        Recorded::Missing | Recorded::Unreadable(_) => (None, None, None, false),
     };
     let boot = clock::boot_id()?;
     let table = process::table()?;
@@ -33,18 +33,47 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
     let mut roots: BTreeSet<i32> = living(&main).into_iter().collect();
     let orphans = table.iter().filter(|p| shim.is_some() && Some(p.parent) == shim && !process::is_pass(p.pid));
     roots.extend(orphans.map(|p| p.pid));
+    // A shim that lives adopts every orphan: all are below it then. One that took the run over came too late for that.
+    let adopts = shim_lock == Lock::Held && shim.is_some() && !taken_over;
     let heartbeat = ctx.paths.sentinel(name, "heartbeat");
     let marks = [format!("GUARDIAN_HEARTBEAT_FILE={}", heartbeat.display()), format!("GUARDIAN_RUN={run}")];
-    // A shim that lives adopts every orphan: all are below it then, and nobody's environment need be read.
-    if shim_lock != Lock::Held || !cfg!(target_os = "linux") {
+    if !adopts || !cfg!(target_os = "linux") {
         roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
     }
-    if shim_lock != Lock::Held && record::tree_lock(&ctx.paths, name, run) == Lock::Held {
+    if !adopts && record::tree_lock(&ctx.paths, name, run) == Lock::Held {
         // Orphans that nobody adopted, perhaps without any mark: the lock that they inherited gives them away.
         let holders = process::lock_holders(&table, &record::tree_path(&ctx.paths, name, run))?;
         roots.extend(holders.iter().map(|p| p.pid));
     }
+    // Who is in its control group, whatever it closed, cleared or left behind.
+    let inside = cgroup::members(&group_of(ctx, name, run, placed));
+    roots.extend(process::without_other_runs(&table, &inside, shim));
     let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
     let tree = process::tree(&table, &roots).into_iter().filter(|p| p.pid != me);
     Ok(tree.map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone(), unique: None }).collect())
+}
+
+/// The control group of a run: the one on record, else the one that it would have.
+fn group_of(ctx: &Context, name: &Name, run: u64, placed: Option<Placed>) -> String {
+    let recorded = placed.and_then(|placed| placed.cgroup);
+    recorded.unwrap_or_else(|| cgroup::of_run(&ctx.paths.state, name.as_str(), run))
+}
+
+/// The same, going by the record.
+fn recorded_group(ctx: &Context, name: &Name, run: u64) -> String {
+    let placed = match record::read(&ctx.paths, name, run).0 {
+        Recorded::Read(record) => record.placed,
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    group_of(ctx, name, run, placed)
+}
+
+/// Kills the control group of a run as a whole, if nobody but `living` is in it.
+pub fn kill_group(ctx: &Context, name: &Name, run: u64, living: &[Identity]) {
+    cgroup::kill(&recorded_group(ctx, name, run), living);
+}
+
+/// Removes the control groups of a run that is over, as far as nobody lives in them.
+pub fn remove_group(ctx: &Context, name: &Name, run: u64) {
+    cgroup::remove(&recorded_group(ctx, name, run));
 }

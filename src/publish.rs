@@ -15,6 +15,7 @@ use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::policy::notify;
+use crate::post_mortem::told_differences;
 use crate::store::record::{self, Durable};
 use crate::store::{journal, outbox};
 use crate::view::words::strip_control;
@@ -46,11 +47,12 @@ pub fn publish(
     }
     let mut queued = 0;
     for (run, events) in &runs {
-        let mut tail = None;
+        let (mut tail, mut differs) = (None, None);
         for sink in sinks {
             let Some(event) = notify::choose(sink, events) else { continue };
             let log_tail = tail.get_or_insert_with(|| log_tail(ctx, name, *run)).clone();
-            let notification = Notification { event: event.clone(), host: ctx.host.clone(), log_tail };
+            let differs = differs.get_or_insert_with(|| told_differences(ctx, name, event)).clone();
+            let notification = Notification { event: event.clone(), host: ctx.host.clone(), log_tail, differs };
             if outbox::put(&ctx.paths, &notification, &sink.name, now)? == outbox::Put::Queued {
                 queued += 1;
             }

@@ -1,18 +1,10 @@
-//! The sentinel files that guardian writes for scripts: the pid of a run that began, the word for one that ended.
+//! The sentinel files that tell scripts how a run ended.
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::model::ending::{EndedRun, Verdict};
 use crate::model::name::Name;
 use crate::store::atomic;
-
-/// Leaves the pid of the program that began.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn leave_pid(ctx: &Context, name: &Name, pid: i32) -> Result<(), Error> {
-    atomic::replace_unsynced_dir(&ctx.paths.sentinel(name, "pid"), format!("{pid}\n").as_bytes())
-}
 
 /// Leaves how the run ended, and takes its pid away.
 ///

@@ -8,7 +8,7 @@ use std::io;
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::launch::{self, Launched};
-use crate::living::living;
+use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
@@ -24,6 +24,8 @@ use crate::publish::publish;
 use crate::sentinel;
 use crate::store::record::Durable;
 use crate::store::{record, state};
+
+mod takeover;
 
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
@@ -214,18 +216,14 @@ impl<'a> Held<'a> {
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
         }
+        let ended =
+            changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
         if changed {
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
-                Act::None | Act::Ask | Act::Kill => state::commit(&self.ctx.paths, self.name, &state)?,
+                Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
             }
-            let ended = state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
-            let announced = |state: &State| state.open().is_some_and(|open| open.announced);
-            let begun = announced(&state) && !announced(&self.state);
             self.state = state;
-            if begun {
-                outcome.errors.extend(self.leave_pid().err());
-            }
             if let Some(last) = self.state.last.as_ref().filter(|_| ended) {
                 outcome.errors.extend(sentinel::leave_status(self.ctx, self.name, last).err());
             }
@@ -234,7 +232,13 @@ impl<'a> Held<'a> {
         outcome.actions.extend(actions);
         outcome.deadline = deadline;
         match act {
-            Act::None => Ok(Then::Look),
+            Act::None => {
+                // Before a launch it would cost time: that clears up after itself.
+                if let Some(last) = self.state.last.as_ref().filter(|_| ended) {
+                    remove_group(self.ctx, self.name, last.run);
+                }
+                Ok(Then::Look)
+            }
             Act::Launch => {
                 let then = self.launch(outcome);
                 state::settle(&self.ctx.paths, self.name)?;
@@ -244,6 +248,7 @@ impl<'a> Held<'a> {
                 self.signal(self.spec.stop_signal, outcome);
                 Ok(Then::Rest)
             }
+            Act::TakeOver => Ok(self.take_over(outcome)),
             Act::Kill => {
                 self.signal(libc::SIGKILL, outcome);
                 // With its shim the end is pushed; without it the locks are free as soon as the kernel is done.
@@ -350,16 +355,6 @@ impl<'a> Held<'a> {
         outcome.errors.extend(waiting.err());
     }
 
-    /// Leaves the pid of a program that began after its preflight: whoever launched it did not wait for that.
-    fn leave_pid(&self) -> Result<(), Error> {
-        match record::read(&self.ctx.paths, self.name, self.state.run).0 {
-            Recorded::Read(record) => {
-                record.main.map_or(Ok(()), |main| sentinel::leave_pid(self.ctx, self.name, main.pid))
-            }
-            Recorded::Missing | Recorded::Unreadable(_) => Ok(()),
-        }
-    }
-
     /// Sends `signal` to every process of the open run.
     pub fn signal(&self, signal: i32, outcome: &mut Outcome) {
         let sent = self.living().map_err(|error| ("read the process table", error)).and_then(|living| {
@@ -367,6 +362,9 @@ impl<'a> Held<'a> {
             // One that may not be signalled (a setuid program) shields none of the others.
             // One that stands still (SIGSTOP) hears nothing until it is sent on.
             let signals = [signal, libc::SIGCONT];
+            if let (libc::SIGKILL, Some(open)) = (signal, self.state.open()) {
+                kill_group(self.ctx, self.name, open.run, &living);
+            }
             let each = living.iter().flat_map(|identity| signals.map(|signal| process::send(identity, &boot, signal)));
             let sent: Vec<_> = each.collect();
             sent.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(("signal a process of the run", error)))

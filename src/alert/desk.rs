@@ -55,6 +55,7 @@ fn test_notification(host: &str, now: &Stamp) -> Result<Notification, Error> {
         event: Event::new(format!("guardian.test.{}", now.wall.0), now.wall, &process, EventKind::Test, Severity::Info),
         host: host.to_owned(),
         log_tail: Vec::new(),
+        differs: String::new(),
     })
 }
 

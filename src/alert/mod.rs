@@ -12,7 +12,7 @@ mod email;
 #[cfg(test)]
 mod fake;
 mod file;
-mod program;
+pub(crate) mod program;
 mod secret;
 mod webhook;
 

@@ -23,20 +23,20 @@ const DRY: Duration = Duration::from_millis(200);
 
 /// What a program did.
 #[derive(Debug)]
-pub(super) struct Ran {
+pub(crate) struct Ran {
     /// How it ended; `None`: it was killed at the limit.
-    pub(super) status: Option<ExitStatus>,
+    pub(crate) status: Option<ExitStatus>,
     /// The beginning of its standard output.
-    pub(super) stdout: String,
+    pub(crate) stdout: String,
     /// The beginning of its standard error.
-    pub(super) stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs `argv` with `input` on standard input.
 ///
 /// # Errors
 /// It cannot be started or waited for; `argv` is empty.
-pub(super) fn run(
+pub(crate) fn run(
     argv: &[String],
     environment: &[(&'static str, String)],
     input: &str,

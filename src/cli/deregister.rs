@@ -65,5 +65,8 @@ fn down(call: &Call, command: &Deregister, held: &mut Held<'_>) -> Result<(), Er
             .hint(format!("guardian deregister {name} --stop stops it first"))
             .about(name));
     }
-    stop::until_gone(call, held, None, Desired::Down).map(drop)
+    match command.stop {
+        true => stop::down(call, held, None).map(drop),
+        false => stop::until_gone(call, held, None, Desired::Down).map(drop),
+    }
 }

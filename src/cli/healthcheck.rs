@@ -1,5 +1,6 @@
 //! `healthcheck`: one pass, from cron, from a shim, or by hand.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::AsRawFd;
@@ -11,11 +12,13 @@ use serde_json::{Value, json};
 use crate::alert::drain::Drained;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, push};
+use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
 use crate::os::{clock, descriptor, signals, spawn};
 use crate::readiness::until_ready;
+use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
 
@@ -138,14 +141,13 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     let answer = descriptor::inherited(spawn::LAUNCH_FD)
         .map_err(|error| Error::new(Code::Usage, "usage", format!("--push is for shims: {error}")))?;
     own_log(call)?;
-    let [name] = &parse(&command.names)?[..] else {
-        return Err(Error::new(Code::Usage, "usage", "--push wants one name"));
-    };
+    let name = &pushed_name(call, command)?;
     let loaded = registry(call)?;
     let mut report = Report::default();
     let deadline = push(&call.ctx, &loaded.registry, name, run, &mut report);
     let moment = deadline.as_ref().ok().and_then(Option::as_ref).map_or(0, |at| at.boot_ms.max(1)); // 0: none
     reply(answer, moment);
+    metadata::complete_later(&call.ctx);
     let mut code = match deadline {
         Ok(_) => 0,
         Err(error) => log(call, name, run, &error),
@@ -164,12 +166,20 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     Ok(worse(code, complain_of(&loaded, call)))
 }
 
+/// The process of the shim that started this pass. Shims of earlier builds give it as an argument.
+fn pushed_name(call: &Call, command: &Healthcheck) -> Result<Name, Error> {
+    let named = call.ctx.environment.get(OsStr::new(PUSH_NAME)).and_then(|name| name.to_str()).map(str::to_owned);
+    let mut names = if command.names.is_empty() { parse(named.as_slice())? } else { parse(&command.names)? };
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        (_, _) => Err(Error::new(Code::Usage, "usage", "--push wants one name")),
+    }
+}
+
 /// Looks on behalf of the shim of `run` until the program is ready. Complaints go into guardian's own log.
 fn watch(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     own_log(call)?;
-    let [name] = &parse(&command.names)?[..] else {
-        return Err(Error::new(Code::Usage, "usage", "--push wants one name"));
-    };
+    let name = &pushed_name(call, command)?;
     let loaded = registry(call)?;
     let Some(entry) = loaded.registry.processes.get(name) else { return Ok(0) };
     match until_ready(&call.ctx, name, &entry.spec, run) {

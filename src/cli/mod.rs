@@ -2,6 +2,7 @@
 
 mod alerts;
 mod common;
+mod complete;
 mod completions;
 mod config;
 mod demo;
@@ -35,6 +36,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::metadata;
 use crate::os::signals;
 
 use out::Out;
@@ -96,6 +98,8 @@ enum Command {
     Completions(completions::Completions),
     Man(man::ManPage),
     Demo(demo::Demo),
+    #[command(hide = true)]
+    CompleteMetadata(complete::CompleteMetadata),
 }
 
 /// What every command gets.
@@ -117,7 +121,13 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         },
     };
     let out = Out::new(cli.global.json, cli.global.quiet, cli.global.no_color);
-    let outcome = Context::read(cli.global.home.clone()).and_then(|ctx| dispatch(cli.command, &Call { ctx, out }));
+    let outcome = Context::read(cli.global.home.clone()).and_then(|mut ctx| {
+        ctx.begun.by_pass = matches!(cli.command, Command::Healthcheck(_));
+        let call = Call { ctx, out };
+        let outcome = dispatch(cli.command, &call);
+        metadata::complete_later(&call.ctx);
+        outcome
+    });
     match outcome {
         Ok(code) => code,
         Err(error) => out.fail(&error),
@@ -172,6 +182,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Completions(command) => completions::run(call, &command),
         Command::Man(command) => man::run(call, &command),
         Command::Demo(command) => demo::run(call, &command),
+        Command::CompleteMetadata(command) => complete::run(call, &command),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::error::{Code, Error};
 use crate::launch::Launched;
 use crate::model::event::SCHEMA;
-use crate::model::evidence::Recorded;
+use crate::model::evidence::{Level, Placed, Recorded};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase};
@@ -19,11 +19,12 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look, start};
 use crate::store::record;
 use crate::supervise::{Held, Outcome, Then, now};
+use crate::view::status::Isolation;
 
 use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
 use super::ready::{Until, follow};
-use super::start_error::start_error;
+use super::start_error::{placed, start_error};
 use super::{Call, stop};
 
 /// Threads that start processes side by side: they wait for the disk more than they compute.
@@ -68,6 +69,9 @@ pub(super) struct Started {
     pub(super) run: u64,
     pub(super) pid: Option<i32>,
     untraced: Option<i32>,
+    placed: Option<Placed>,
+    /// Limits are set that only a control group keeps.
+    limited: bool,
     /// What it must be followed by, where its preflight still runs or more is waited for.
     follow: Option<Spec>,
     ready: Option<bool>,
@@ -112,7 +116,8 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, u
 
 fn document(started: &Started, registered: Option<&str>) -> Value {
     json!({"name": started.name, "result": started.result, "run": started.run, "pid": started.pid,
-           "registered": registered, "untraced_errno": started.untraced, "ready": started.ready})
+           "registered": registered, "untraced_errno": started.untraced,
+           "isolation": started.placed.as_ref().map(Isolation::of), "ready": started.ready})
 }
 
 fn say(call: &Call, started: &Started) {
@@ -123,6 +128,21 @@ fn say(call: &Call, started: &Started) {
         let why = std::io::Error::from_raw_os_error(errno);
         call.out.warn(&format!("`{}` runs, but its signals cannot be traced: {why}", started.name));
     }
+    if started.result == "started"
+        && let Some(Placed { level, why: Some(why), .. }) = &started.placed
+    {
+        let place = match level {
+            Level::Cgroup => "in a control group of its own",
+            Level::Scope => "in a scope of systemd",
+            Level::Session => "in a session of its own only",
+        };
+        let line = format!("{}: {place}; {why}", started.name);
+        if started.limited { call.out.warn(&line) } else { call.out.say(&line) }
+    }
+}
+
+fn limited(spec: &Spec) -> bool {
+    spec.memory.is_some() || spec.cpu.is_some() || spec.tasks.is_some()
 }
 
 /// Runs `work` for each name on a few threads; the answers are in the order of the names.
@@ -166,10 +186,15 @@ fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Erro
     }
     let first = held.consider()?;
     let settled = match (&first.state.phase, &first.standing) {
-        (
-            Phase::Open(_),
-            Some(Standing::Running | Standing::Starting | Standing::Unsupervised | Standing::Uncertain(_)),
-        ) => {
+        (Phase::Open(_), Some(Standing::Running | Standing::Starting | Standing::Uncertain(_))) => {
+            return already(held, until);
+        }
+        (Phase::Open(_), Some(Standing::Unsupervised)) => {
+            held.supervise(&mut outcome)?;
+            held.publish(&mut outcome);
+            for error in &outcome.errors {
+                call.out.warn(&error.message);
+            }
             return already(held, until);
         }
         (Phase::Open(_), Some(Standing::Closing | Standing::Remnants)) => {
@@ -204,6 +229,7 @@ fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Erro
     }
     match launched {
         Some(Launched::Started { pid, untraced }) => {
+            let (placed, limited) = (placed(held.ctx, held.name, run), limited(held.spec));
             let follow = (until != Until::Begun).then(|| held.spec.clone());
             Ok(Started {
                 name: held.name.clone(),
@@ -211,15 +237,27 @@ fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Erro
                 run,
                 pid: Some(pid),
                 untraced,
+                placed,
+                limited,
                 follow,
                 ready: None,
             })
         }
         Some(Launched::Preparing) => {
-            let (name, follow) = (held.name.clone(), Some(held.spec.clone()));
-            Ok(Started { name, result: "started", run, pid: None, untraced: None, follow, ready: None })
+            let (name, limited, follow) = (held.name.clone(), limited(held.spec), Some(held.spec.clone()));
+            Ok(Started {
+                name,
+                result: "started",
+                run,
+                pid: None,
+                untraced: None,
+                placed: None,
+                limited,
+                follow,
+                ready: None,
+            })
         }
-        Some(Launched::Failed { step, errno }) => Err(start_error(held.ctx, held.name, held.spec, step, errno)),
+        Some(Launched::Failed { step, errno }) => Err(start_error(held.ctx, held.name, held.spec, run, (step, errno))),
         None => Err(Error::new(Code::Bug, "bug", format!("`{}` was not started and nobody knows why", held.name))),
     }
 }
@@ -230,14 +268,14 @@ fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
         held.state.desired = Desired::Up;
         crate::store::state::commit(&held.ctx.paths, held.name, &held.state)?;
     }
-    let run = held.state.run;
-    let pid = match record::read(&held.ctx.paths, held.name, run).0 {
-        Recorded::Read(record) => record.main.map(|main| main.pid),
-        Recorded::Missing | Recorded::Unreadable(_) => None,
+    let (run, limited) = (held.state.run, limited(held.spec));
+    let (pid, placed) = match record::read(&held.ctx.paths, held.name, run).0 {
+        Recorded::Read(record) => (record.main.map(|main| main.pid), record.placed),
+        Recorded::Missing | Recorded::Unreadable(_) => (None, None),
     };
     let follow = (until != Until::Begun).then(|| held.spec.clone());
     let name = held.name.clone();
-    Ok(Started { name, result: "already_running", run, pid, untraced: None, follow, ready: None })
+    Ok(Started { name, result: "already_running", run, pid, untraced: None, placed, limited, follow, ready: None })
 }
 
 /// Starts a process that is held and was just stopped.

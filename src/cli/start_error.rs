@@ -5,18 +5,23 @@ use std::io;
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::launch;
-use crate::model::evidence::SpawnStep;
+use crate::model::evidence::{Placed, Recorded, SpawnStep};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
+use crate::store::record;
 
 /// A failed start as an error for whoever asked, with the way out.
 #[must_use]
-pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, step: SpawnStep, errno: i32) -> Error {
+pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, run: u64, (step, errno): (SpawnStep, i32)) -> Error {
     let error = io::Error::from_raw_os_error(errno);
     let cwd = launch::working_directory(ctx, spec);
     let argv = spec.command.argv();
     let program = argv.first().map_or("", String::as_str);
     let (what, hint) = match (step, errno) {
+        (SpawnStep::Isolate, _) => (
+            placed(ctx, name, run).and_then(|placed| placed.why).unwrap_or_else(|| error.to_string()),
+            "start it as root or under systemd, or with `isolation = \"auto\"`".to_owned(),
+        ),
         (SpawnStep::Cwd, libc::ENOENT) => {
             (format!("working directory `{}` does not exist", cwd.display()), "create it, or change `cwd`".to_owned())
         }
@@ -47,6 +52,15 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, step: SpawnSt
     };
     let message = format!("process `{name}` cannot start: {what} (errno {errno})");
     Error::new(Code::No, "spawn_failed", message).hint(hint).about(name)
+}
+
+/// Where run `run` was put, going by its record.
+#[must_use]
+pub(super) fn placed(ctx: &Context, name: &Name, run: u64) -> Option<Placed> {
+    match record::read(&ctx.paths, name, run).0 {
+        Recorded::Read(record) => record.placed,
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    }
 }
 
 /// The interpreter that a script names in its first line, when the script is there.

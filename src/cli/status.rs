@@ -9,10 +9,10 @@ use clap::Parser;
 use crate::error::{Code, Error};
 use crate::healthcheck::{is_as_desired, last};
 use crate::model::event::SCHEMA;
-use crate::model::evidence::{Recorded, RunRecord};
+use crate::model::evidence::{Lock, Recorded, RunRecord};
 use crate::model::name::Name;
 use crate::model::probe::Probe;
-use crate::model::spec::{Spec, Target};
+use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::model::units::format_duration;
@@ -20,10 +20,11 @@ use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide};
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::{outbox, record, state};
+use crate::store::{outbox, record, says, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
-    Alerts, Breaker, Document, Health, Heartbeat, LastExit, Output, Row, State as Word, command, remark, table,
+    Alerts, Breaker, Document, Health, Heartbeat, Isolation, LastExit, Output, Row, State as Word, command, remark,
+    table,
 };
 use crate::view::words::strip_control;
 
@@ -243,6 +244,8 @@ fn fill<'a>(
         output: output(call, name, now),
         heartbeat: heartbeat(call, name, seen),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
+        isolation: alive.and_then(|record| record.placed.as_ref()).map(Isolation::of),
+        leftover: keeps(call, name, spec, decision),
         last_exit: state.last.as_ref().map(LastExit::of),
         command: command(&spec.command),
         cwd: spec.cwd.as_deref(),
@@ -259,7 +262,17 @@ fn fill<'a>(
 /// What the program says of its state, where it was given a way to say it.
 fn says(call: &Call, name: &Name, spec: &Spec, run: u64) -> Option<String> {
     let asked = spec.ready == Some(Probe::Notify) || spec.heartbeat.is_some();
-    asked.then(|| record::says(&call.ctx.paths, name, run)).flatten().map(|text| strip_control(&text))
+    asked.then(|| says::load(&call.ctx.paths, name, run)).flatten().map(|text| strip_control(&text))
+}
+
+/// Whether processes of the last run live on, kept by `leftover = "keep"`; `None`: they are not kept, or it runs.
+fn keeps(call: &Call, name: &Name, spec: &Spec, decision: &Decision) -> Option<bool> {
+    let over = spec.leftover == Leftover::Keep && decision.state.open().is_none() && decision.state.run > 0;
+    match over.then(|| record::tree_lock(&call.ctx.paths, name, decision.state.run))? {
+        Lock::Held => Some(true),
+        Lock::Free => Some(false),
+        Lock::Unknown => None,
+    }
 }
 
 /// The target as it was written.

@@ -6,10 +6,13 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::json;
 
+use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::living::{kill_group, living};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
+use crate::model::spec::{Leftover, Spec};
 use crate::model::state::Desired;
 use crate::model::time::{Identity, Stamp};
 use crate::model::units::{format_duration, parse_duration};
@@ -26,6 +29,8 @@ use super::start::{again, side_by_side};
 
 /// After KILL, until it is said that something cannot be ended (a process that hangs in the kernel).
 const AFTER_KILL: Duration = Duration::from_secs(10);
+/// Said of what ran.
+const STOPPED: &str = "stopped";
 /// Shortest and longest pause between two looks at what still lives.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
@@ -66,8 +71,7 @@ pub(super) fn run(call: &Call, command: &Stop) -> Result<u8, Error> {
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
     let fresh = Fresh::default();
-    let outcomes =
-        side_by_side(&names, |name| fresh.with(call, name, |held| until_gone(call, held, grace, Desired::Down)));
+    let outcomes = side_by_side(&names, |name| fresh.with(call, name, |held| down(call, held, grace)));
     let code = tell(call, &names, outcomes.into_iter().map(|outcome| outcome.map(|word| (word, None))).collect());
     Ok(worse(code, complain_of(&loaded, call)))
 }
@@ -113,6 +117,28 @@ fn tell(call: &Call, names: &[Name], outcomes: Vec<Told>) -> u8 {
     code
 }
 
+/// Stops a process that is held, and ends what its last run left where `leftover` is `keep`.
+pub(super) fn down(call: &Call, held: &mut Held<'_>, grace: Option<Duration>) -> Result<&'static str, Error> {
+    let word = until_gone(call, held, grace, Desired::Down)?;
+    let run = held.state.run;
+    let left = || living(held.ctx, held.name, run).map_err(|error| table(held.name, &error));
+    if word == STOPPED || !keeps(held.ctx, held.name, held.spec, run) || left()?.is_empty() {
+        return Ok(word);
+    }
+    let boot = now()?.boot;
+    for identity in left()? {
+        // One that may not be signalled (a setuid program) shields none of the others; the wait says which.
+        drop(process::send(&identity, &boot, held.spec.stop_signal));
+        drop(process::send(&identity, &boot, libc::SIGCONT));
+    }
+    wait(held, run, grace.unwrap_or(held.spec.grace)).map(|()| STOPPED)
+}
+
+/// Whether processes of an ended run may live on, because they are kept.
+fn keeps(ctx: &Context, name: &Name, spec: &Spec, run: u64) -> bool {
+    run > 0 && (spec.leftover == Leftover::Keep || record::tree_lock(&ctx.paths, name, run) == Lock::Held)
+}
+
 /// Stops a process that is held; returns when nothing of its run is left. With `then` up the end is not judged
 /// yet: the start that follows does that.
 pub(super) fn until_gone(
@@ -123,12 +149,13 @@ pub(super) fn until_gone(
 ) -> Result<&'static str, Error> {
     let mut outcome = Outcome::default();
     let running = held.state.open().is_some();
+    held.supervise(&mut outcome)?; // so that how it ends is known
     let now = now()?;
     let look = Look { name: held.name, spec: held.spec, state: &held.state, now: &now };
     let decision = stop(look, Some(process::caller()), then).into_owned();
     held.carry_out(decision, &mut outcome)?;
     if running {
-        wait(held, grace.unwrap_or(held.spec.grace))?;
+        wait(held, held.state.run, grace.unwrap_or(held.spec.grace))?;
     }
     let settled = match then {
         Desired::Down => held.advance()?,
@@ -137,17 +164,16 @@ pub(super) fn until_gone(
     for error in outcome.errors.iter().chain(&settled.errors) {
         call.out.warn(&error.message);
     }
-    Ok(if running { "stopped" } else { "not_running" })
+    Ok(if running { STOPPED } else { "not_running" })
 }
 
 /// What an ended run left is killed, so that a new one can begin. Its end is not judged yet: that might begin one.
 pub(super) fn clear(held: &Held<'_>) -> Result<(), Error> {
-    wait(held, Duration::ZERO)
+    held.state.open().map_or(Ok(()), |open| wait(held, open.run, Duration::ZERO))
 }
 
 /// Until the run's processes and its shim are gone: KILL after `grace`, an error some time after that.
-fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
-    let Some(run) = held.state.open().map(|open| open.run) else { return Ok(()) };
+fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
     let began = now()?;
     let (kill_at, give_up_at) = (began.plus(grace), began.plus(grace + AFTER_KILL));
     let preparing = matches!(record::read(&held.ctx.paths, held.name, run).0, Recorded::Read(r) if r.main.is_none());
@@ -157,7 +183,7 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
     let mut refused = None;
     loop {
         // Those seen once stay known: a parent that dies takes the way to its children with it.
-        for identity in held.living().map_err(|error| table(held.name, &error))? {
+        for identity in living(held.ctx, held.name, run).map_err(|error| table(held.name, &error))? {
             if seen.insert((identity.pid, identity.started)) {
                 if preparing {
                     // The next line of a preflight, or the program after it: neither was there when all were asked to end.
@@ -180,6 +206,7 @@ fn wait(held: &Held<'_>, grace: Duration) -> Result<(), Error> {
             return Err(refused.unwrap_or_else(|| stuck(held.name, &known, grace)));
         }
         if now.has_reached(&kill_at) {
+            kill_group(held.ctx, held.name, run, &known);
             // One that may not be signalled (a setuid program) shields none of the others.
             let sent = known
                 .iter()

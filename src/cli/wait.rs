@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::error::{Code, Error};
 use crate::model::ending::{Cause, EndedRun, Verdict, WaitStatus};
 use crate::model::event::SCHEMA;
-use crate::model::evidence::Recorded;
+use crate::model::evidence::{Recorded, SpawnStep};
 use crate::model::name::Name;
 use crate::model::state::State;
 use crate::model::time::Stamp;
@@ -187,6 +187,7 @@ fn code(last: &EndedRun) -> u8 {
         ) => 128 + libc::SIGTERM,
         (_, Some(WaitStatus::Code(code))) => code,
         (_, Some(WaitStatus::Signal(signal, _))) => 128 + signal.0,
+        (Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. }, None) => 126,
         (Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. }, None) => 127,
         (Cause::SpawnFailed { .. }, None) => 126,
         (Cause::PreflightFailed { code: Some(code), .. }, None) => *code,

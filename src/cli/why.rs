@@ -3,21 +3,26 @@
 use clap::Parser;
 
 use crate::error::{Code, Error};
-use crate::model::ending::{EndedRun, Verdict};
-use crate::model::event::{Event, EventKind};
-use crate::model::evidence::{End, Recorded};
+use crate::launch::working_directory;
+use crate::model::ending::{Cause, Verdict};
+use crate::model::evidence::Recorded;
+use crate::model::metadata::Metadata;
 use crate::model::name::Name;
-use crate::model::state::State;
-use crate::model::time::{BootId, Stamp};
+use crate::model::spec::Spec;
+use crate::model::state::{Phase, State};
+use crate::model::time::Wall;
+use crate::post_mortem::{Past, compare, not_found, same_as};
 use crate::publish::log_tail;
 use crate::registry::Entry;
-use crate::store::{journal, record, state};
+use crate::store::{journal, metadata, record, state};
 use crate::supervise::{consider, now};
-use crate::view::certificate::{Certificate, json, text};
+use crate::view::certificate::{Certificate, text};
+use crate::view::certificate_json::json;
 use crate::view::status::State as Word;
 
 use super::Call;
 use super::common::{complain_of, known, registry};
+use super::start_error::start_error;
 
 /// Shows how and why a run ended: the last one, or the one that is named
 #[derive(Debug, Parser)]
@@ -44,22 +49,49 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
     // An end that no pass has judged yet is judged here, without changing anything.
     let decision = consider(&call.ctx, &name, spec, &state, &now);
     let word = Word::of(&decision);
+    let events = journal::read(&call.ctx.paths, &name)?.events;
+    let open = decision.state.open().map(|open| open.run);
     let last = decision.state.last.clone().filter(|last| command.run.is_none_or(|run| run == last.run));
-    let ended = match (last, command.run) {
-        (Some(last), _) => last,
-        (None, Some(run)) => from_history(call, &name, run, &now.boot)?,
+    let past = match (last, command.run) {
+        (Some(last), _) => Past::of(last),
+        (None, Some(run)) if open == Some(run) => return Err(lives(&name, run, word)),
+        (None, Some(run)) => Past::find(&call.ctx, &name, run, &events).ok_or_else(|| not_found(&name, run))?,
         (None, None) => return Err(none(&name, word)),
     };
-    let end = recorded_end(call, &name, ended.run);
-    let tail = log_tail(&call.ctx, &name, Some(ended.run));
+    let tail = log_tail(&call.ctx, &name, Some(past.run));
+    let record = match record::read(&call.ctx.paths, &name, past.run).0 {
+        Recorded::Read(record) => *record,
+        Recorded::Missing | Recorded::Unreadable(_) => crate::model::evidence::RunRecord::default(),
+    };
+    let metadata = metadata::load(&call.ctx.paths, &name, past.run);
+    let well = matches!(past.verdict, Some(Verdict::Completed | Verdict::Stopped));
     let certificate = Certificate {
-        name: name.as_str(),
-        ended: &ended,
-        target_s: spec.target_s(),
-        end: end.as_ref(),
-        tail: &tail,
+        name: name.to_string(),
+        run: past.run,
+        same_as: same_as(&call.ctx, &name, &past, &tail, &events),
+        compared: (!well).then(|| compare(&call.ctx, &name, past.run, &events)),
+        mend: mend(call, &name, spec, (past.run, &past.cause), &record, metadata.as_ref()),
+        next: next(&name, past.run, word),
+        verdict: past.verdict,
+        cause: past.cause,
+        status: past.status,
+        signals: past.signals,
+        more_signals: record.more_signals,
+        stopped_by: past.stopped_by,
+        pid: past.pid,
+        began: past.began,
+        ended: past.ended,
+        ran: past.ran,
+        target_s: past.target_s.or(spec.target_s()),
+        action: past.action,
+        left: record.end.as_ref().and_then(|end| end.left.clone()).or(record.gone.and_then(|gone| gone.left)),
+        taken_over: record.taken_over.iter().map(|takeover| takeover.at.wall).collect(),
+        end: record.end,
+        placed: record.placed,
+        metadata,
+        tail,
         state: word.word(),
-        next: next(&name, &ended, word),
+        next_at: next_at(&decision.state.phase),
     };
     call.out.json(&json(&certificate));
     if !call.out.is_json() {
@@ -73,53 +105,43 @@ fn none(name: &Name, word: Word) -> Error {
     Error::new(Code::No, "no_ended_run", message).hint(format!("guardian status {name}")).about(name)
 }
 
-fn recorded_end(call: &Call, name: &Name, run: u64) -> Option<End> {
-    match record::read(&call.ctx.paths, name, run).0 {
-        Recorded::Read(record) => record.end,
-        Recorded::Missing | Recorded::Unreadable(_) => None,
+fn lives(name: &Name, run: u64, word: Word) -> Error {
+    let message = format!("run {run} of `{name}` has not ended: it is {}", word.word());
+    Error::new(Code::No, "no_ended_run", message).hint(format!("guardian status {name}")).about(name)
+}
+
+fn next_at(phase: &Phase) -> Option<Wall> {
+    match phase {
+        Phase::Waiting { until } | Phase::Tripped { until, .. } => Some(until.wall),
+        Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
     }
+}
+
+/// How to mend what kept a run from starting, as long as what was tried is what would be tried now.
+fn mend(
+    call: &Call,
+    name: &Name,
+    spec: &Spec,
+    (run, cause): (u64, &Cause),
+    record: &crate::model::evidence::RunRecord,
+    metadata: Option<&Metadata>,
+) -> Option<String> {
+    let (Cause::SpawnFailed { .. }, Some(failure)) = (cause, &record.spawn_failure) else { return None };
+    let same = metadata.is_none_or(|metadata| {
+        metadata.cwd == working_directory(&call.ctx, spec).to_string_lossy()
+            && (metadata.command.sha256.is_some() || metadata.command.argv == spec.command.argv())
+    });
+    let error = start_error(&call.ctx, name, spec, run, (failure.step, failure.errno));
+    same.then_some(error.hint).filter(|hint| !hint.is_empty())
 }
 
 /// The command that helps most now.
-fn next(name: &Name, ended: &EndedRun, word: Word) -> String {
+fn next(name: &Name, run: u64, word: Word) -> String {
     match word {
-        Word::Dead | Word::Tripped => format!("guardian logs {name} --run {}, then guardian start {name}", ended.run),
+        Word::Dead | Word::Tripped => format!("guardian logs {name} --run {run}, then guardian start {name}"),
         Word::Stopped | Word::New => format!("guardian start {name}"),
         Word::Running | Word::Starting | Word::Unsupervised | Word::Waiting | Word::Completed => {
-            format!("guardian logs {name} --run {}", ended.run)
+            format!("guardian logs {name} --run {run}")
         }
     }
-}
-
-/// A run that is not the last one, put together from the history.
-fn from_history(call: &Call, name: &Name, run: u64, boot: &BootId) -> Result<EndedRun, Error> {
-    let events = journal::read(&call.ctx.paths, name)?.events;
-    let of_run =
-        |kinds: &[EventKind]| events.iter().rev().find(|event| event.run == Some(run) && kinds.contains(&event.kind));
-    let verdict = of_run(&[EventKind::Premature, EventKind::Completed, EventKind::Failed, EventKind::Stopped]);
-    let began = of_run(&[EventKind::Started, EventKind::Restarted]);
-    let exited = of_run(&[EventKind::Exited]);
-    let ended = verdict.zip(exited).and_then(|(verdict, exited)| put_together(run, verdict, exited, began, boot));
-    ended.ok_or_else(|| {
-        let message = format!("run {run} of `{name}` has not ended, or is no longer in the history");
-        Error::new(Code::No, "no_such_run", message).hint(format!("guardian events {name} lists its runs")).about(name)
-    })
-}
-
-fn put_together(run: u64, verdict: &Event, exited: &Event, began: Option<&Event>, boot: &BootId) -> Option<EndedRun> {
-    let ran_ms = verdict.ran_s.map(|s| std::time::Duration::from_secs_f64(s.max(0.0)).as_millis());
-    let wall = began.map_or(exited.at, |event| event.at);
-    Some(EndedRun {
-        run,
-        began: Stamp { wall, boot_ms: 0, boot: boot.clone() },
-        ended: verdict.ran_s.map(|_| exited.at),
-        ran_ms: ran_ms.and_then(|ms| u64::try_from(ms).ok()),
-        verdict: verdict.verdict.unwrap_or(Verdict::Failed),
-        cause: verdict.cause.clone()?,
-        status: None,
-        signals: verdict.signals.clone(),
-        stopped_by: verdict.by.clone(),
-        pid: verdict.pid,
-        action: verdict.action.clone(),
-    })
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::{Left, SpawnStep};
 use super::signal::Signal;
 use super::time::{Stamp, Wall};
 
@@ -59,6 +60,9 @@ pub enum Cause {
         errno: i32,
         /// Which step failed, on what, in words.
         what: String,
+        /// Which step that was; `None`: an earlier version wrote this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<SpawnStep>,
     },
     /// A command of its `preflight` failed, so the program was not started.
     PreflightFailed {
@@ -295,6 +299,12 @@ pub struct EndedRun {
     pub stopped_by: Option<Sender>,
     /// Pid of its main process.
     pub pid: Option<i32>,
+    /// Other processes of the run that lived on when it had ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
+    /// When a new shim took it over, oldest first: before that nobody saw what was sent to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_over: Vec<Wall>,
     /// What followed: `restarted`, `waiting`, `tripped`, … as a sentence.
     #[serde(default)]
     pub action: String,

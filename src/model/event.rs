@@ -242,4 +242,7 @@ pub struct Notification {
     /// Last lines of the run's output, oldest first, control characters removed.
     #[serde(default)]
     pub log_tail: Vec<String>,
+    /// What is different from the last run that was well, in a sentence; empty: nothing is known to be.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub differs: String,
 }

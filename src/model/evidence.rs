@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ending::{SignalRecord, WaitStatus};
+use super::ending::{Ancestor, SignalRecord, WaitStatus};
 use super::time::{Identity, Stamp};
 
 /// Whether a lock that proves life is held.
@@ -36,14 +36,20 @@ pub struct End {
     pub status: WaitStatus,
     /// When.
     pub at: Stamp,
-    /// User CPU time of the process and the children it waited for, in milliseconds.
-    pub user_ms: u64,
+    /// User CPU time of the process and the children it waited for, in milliseconds; `None`: not known, as the next two.
+    #[serde(default)]
+    pub user_ms: Option<u64>,
     /// System CPU time likewise.
-    pub system_ms: u64,
+    #[serde(default)]
+    pub system_ms: Option<u64>,
     /// Largest resident set of any one of them, in KiB.
-    pub max_rss_kib: u64,
+    #[serde(default)]
+    pub max_rss_kib: Option<u64>,
     /// Whether other processes of the run lived on.
     pub leftover: bool,
+    /// Which ones did, where any did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
     /// Size of the log at the end, in bytes.
     pub log_bytes: Option<u64>,
     /// Resource limits that it had at its end.
@@ -60,15 +66,84 @@ pub struct End {
     pub core: Option<String>,
 }
 
+impl End {
+    /// User and system CPU time together, in milliseconds; `None`: not known.
+    #[must_use]
+    pub fn cpu_ms(&self) -> Option<u64> {
+        self.user_ms.zip(self.system_ms).map(|(user, system)| user + system)
+    }
+}
+
+/// Processes that lived on when the main one had ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// How many.
+    pub count: usize,
+    /// Up to [`Left::NAMED`] of them.
+    pub some: Vec<Ancestor>,
+}
+
+impl Left {
+    /// Most that are named.
+    pub const NAMED: usize = 4;
+
+    /// What is so, in words: `2 other processes lived on: 12 (sleep), 13 (cat)`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let named: Vec<String> =
+            self.some.iter().map(|process| format!("{} ({})", process.pid, process.comm)).collect();
+        let more = if self.count > self.some.len() && !named.is_empty() { ", …" } else { "" };
+        let plural = if self.count == 1 { "" } else { "es" };
+        let colon = if named.is_empty() { "" } else { ": " };
+        format!("{} other process{plural} lived on{colon}{}{more}", self.count, named.join(", "))
+    }
+}
+
+/// That a run ended, where the kernel would not say how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// When.
+    pub at: Stamp,
+    /// Which other processes of the run lived on, where any did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Left>,
+    /// Size of the log at the end, in bytes.
+    pub log_bytes: Option<u64>,
+}
+
+/// A new shim took a run over whose shim was killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// When.
+    pub at: Stamp,
+    /// Why signals are not traced any more although that was asked for: the system's error number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untraced: Option<i32>,
+}
+
+/// The main process put itself into the background: what it left is the main process now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Followed {
+    /// Pid of the one that ended.
+    pub from: i32,
+    /// How that one ended: well.
+    pub status: WaitStatus,
+    /// When.
+    pub at: Stamp,
+}
+
 /// Resource limits of a process that the kernel ends it by; `None`: unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// CPU time after which it gets SIGXCPU, in seconds (soft `RLIMIT_CPU`).
+    /// CPU time after which it gets SIGXCPU, in seconds (soft `RLIMIT_CPU`): the kernel adds one with each that it sends.
     pub cpu_s: Option<u64>,
     /// CPU time after which it is killed, in seconds (hard `RLIMIT_CPU`).
     pub cpu_hard_s: Option<u64>,
     /// Largest file that it may write, in bytes (soft `RLIMIT_FSIZE`).
     pub file_bytes: Option<u64>,
+    /// CPU time that it used itself, in milliseconds: what its children used does not count against the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_ms: Option<u64>,
 }
 
 /// What is known of the kernel killing processes of a run for want of memory.
@@ -162,6 +237,8 @@ pub enum SpawnStep {
     Cwd,
     /// Executing the program.
     Exec,
+    /// Putting it into a control group of its own, where nothing less is allowed.
+    Isolate,
 }
 
 /// What the shim wrote down about one run.
@@ -199,6 +276,12 @@ pub struct RunRecord {
     pub extended: Option<Stamp>,
     /// The end.
     pub end: Option<End>,
+    /// The end, where only that there was one is known.
+    pub gone: Option<Gone>,
+    /// Takeovers by a new shim, oldest first.
+    pub taken_over: Vec<TakenOver>,
+    /// Changes of the main process, oldest first; `main` is the last.
+    pub followed: Vec<Followed>,
 }
 
 /// What could be read of the run's record.

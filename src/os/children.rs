@@ -45,12 +45,12 @@ pub enum Waited {
 /// What a process and the children it waited for have used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// User CPU time, in milliseconds.
-    pub user_ms: u64,
+    /// User CPU time, in milliseconds; `None`: not known, as the rest.
+    pub user_ms: Option<u64>,
     /// System CPU time, in milliseconds.
-    pub system_ms: u64,
+    pub system_ms: Option<u64>,
     /// Largest resident set, in KiB.
-    pub max_rss_kib: u64,
+    pub max_rss_kib: Option<u64>,
 }
 
 /// What a child has done that was not reported yet, without waiting.
@@ -73,12 +73,49 @@ pub fn poll_children() -> io::Result<Waited> {
     if libc::WIFSTOPPED(status) {
         return Ok(Waited::Stopped { pid, stop: Stop { signal: libc::WSTOPSIG(status), event: status >> 16 } });
     }
-    let ended = if libc::WIFEXITED(status) {
-        WaitStatus::Code(libc::WEXITSTATUS(status))
+    let status = wait_status(status).ok_or_else(|| io::Error::other("a wait status that is no end"))?;
+    Ok(Waited::Ended { pid, status, usage: platform::usage(&usage) })
+}
+
+/// What the kernel's number for an end means; `None`: it is no end.
+#[must_use]
+pub fn wait_status(status: i32) -> Option<WaitStatus> {
+    if libc::WIFEXITED(status) {
+        Some(WaitStatus::Code(libc::WEXITSTATUS(status)))
     } else {
-        WaitStatus::Signal(Signal(libc::WTERMSIG(status)), libc::WCOREDUMP(status))
+        let signal = libc::WTERMSIG(status);
+        libc::WIFSIGNALED(status).then(|| WaitStatus::Signal(Signal(signal), libc::WCOREDUMP(status)))
+    }
+}
+
+/// How the child `pid` ended, if it has; it can still be waited for, and until then it is still there to be looked at.
+#[must_use]
+pub fn has_ended(pid: i32) -> Option<WaitStatus> {
+    let id = libc::id_t::try_from(pid).ok()?;
+    // SAFETY: zeroes are a valid siginfo, which lives through the call; WNOWAIT leaves the child as it is.
+    let (found, info) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        (
+            libc::waitid(
+                libc::P_PID,
+                id,
+                &mut info,
+                libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | platform::WAIT_ALL,
+            ),
+            info,
+        )
     };
-    Ok(Waited::Ended { pid, status: ended, usage: platform::usage(&usage) })
+    // SAFETY: pid and status are plain integers of a structure that is wholly initialised.
+    let (who, status) = unsafe { (info.si_pid(), info.si_status()) };
+    if found != 0 || who != pid {
+        return None;
+    }
+    match info.si_code {
+        libc::CLD_EXITED => Some(WaitStatus::Code(status)),
+        libc::CLD_KILLED => Some(WaitStatus::Signal(Signal(status), false)),
+        libc::CLD_DUMPED => Some(WaitStatus::Signal(Signal(status), true)),
+        _ => None,
+    }
 }
 
 /// Sends `signal` to the child `pid`, which has not been waited for: its pid is its own.

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
+use crate::model::ending::WaitStatus;
 use crate::model::time::{BootId, Identity};
 
 use super::children::Usage;
@@ -132,17 +133,42 @@ pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Resul
     if !super::process::identify(identity.pid, boot)?.is_some_and(|now| now.is(identity)) {
         return Ok(false);
     }
+    match signal_pidfd(&fd, signal) {
+        Ok(()) => Ok(true),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends `signal` to the process that `fd` means.
+pub(super) fn signal_pidfd(fd: &OwnedFd, signal: i32) -> io::Result<()> {
     // SAFETY: an open pidfd, a signal number, no siginfo, no flags; no memory is passed.
     let sent = unsafe {
         libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
     };
-    match sent {
-        0 => Ok(true),
-        _ => match io::Error::last_os_error() {
-            error if is_gone(&error) => Ok(false),
-            error => Err(error),
-        },
-    }
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// How the zombie `pid` ended, with its start time and what it used; `None`: it is none, or not ours to ask.
+pub(super) fn zombie(pid: i32) -> Option<(u64, WaitStatus, Usage)> {
+    let mut buffer = [0; 1024];
+    let text = read_small(&format!("/proc/{pid}/stat"), &mut buffer).ok()?;
+    let process = parse_stat(text).filter(|process| process.zombie)?;
+    // Who may not look has a status of 0 shown, which would be a lie. One who may finds that it has no executable any more.
+    let may_look =
+        fs::read_link(format!("/proc/{pid}/exe")).is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT));
+    let close = text.iter().rposition(|byte| *byte == b')')?;
+    let fields: Vec<&str> = std::str::from_utf8(text.get(close + 1..)?).ok()?.split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let status = super::children::wait_status(i32::try_from(field(52).filter(|_| may_look)?).ok()?)?;
+    let tick_ms = 1000
+        / nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)
+            .ok()
+            .flatten()
+            .and_then(|hz| u64::try_from(hz).ok())
+            .filter(|hz| *hz > 0)?;
+    let ms = |own, waited| Some((field(own)? + field(waited)?) * tick_ms);
+    Some((process.started, status, Usage { user_ms: ms(14, 16), system_ms: ms(15, 17), max_rss_kib: None }))
 }
 
 /// An anonymous file that vanishes with its last descriptor, close-on-exec.
@@ -177,6 +203,35 @@ pub(super) fn close_from(first: i32) {
     }
 }
 
+/// Forks, and the child is born in the control group (version 2) whose directory is open at `directory`; negative: it
+/// cannot be done so. No memory is shared, and the child runs on the copy of this very stack, as after `fork`.
+pub(super) fn fork_into(directory: i32) -> i32 {
+    /// `struct clone_args` of Linux 5.7.
+    #[repr(C, align(8))]
+    #[derive(Default)]
+    struct Arguments {
+        flags: u64,
+        pidfd: u64,
+        child_tid: u64,
+        parent_tid: u64,
+        exit_signal: u64,
+        stack: u64,
+        stack_size: u64,
+        tls: u64,
+        set_tid: u64,
+        set_tid_size: u64,
+        cgroup: u64,
+    }
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    let Ok(cgroup) = u64::try_from(directory) else { return -1 };
+    let arguments =
+        Arguments { flags: CLONE_INTO_CGROUP, exit_signal: libc::SIGCHLD as u64, cgroup, ..Arguments::default() };
+    // SAFETY: the structure lives through the call and its size is told. Without CLONE_VM the child has a copy of all
+    // memory; what the C library would note of a fork (the thread's id) nothing here asks for before the exec.
+    let child = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<Arguments>()) };
+    i32::try_from(child).unwrap_or(-1) // pids fit by definition of pid_t
+}
+
 /// Orphans among our descendants become our children, or no longer.
 pub(super) fn become_subreaper(yes: bool) -> io::Result<()> {
     // SAFETY: PR_SET_CHILD_SUBREAPER takes one integer.
@@ -209,9 +264,9 @@ pub(super) fn errno_location() -> *mut i32 {
 /// Linux counts the resident set in KiB.
 pub(super) fn usage(usage: &libc::rusage) -> Usage {
     Usage {
-        user_ms: millis(usage.ru_utime),
-        system_ms: millis(usage.ru_stime),
-        max_rss_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0), // never negative
+        user_ms: Some(millis(usage.ru_utime)),
+        system_ms: Some(millis(usage.ru_stime)),
+        max_rss_kib: u64::try_from(usage.ru_maxrss).ok(), // never negative
     }
 }
 

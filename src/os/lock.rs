@@ -46,7 +46,8 @@ pub fn try_take(path: &Path) -> Result<Option<Held>, Error> {
     }
 }
 
-fn is_held(error: &io::Error) -> bool {
+/// Whether `error` means that somebody else has the lock.
+pub fn is_held(error: &io::Error) -> bool {
     error.raw_os_error() == fs2::lock_contended_error().raw_os_error()
 }
 

@@ -146,6 +146,11 @@ pub(super) fn close_from(first: i32) {
     }
 }
 
+/// macOS has no control groups.
+pub(super) fn fork_into(_directory: i32) -> i32 {
+    -1
+}
+
 /// macOS has no subreaper: an orphan goes to launchd, and `stop` finds it by its environment.
 pub(super) fn become_subreaper(_yes: bool) -> io::Result<()> {
     Ok(())
@@ -172,8 +177,8 @@ pub(super) fn usage(usage: &libc::rusage) -> Usage {
         u64::try_from(i64::from(time.tv_sec) * 1000 + i64::from(time.tv_usec) / 1000).unwrap_or(0) // never negative
     };
     Usage {
-        user_ms: millis(usage.ru_utime),
-        system_ms: millis(usage.ru_stime),
-        max_rss_kib: u64::try_from(usage.ru_maxrss / 1024).unwrap_or(0), // never negative
+        user_ms: Some(millis(usage.ru_utime)),
+        system_ms: Some(millis(usage.ru_stime)),
+        max_rss_kib: u64::try_from(usage.ru_maxrss / 1024).ok(), // never negative
     }
 }

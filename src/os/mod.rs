@@ -2,11 +2,13 @@
 //! that knows which platform this is.
 #![expect(unsafe_code, reason = "system calls that no crate wraps; each block says why it is sound")]
 
+pub mod background;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
 pub mod crontab;
 pub mod descriptor;
+pub mod fingerprint;
 pub mod lock;
 #[cfg(target_os = "linux")]
 #[path = "notify_linux.rs"]
@@ -14,11 +16,18 @@ pub mod notify;
 #[cfg(not(target_os = "linux"))]
 #[path = "notify_none.rs"]
 pub mod notify;
+#[cfg(target_os = "linux")]
+#[path = "orphan_linux.rs"]
+pub mod orphan;
+#[cfg(not(target_os = "linux"))]
+#[path = "orphan_none.rs"]
+pub mod orphan;
 pub mod process;
 pub mod program;
 pub mod read;
 pub mod signals;
 pub mod spawn;
+pub mod surroundings;
 #[cfg(target_os = "linux")]
 #[path = "trace_linux.rs"]
 pub mod trace;
@@ -27,6 +36,12 @@ pub mod trace;
 pub mod trace;
 pub mod usage;
 pub mod watch;
+#[cfg(target_os = "linux")]
+#[path = "zombie_linux.rs"]
+pub mod zombie;
+#[cfg(not(target_os = "linux"))]
+#[path = "zombie_none.rs"]
+pub mod zombie;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]

@@ -77,6 +77,13 @@ pub fn life(identity: &Identity, boot: &BootId) -> Life {
     }
 }
 
+/// Whether `pid` leads a session.
+#[must_use]
+pub fn leads_session(pid: i32) -> bool {
+    let pid = nix::unistd::Pid::from_raw(pid);
+    nix::unistd::getsid(Some(pid)) == Ok(pid)
+}
+
 /// Sends `signal` to the process that `identity` means, and to nobody else; false: it is gone.
 ///
 /// # Errors
@@ -108,6 +115,19 @@ pub fn tree<'a>(table: &'a [Process], roots: &BTreeSet<i32>) -> Vec<&'a Process>
         }
     }
     table.iter().filter(|process| known.contains(&process.pid) && !process.zombie).collect()
+}
+
+/// Those of `pids` in `table` that a shim other than `own` does not stand above: what is below one is a run of its own.
+#[must_use]
+pub fn without_other_runs(table: &[Process], pids: &[i32], own: Option<i32>) -> Vec<i32> {
+    let by_pid: std::collections::BTreeMap<i32, &Process> =
+        table.iter().map(|process| (process.pid, process)).collect();
+    let is_shim = |process: &&Process| Some(process.pid) != own && process.comm.as_bytes() == SHIM_NAME.to_bytes();
+    let below_other = |pid: i32| {
+        let chain = std::iter::successors(by_pid.get(&pid), |process| by_pid.get(&process.parent)).take(table.len());
+        chain.copied().any(|process| is_shim(&process))
+    };
+    pids.iter().copied().filter(|pid| !below_other(*pid)).collect()
 }
 
 /// Those of `table` whose environment, as it was when they were executed, has `mark` (`NAME=value`) in it.

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 
 use crate::model::evidence::SpawnStep;
 
+use super::cgroup::Entrance;
 use super::descriptor::pipe;
 use super::spawn::{REPORT_LEN, Report, TREE_FD, exec_failed, pointers};
 use super::{platform, signals, trace};
@@ -26,6 +27,8 @@ pub struct Program<'a> {
     pub umask: u32,
     /// Whether to trace signals.
     pub trace: bool,
+    /// The way into its control groups.
+    pub entrance: &'a Entrance,
 }
 
 /// A program that runs, or the step and errno that kept it from running.
@@ -33,18 +36,21 @@ pub type Spawned = Result<(i32, Option<i32>), (SpawnStep, i32)>;
 
 /// Starts the program as a child in its own session, with the tree's lock open in it. `in_child` runs
 /// in the child before anything else: it writes down who it is, so that a shim killed right now leaves
-/// no process that nobody knows of. Returns when the program has been executed, or the step and errno.
-pub fn program(program: &Program<'_>, in_child: impl FnOnce()) -> Spawned {
+/// no process that nobody knows of. `meanwhile` runs here, beside the child. Returns when the program has been executed, or the step and errno.
+pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl FnOnce()) -> Spawned {
     let failed = |step| move |error: io::Error| (step, error.raw_os_error().unwrap_or(libc::EIO)); // it always has one here
     let (mut outcome, outcome_write) = pipe().map_err(failed(SpawnStep::Fork))?;
     let (go, go_write) = pipe().map_err(failed(SpawnStep::Fork))?;
     let (argv, environment) = (pointers(program.argv), pointers(program.environment));
     // SAFETY: the shim has one thread, so the child may do what any process may.
-    let child = unsafe { libc::fork() };
+    let (child, born_inside) = unsafe { program.entrance.fork() };
     if child == 0 {
         drop(go_write);
         // SAFETY: the child is a process of its own; all pointers are to memory that it has a copy of.
         unsafe {
+            if !program.entrance.enter(born_inside) {
+                exec_failed(outcome_write.as_raw_fd(), SpawnStep::Isolate);
+            }
             libc::setsid();
             in_child();
             if program.trace {
@@ -80,6 +86,7 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce()) -> Spawned {
     let untraced =
         program.trace.then(|| trace::seize(child).err().map(|error| error.raw_os_error().unwrap_or(libc::EIO)));
     drop(go_write);
+    meanwhile();
     match read_report(&mut outcome) {
         Some(Report::Failed { step, errno }) => Err((step, errno)),
         Some(Report::Started { .. } | Report::Preparing) | None => Ok((child, untraced.flatten())),

@@ -118,6 +118,22 @@ pub fn wait() -> io::Result<Arrival> {
     }
 }
 
+/// A descriptor that is readable while a signal waits to be taken by [`wait`].
+///
+/// # Errors
+/// No descriptor is left.
+#[cfg(target_os = "linux")]
+pub(super) fn readable() -> io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::FromRawFd;
+    // SAFETY: the set lives through the call; a new descriptor or -1 comes back.
+    let fd = unsafe { libc::signalfd(-1, &all(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+    Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(fd) })
+}
+
 #[cfg(target_os = "linux")]
 fn arrival(signal: i32, info: &libc::siginfo_t) -> Arrival {
     let by_a_process = matches!(info.si_code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL);

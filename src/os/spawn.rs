@@ -98,7 +98,7 @@ pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files:
     Ok(report)
 }
 
-fn wait_for(child: i32) -> io::Result<()> {
+pub(super) fn wait_for(child: i32) -> io::Result<()> {
     loop {
         // SAFETY: no status is asked for.
         if unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) } == child {
@@ -145,6 +145,7 @@ impl Report {
             Self::Failed { step: SpawnStep::Fork, errno } => (b'f', errno, 0),
             Self::Failed { step: SpawnStep::Cwd, errno } => (b'c', errno, 0),
             Self::Failed { step: SpawnStep::Exec, errno } => (b'x', errno, 0),
+            Self::Failed { step: SpawnStep::Isolate, errno } => (b'i', errno, 0),
         };
         let mut bytes = [kind; REPORT_LEN];
         let numbers = number.to_le_bytes().into_iter().chain(extra.to_le_bytes());
@@ -167,6 +168,7 @@ impl Report {
             b'f' => Some(Self::Failed { step: SpawnStep::Fork, errno: number }),
             b'c' => Some(Self::Failed { step: SpawnStep::Cwd, errno: number }),
             b'x' => Some(Self::Failed { step: SpawnStep::Exec, errno: number }),
+            b'i' => Some(Self::Failed { step: SpawnStep::Isolate, errno: number }),
             _ => None,
         }
     }

@@ -170,6 +170,18 @@ impl Ends {
     }
 }
 
+/// Whether the process that a pidfd means has been waited for, after at most `limit`.
+#[cfg(target_os = "linux")]
+pub(super) fn poll_hangup(pidfd: i32, limit: Duration) -> io::Result<bool> {
+    let ms = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+    let mut polled = libc::pollfd { fd: pidfd, events: 0, revents: 0 };
+    // SAFETY: one structure, which lives through the call.
+    match unsafe { libc::poll(&raw mut polled, 1, ms) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(polled.revents & libc::POLLHUP != 0),
+    }
+}
+
 /// Descriptors that are readable, after at most `limit`.
 #[cfg(target_os = "linux")]
 pub(super) fn poll(fds: &[i32], limit: Option<Duration>) -> io::Result<Vec<i32>> {

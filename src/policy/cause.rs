@@ -16,7 +16,8 @@ pub fn cause_of_end(end: &End, signals: &[SignalRecord]) -> Cause {
     let told = match signal {
         _ if sent => None,
         libc::SIGKILL => out_of_memory(end).or_else(|| cpu_limit(end, |limits| limits.cpu_hard_s)),
-        libc::SIGXCPU => cpu_limit(end, |limits| limits.cpu_s),
+        // With each SIGXCPU the kernel raises the soft limit by a second; it is never below one.
+        libc::SIGXCPU => cpu_limit(end, |limits| limits.cpu_s?.checked_sub(1).filter(|limit| *limit > 0)),
         libc::SIGXFSZ => {
             end.limits.and_then(|limits| limits.file_bytes).map(|limit_bytes| Cause::FileSizeLimit { limit_bytes })
         }
@@ -34,8 +35,15 @@ fn out_of_memory(end: &End) -> Option<Cause> {
 
 /// The limit, if that much CPU time was used up.
 fn cpu_limit(end: &End, limit: fn(&Limits) -> Option<u64>) -> Option<Cause> {
-    let limit_s = limit(end.limits.as_ref()?)?;
-    // The kernel counts in ticks, so that the sum may fall short by one of them.
-    let used_ms = end.user_ms + end.system_ms + 20;
-    (used_ms >= limit_s.saturating_mul(1000)).then_some(Cause::CpuLimit { limit_s })
+    let limits = end.limits.as_ref()?;
+    let limit_s = limit(limits)?;
+    // What the children used does not count. The kernel enforces what it sampled at its ticks and reports what it measured:
+    // where programs share a processor these differ by some ticks.
+    let used_ms = limits.used_ms.or(end.cpu_ms())?;
+    let limit_ms = limit_s.saturating_mul(1000);
+    (used_ms + 250 + limit_ms / 50 >= limit_ms).then_some(Cause::CpuLimit { limit_s })
 }
+
+#[cfg(test)]
+#[path = "cause_tests.rs"]
+mod tests;

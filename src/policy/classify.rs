@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, SignalRecord, StopReason, Verdict, WaitStatus};
-use crate::model::evidence::{Evidence, Life, Lock, PreflightFailure, Recorded, SpawnFailure, SpawnStep};
+use crate::model::evidence::{
+    Evidence, Left, Life, Lock, PreflightFailure, Recorded, RunRecord, SpawnFailure, SpawnStep,
+};
 use crate::model::spec::{Command, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::{Stamp, Wall};
@@ -26,7 +28,7 @@ pub enum Standing {
     /// Shim and main process are gone; something else of the run lives.
     Remnants,
     /// It is over.
-    Ended(Found),
+    Ended(Box<Found>),
     /// Cannot be told now; in words. Nothing is done about it.
     Uncertain(&'static str),
 }
@@ -46,12 +48,16 @@ pub struct Found {
     pub signals: Vec<SignalRecord>,
     /// Its pid.
     pub pid: Option<i32>,
+    /// Which other processes of the run lived on.
+    pub left: Option<Left>,
+    /// When a new shim took it over, oldest first.
+    pub taken_over: Vec<Wall>,
 }
 
 /// What is so of `open`, going by `evidence`.
 #[must_use]
 pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
-    let found = found(spec, open, evidence);
+    let found = Box::new(found(spec, open, evidence));
     if open.since.boot != evidence.now.boot {
         return Standing::Ended(found);
     }
@@ -60,8 +66,11 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
         Recorded::Read(record) => record.shim.is_none() && record.main.is_none() && record.spawn_failure.is_none(),
         Recorded::Unreadable(_) => false,
     };
-    let recorded_end = matches!(&evidence.record, Recorded::Read(r)
-        if r.end.is_some() || r.spawn_failure.is_some() || r.preflight_failure.is_some());
+    let recorded_end = matches!(
+        &evidence.record,
+        Recorded::Read(r)
+            if r.end.is_some() || r.gone.is_some() || r.spawn_failure.is_some() || r.preflight_failure.is_some()
+    );
     match (evidence.shim_lock, evidence.main, evidence.tree_lock) {
         (Lock::Unknown, _, _) => Standing::Uncertain("the shim's lock cannot be asked"),
         (Lock::Held, _, _) if recorded_end => Standing::Closing,
@@ -85,8 +94,16 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
 /// The end as the evidence has it, should the run be over.
 fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
     let rebooted = open.since.boot != evidence.now.boot;
-    let nothing =
-        Found { cause: Cause::ShimKilled, status: None, began: None, ended: None, signals: Vec::new(), pid: None };
+    let nothing = Found {
+        cause: Cause::ShimKilled,
+        status: None,
+        began: None,
+        ended: None,
+        signals: Vec::new(),
+        pid: None,
+        left: None,
+        taken_over: Vec::new(),
+    };
     let record = match &evidence.record {
         Recorded::Read(record) => record,
         Recorded::Missing | Recorded::Unreadable(_) if rebooted => return Found { cause: Cause::Reboot, ..nothing },
@@ -100,20 +117,27 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
         began: record.began.clone(),
         signals: record.signals.clone(),
         pid: record.main.as_ref().map(|main| main.pid),
+        taken_over: record.taken_over.iter().map(|takeover| takeover.at.wall).collect(),
         ..nothing
     };
     match (&record.end, &record.spawn_failure) {
         (Some(end), _) => {
             let cause = cause_of_end(end, &known.signals);
-            Found { cause, status: Some(end.status), ended: Some(end.at.clone()), ..known }
+            let left = end.left.clone();
+            Found { cause, status: Some(end.status), ended: Some(end.at.clone()), left, ..known }
         }
         (None, Some(failure)) => {
-            let cause = Cause::SpawnFailed { errno: failure.errno, what: spawn_failure(spec, failure) };
+            let what = spawn_failure(spec, failure, record);
+            let cause = Cause::SpawnFailed { errno: failure.errno, what, step: Some(failure.step) };
             Found { cause, ended: Some(failure.at.clone()), ..known }
         }
         (None, None) if let Some(failure) = &record.preflight_failure => {
             let PreflightFailure { code, what, at } = failure.clone();
             Found { cause: Cause::PreflightFailed { code, what }, ended: Some(at), ..known }
+        }
+        (None, None) if record.gone.is_some() => {
+            let gone = record.gone.as_ref();
+            Found { ended: gone.map(|gone| gone.at.clone()), left: gone.and_then(|gone| gone.left.clone()), ..known }
         }
         (None, None) if rebooted => Found { cause: Cause::Reboot, ..known },
         (None, None) => known,
@@ -121,8 +145,12 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
 }
 
 /// Which step failed on what, in words.
-fn spawn_failure(spec: &Spec, failure: &SpawnFailure) -> String {
+fn spawn_failure(spec: &Spec, failure: &SpawnFailure, record: &RunRecord) -> String {
     match failure.step {
+        SpawnStep::Isolate => {
+            let why = record.placed.as_ref().and_then(|placed| placed.why.as_deref());
+            why.unwrap_or("a control group of its own").to_owned()
+        }
         SpawnStep::Fork => "no process could be made".to_owned(),
         SpawnStep::Cwd => match &spec.cwd {
             Some(cwd) => format!("working directory `{cwd}`"),
@@ -162,6 +190,8 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
         signals: found.signals,
         stopped_by: asked.and_then(|stopping| stopping.by.clone()),
         pid: found.pid,
+        left: found.left,
+        taken_over: found.taken_over,
         action: String::new(),
     }
 }

@@ -29,6 +29,8 @@ pub enum Act {
     Ask,
     /// Kill the run's whole tree.
     Kill,
+    /// Start a new shim for the program that lives without one.
+    TakeOver,
 }
 
 /// What follows from one look at one process.
@@ -72,7 +74,7 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
             let standing = standing(look.spec, open, evidence);
             next.standing = Some(standing.clone());
             match standing {
-                Standing::Ended(found) => settle(&mut next, open, found),
+                Standing::Ended(found) => settle(&mut next, open, *found),
                 Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
                 Standing::NeverBegan => next.edit().phase = Phase::Stopped,
                 Standing::Starting => next.ready = Some(false),
@@ -186,9 +188,12 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     }
 }
 
-/// A run whose shim is gone: told once, limits kept by the passes that cron starts.
+/// A run whose shim is gone: told once, limits kept, and taken over by a new shim where the platform has the means.
 fn unsupervised(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     running(next, open, evidence);
+    if next.act == Act::None {
+        next.act = Act::TakeOver;
+    }
     if open.unsupervised {
         return;
     }
@@ -197,8 +202,9 @@ fn unsupervised(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     }
     let event = next.event(EventKind::Unsupervised, Severity::Warning, Some(open.run));
     next.tell(Event {
-        action: "it lives on and is watched by each pass; nothing is started beside it".to_owned(),
-        detail: "its shim is gone: how the process ends will not be known".to_owned(),
+        action: "it lives on; a new shim takes it over where the kernel allows that, and nothing is started beside it"
+            .to_owned(),
+        detail: "its shim is gone: who sent it signals until the takeover is not known".to_owned(),
         ..event
     });
 }

@@ -51,10 +51,11 @@ pub(super) fn record(end: Option<(u64, WaitStatus)>) -> RunRecord {
     let end = end.map(|(ms, status)| End {
         status,
         at: at(ms),
-        user_ms: 1,
-        system_ms: 1,
-        max_rss_kib: 1,
+        user_ms: Some(1),
+        system_ms: Some(1),
+        max_rss_kib: Some(1),
         leftover: false,
+        left: None,
         limits: None,
         oom: None,
         memory_peak_bytes: None,
@@ -323,15 +324,18 @@ fn a_committed_start_that_nobody_carried_out_is_carried_out_under_the_same_numbe
 }
 
 #[test]
-fn a_program_that_does_not_exist_is_not_tried_again_and_the_step_is_named() {
+fn a_program_that_does_not_exist_is_not_tried_again_but_a_directory_may_come_back() {
     let spec = Spec { cwd: Some("/nowhere".to_owned()), ..eight_hours() };
-    let failure = SpawnFailure { errno: libc::ENOENT, step: SpawnStep::Cwd, at: at(1) };
-    let record = RunRecord { shim: Some(identity(10)), spawn_failure: Some(failure), ..RunRecord::default() };
-    let evidence = evidence(at(1), Lock::Free, Life::Gone, Lock::Free, record);
-    let decision = look(&spec, &started(&spec), Some(&evidence), &at(1));
-    let last = decision.state.last.as_ref().unwrap();
-    assert!(matches!(&last.cause, Cause::SpawnFailed { what, .. } if what.contains("/nowhere")), "{:?}", last.cause);
-    assert_eq!(decision.state.phase, Phase::Dead);
+    for (step, names, again) in [(SpawnStep::Exec, "/bin/sh", false), (SpawnStep::Cwd, "/nowhere", true)] {
+        let failure = SpawnFailure { errno: libc::ENOENT, step, at: at(1) };
+        let record = RunRecord { shim: Some(identity(10)), spawn_failure: Some(failure), ..RunRecord::default() };
+        let evidence = evidence(at(1), Lock::Free, Life::Gone, Lock::Free, record);
+        let decision = look(&spec, &started(&spec), Some(&evidence), &at(1));
+        let last = decision.state.last.as_ref().unwrap();
+        assert!(matches!(&last.cause, Cause::SpawnFailed { what, .. } if what.contains(names)), "{:?}", last.cause);
+        assert_eq!(decision.state.phase == Phase::Dead, !again, "{step:?}");
+        assert_eq!(matches!(decision.state.phase, Phase::Waiting { .. }), again, "{step:?}");
+    }
 }
 
 #[test]

@@ -3,15 +3,18 @@
 //! Pure: every function takes values and returns values. No clock, disk, environment or kernel,
 //! so each is tested by tables and nothing here can be half done.
 
+pub mod agents;
 pub mod backoff;
 pub mod cause;
 pub mod classify;
+pub mod core_pattern;
 pub mod crontab;
 pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod delivery;
 pub mod environment;
+pub mod kernel_log;
 pub mod notify;
 pub mod readiness;
 pub mod settle;

@@ -1,7 +1,7 @@
 //! Whether a run is ready, and what follows when it is, or is not in time.
 //!
 //! That it is ready is evidence: somebody saw it and wrote it into the run's record. Only `delay` needs nobody: time alone
-//! shows it. A run whose shim is gone is never called not ready: who would have heard it say so is gone too.
+//! shows it. A run whose shim was killed is never called not ready: who would have heard it say so is gone too.
 
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ pub(super) fn keep(next: &mut Draft<'_>, open: &mut OpenRun, record: &RunRecord,
         open.announced = true;
         next.tell(next.began(open, record.main.as_ref().map(|main| main.pid), began.wall));
     }
-    let supervised = next.standing == Some(Standing::Running);
+    let supervised = next.standing == Some(Standing::Running) && record.taken_over.is_empty();
     match readiness(spec, record, began, next.look.now) {
         Readiness::Ready(at) => {
             next.ready = Some(true);

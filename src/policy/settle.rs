@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, Verdict};
 use crate::model::event::{Event, EventKind, Severity};
+use crate::model::evidence::{Left, SpawnStep};
 use crate::model::spec::{OnBoot, Restart, Spec};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
 use crate::model::units::human_duration;
@@ -130,10 +131,12 @@ fn trip_reason(next: &Draft<'_>, open: &OpenRun) -> Option<Next> {
 
 /// Why an end of this kind is never followed by a restart, if that is so.
 ///
-/// A program that cannot be found or executed counts as the shell's 127 and 126.
+/// A program that cannot be found or executed counts as the shell's 127 and 126. A working directory that cannot be
+/// entered does not: it may lie on a file system that is not mounted yet.
 fn never(spec: &Spec, cause: &Cause) -> Option<String> {
     let (code, what) = match cause {
         Cause::Exited { code } => (*code, format!("exit code {code}")),
+        Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. } => return None,
         Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. } => (127, "`not found` (127)".to_owned()),
         Cause::SpawnFailed { errno: libc::EACCES | libc::EPERM | libc::ENOEXEC | libc::EISDIR, .. } => {
             (126, "`cannot execute` (126)".to_owned())
@@ -231,6 +234,7 @@ fn about(event: Event, ended: &EndedRun) -> Event {
         signals: ended.signals.clone(),
         by: ended.stopped_by.clone(),
         pid: ended.pid,
+        detail: ended.left.as_ref().map(Left::sentence).unwrap_or_default(),
         ..event
     }
 }

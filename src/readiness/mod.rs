@@ -47,7 +47,7 @@ enum Watched {
 /// The record cannot be read or written; what is to be looked at cannot be.
 pub fn until_ready(ctx: &Context, name: &Name, spec: &Spec, run: u64) -> Result<(), Error> {
     let record = read(ctx, name, run)?;
-    let (Some(main), Some(began), Some(probe)) = (&record.main, &record.began, &spec.ready) else { return Ok(()) };
+    let (Some(began), Some(probe)) = (&record.began, &spec.ready) else { return Ok(()) };
     let Some(mut watched) = watched(ctx, name, spec, probe, &record)? else { return Ok(()) };
     let until = began.plus(spec.ready_timeout + SLACK);
     let (mut pause, longest) = if matches!(watched, Watched::Shell(_)) { DEAR } else { CHEAP };
@@ -57,12 +57,21 @@ pub fn until_ready(ctx: &Context, name: &Name, spec: &Spec, run: u64) -> Result<
         if seen {
             return note(ctx, name, run, Ready { at: now, by: probe.to_string() });
         }
-        if now.has_reached(&until) || process::life(main, &now.boot) == Life::Gone {
+        if now.has_reached(&until) || is_over(ctx, name, run, &record, &now)? {
             return Ok(());
         }
         watched.pause(pause).map_err(|error| cannot_look(name, probe, &error))?;
         pause = (pause * 2).min(longest);
     }
+}
+
+/// Whether the run has ended. Its main process may have gone into the background (`follow`), which is no end.
+fn is_over(ctx: &Context, name: &Name, run: u64, first: &RunRecord, now: &Stamp) -> Result<bool, Error> {
+    if first.main.as_ref().is_some_and(|main| process::life(main, &now.boot) != Life::Gone) {
+        return Ok(false);
+    }
+    let record = read(ctx, name, run)?;
+    Ok(record.end.is_some() || record.gone.is_some())
 }
 
 fn cannot_look(name: &Name, probe: &Probe, error: &io::Error) -> Error {

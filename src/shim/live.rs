@@ -1,22 +1,30 @@
 //! The shim while its run lives: signals in, signals on, children waited for, the end recorded.
 
+mod adopted;
+mod follow;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 
-use crate::model::ending::{Arrived, SignalRecord, WaitStatus};
-use crate::model::evidence::End;
+use crate::model::ending::{Ancestor, Arrived, SignalRecord, WaitStatus};
+use crate::model::evidence::{End, Left};
 use crate::model::signal::Signal;
 use crate::model::time::{BootId, Identity};
+use crate::os::cgroup::Group;
 use crate::os::children::{self, Usage, Waited};
 use crate::os::descriptor;
 use crate::os::signals::Arrival;
 use crate::os::{clock, process, signals, trace};
+use crate::store::launch::Follow;
 use crate::store::record::{Durable, Line};
 
+use super::last_look::{Before, LastLook};
 use super::notices::Notices;
 use super::pass::Passes;
 use super::{Leftovers, now};
+
+pub(super) use adopted::Adopted;
 
 /// Signals that are written down for one run; more are counted.
 const SIGNALS_KEPT: u64 = 64;
@@ -33,7 +41,17 @@ pub(super) struct Live {
     leftovers: Leftovers,
     /// Where the program may speak of itself.
     notices: Option<Notices>,
+    /// Its control groups, if it has any of its own.
+    group: Option<Group>,
+    /// The program is not our child: its shim was killed, and the run taken over.
+    adopted: Option<Adopted>,
+    /// When the end of the main process is not that of the run.
+    follow: Option<Follow>,
+    trace: bool,
     signals: u64,
+    before: Before,
+    /// What the main process showed when it had ended.
+    last_look: Option<LastLook>,
     /// The main process has been waited for.
     over: bool,
 }
@@ -48,8 +66,47 @@ enum Children {
 }
 
 impl Live {
-    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers, notices: Option<Notices>) -> Self {
-        Self { main, record, boot, leftovers, notices, signals: 0, over: false }
+    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers) -> Self {
+        Self {
+            main,
+            record,
+            boot,
+            leftovers,
+            notices: None,
+            group: None,
+            adopted: None,
+            follow: None,
+            trace: false,
+            signals: 0,
+            before: Before::default(),
+            last_look: None,
+            over: false,
+        }
+    }
+
+    /// The same for a run with control groups of its own, if it has any, and what was known when it began.
+    pub(super) fn placed(self, group: Option<Group>, before: Before) -> Self {
+        Self { group, before, ..self }
+    }
+
+    /// The same for a program that may put itself into the background, and is traced then as it was before.
+    pub(super) fn following(self, follow: Option<Follow>, trace: bool) -> Self {
+        Self { follow, trace, ..self }
+    }
+
+    /// The same for a program that may speak of itself.
+    pub(super) fn listening(self, notices: Option<Notices>) -> Self {
+        Self { notices, ..self }
+    }
+
+    /// The same for a program that is not our child.
+    pub(super) fn adopting(self, adopted: Adopted) -> Self {
+        Self { adopted: Some(adopted), ..self }
+    }
+
+    /// Writes a line about the run.
+    pub(super) fn record(&mut self, line: &Line, durable: Durable) -> io::Result<()> {
+        line.append(&mut self.record, durable)
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
@@ -61,10 +118,14 @@ impl Live {
             }
             // Before the first wait as well: the child may have ended before its signal could be waited for.
             let children = self.children(passes)?;
+            self.look_at_adopted(passes)?;
             if self.over {
-                return self.clear(passes, children);
+                passes.stop_watching();
+                let cleared = self.clear(passes, children);
+                self.group.iter().for_each(Group::remove);
+                return cleared;
             }
-            match signals::wait()? {
+            match self.arrival()? {
                 Arrival::Child | Arrival::Other => {}
                 Arrival::Alarm => passes.start(),
                 Arrival::Sent { signal: signals::BELL, sender } if passes.rung(sender) => {}
@@ -77,7 +138,7 @@ impl Live {
     fn pass_on(&mut self, signal: i32, sender: Option<(i32, u32)>) {
         self.note(signal, sender, Arrived::Shim);
         // Gone already: its end is what is recorded next.
-        drop(children::signal_child(self.main, signal));
+        drop(self.give(signal));
     }
 
     fn note(&mut self, signal: i32, sender: Option<(i32, u32)>, to: Arrived) {
@@ -95,19 +156,30 @@ impl Live {
     /// Waits for all children that have changed.
     fn children(&mut self, passes: &mut Passes) -> io::Result<Children> {
         loop {
+            if !self.over && self.last_look.is_none() {
+                let ended = children::has_ended(self.main);
+                self.last_look = ended.map(|status| LastLook::at(self.main, status, &self.before));
+            }
             match children::poll_children()? {
                 Waited::Quiet => return Ok(Children::Some),
                 Waited::Childless => return Ok(Children::None),
-                Waited::Ended { pid, status, usage } if pid == self.main => {
-                    self.over = true;
-                    passes.stop_watching();
-                    // A disk that refuses it leaves the end unexplained; it is told and cleared up after all the same.
-                    drop(self.end(status, usage, passes));
+                Waited::Ended { pid, status, usage } if pid == self.main && !self.over => {
+                    self.main_ended(status, usage, passes);
                 }
                 Waited::Ended { pid, status, .. } => passes.ended(pid, status),
                 Waited::Stopped { pid, stop } => self.traced(pid, trace::resume(pid, stop)?),
             }
         }
+    }
+
+    /// The main process has ended; and so has the run, unless what it left is to be followed.
+    fn main_ended(&mut self, status: WaitStatus, usage: Usage, passes: &mut Passes) {
+        if self.followed(status, passes) {
+            return;
+        }
+        self.over = true;
+        // A disk that refuses it leaves the end unexplained; it is told and cleared up after all the same.
+        drop(self.end(status, usage, passes));
     }
 
     fn traced(&mut self, thread: i32, seen: Option<trace::Seen>) {
@@ -124,25 +196,34 @@ impl Live {
 
     /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
-        let end = Box::new(End {
+        let (oom, memory_peak_bytes) = self.group.as_ref().map_or((None, None), Group::evidence);
+        let left = self.left_named(passes);
+        let mut end = Box::new(End {
             status,
             at: now(&self.boot)?,
             user_ms: usage.user_ms,
             system_ms: usage.system_ms,
             max_rss_kib: usage.max_rss_kib,
-            leftover: !self.left(passes).is_empty(),
+            leftover: left.is_some(),
+            left,
             log_bytes: descriptor::size_of_output(),
             limits: None,
-            oom: None,
-            memory_peak_bytes: None,
+            oom,
+            memory_peak_bytes,
             core: None,
         });
+        if let Some(last_look) = self.last_look.take() {
+            last_look.fill(&mut end);
+        }
         let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
         Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)
     }
 
     /// Processes of the run that live: descendants of the shim, less the pass that it runs.
     fn left(&self, passes: &Passes) -> Vec<Identity> {
+        if let Some(adopted) = &self.adopted {
+            return adopted.left(self.main);
+        }
         if children::is_childless() {
             return Vec::new();
         }
@@ -159,8 +240,19 @@ impl Live {
         living.iter().map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone(), unique: None }).collect()
     }
 
+    /// The same, counted and some of them named.
+    fn left_named(&self, passes: &Passes) -> Option<Left> {
+        let left = self.left(passes);
+        let named = left.iter().take(Left::NAMED).filter_map(|identity| process::look(identity.pid).ok().flatten());
+        let some = named.map(|process| Ancestor { pid: process.pid, comm: process.comm }).collect();
+        (!left.is_empty()).then_some(Left { count: left.len(), some })
+    }
+
     /// What the main process left is asked to end, then killed, until nothing of it lives.
     fn clear(&mut self, passes: &mut Passes, mut children: Children) -> io::Result<()> {
+        if self.adopted.is_some() {
+            return self.clear_adopted(passes);
+        }
         let Leftovers::Kill(grace) = self.leftovers else { return Ok(()) };
         let mut left = self.left(passes);
         if children == Children::None || left.is_empty() {
@@ -177,6 +269,7 @@ impl Live {
             children = self.children(passes)?;
             left = self.left(passes);
             if now(&self.boot)?.has_reached(&kill_at) {
+                self.group.iter().for_each(|group| group.kill(&left));
                 self.send(&left, libc::SIGKILL);
                 passes.alarm(Some(now(&self.boot)?.boot_ms + 100)); // a fork may have slipped through
             }

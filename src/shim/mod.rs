@@ -8,12 +8,15 @@
 //! Once the run is over it stays only while a pass has asked to be started again at some moment
 //! (the end of a backoff), so that no restart waits for cron.
 
+mod last_look;
 mod live;
 mod notices;
 mod pass;
+mod place;
 mod preflight;
+mod takeover;
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -22,14 +25,16 @@ use std::time::Duration;
 
 use crate::model::evidence::{SpawnFailure, SpawnStep};
 use crate::model::time::{BootId, Stamp};
+use crate::os::cgroup::{self, Group, Wanted};
 use crate::os::children;
 use crate::os::descriptor::{self, Mapping};
 use crate::os::program::{self, Program};
 use crate::os::spawn::{self, Report};
-use crate::os::{cgroup, clock, process, signals};
-use crate::store::launch::Launch;
+use crate::os::{clock, process, signals};
+use crate::store::launch::{Follow, Launch};
 use crate::store::record::{Durable, Line};
 
+use last_look::Before;
 use live::Live;
 use notices::Notices;
 use pass::Passes;
@@ -61,8 +66,6 @@ fn begin() -> io::Result<()> {
     signals::block_all()?;
     signals::hear_of_children();
     children::become_shim();
-    // Where this user may not, the run shares the fate of its caller's group, as every child does.
-    drop(cgroup::leave());
     let launch = descriptor::inherited(spawn::LAUNCH_FD)?;
     let report = descriptor::inherited(spawn::REPORT_FD)?;
     let mut record = descriptor::inherited(spawn::RECORD_FD)?;
@@ -72,8 +75,20 @@ fn begin() -> io::Result<()> {
     let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;
     let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let deadline = number(told.deadline);
-    let mut passes = Passes::new(CString::from(told.exe), CString::from(told.name), CString::from(told.run));
+    let mut passes = Passes::new(CString::from(told.exe), told.name, CString::from(told.run));
+    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
+    let (follow, trace) = (Follow::parse(told.follow), !told.trace.is_empty());
+    let wanted = told.place.to_str().ok().and_then(Wanted::decode);
+    let wanted = wanted.ok_or_else(|| io::Error::other("the launch file is damaged"))?;
+    if !told.orphan.is_empty() {
+        cgroup::shelter(&wanted);
+        drop(tree);
+        passes.alarm(deadline);
+        let live = |main| Live::new(main, record, boot, leftovers).following(follow, trace);
+        return takeover::take_over(&told, report, live, passes);
+    }
     if told.argv.is_empty() {
+        cgroup::shelter(&wanted);
         drop((report, record, tree));
         children::stop_adopting();
         passes.alarm(deadline);
@@ -82,39 +97,34 @@ fn begin() -> io::Result<()> {
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
     Line::shim(who, descriptor::size_of_output()).append(&mut record, Durable::No)?;
-    let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
-    let program = Program {
-        cwd: told.cwd,
-        candidates: &told.candidates,
-        argv: &told.argv,
-        environment: &told.environment,
-        umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
-        trace: !told.trace.is_empty(),
-    };
-    let prepared = !told.preflight.is_empty();
+    let umask = told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077); // the strictest
     let mut report = Some(report);
+    let prepared = !told.preflight.is_empty();
     if prepared {
-        // Whoever launched waits for nothing slow: the rest stands in the record.
-        report.take().map(|mut report| report.write_all(&Report::Preparing.encode())).transpose()?;
-        let lines = Lines { program: &program, lines: &told.preflight, boot: &boot };
-        if lines.run(&mut record, &mut passes)? == Preflight::Failed {
-            children::stop_adopting();
-            drop((record, tree));
-            passes.start_last();
-            return passes.until_done();
-        }
+        preparing(report.take())?;
     }
-    // Where it cannot be bound, what the program says is not heard, and it is not ready in time.
-    let notices =
-        (!told.notify.is_empty()).then(|| Notices::bind(told.notify.to_bytes(), path(told.heartbeat), path(told.says)));
-    let watch = !told.watch.is_empty();
-    let spawned = program::program(&program, || introduce(&record, &boot));
-    drop((told.preflight, told.candidates, told.argv, told.environment));
+    let (place, entrance) = place::find(&wanted, &mut record);
+    let (candidates, argv, environment) = (&told.candidates, &told.argv, &told.environment);
+    let program = Program { cwd: told.cwd, candidates, argv, environment, umask, trace, entrance: &entrance };
+    let lines = Lines { program: &program, lines: &told.preflight, boot: &boot };
+    if prepared && lines.run(&mut record, &mut passes)? == Preflight::Failed {
+        place.1.iter().for_each(Group::remove);
+        children::stop_adopting();
+        drop((record, tree));
+        passes.start_last();
+        return passes.until_done();
+    }
+    let (notices, watch) = (notices(&told), !told.watch.is_empty());
+    let mut before = Before::default();
+    let meanwhile = || before = Before::now(CString::from(told.cwd));
+    let (spawned, group) = place::start(program, &wanted, place, &mut record, &boot, meanwhile);
+    drop((told.preflight, told.candidates, told.argv, told.environment, wanted, entrance));
     drop(mapping);
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, _)) = spawned {
-        let mut live = Live::new(pid, record, boot, leftovers, notices.and_then(Result::ok));
+        let live = Live::new(pid, record, boot, leftovers).listening(notices);
+        let mut live = live.following(follow, trace).placed(group, before);
         passes.alarm(deadline);
         if watch {
             passes.watch();
@@ -133,8 +143,17 @@ fn begin() -> io::Result<()> {
     passes.until_done()
 }
 
-fn path(text: &std::ffi::CStr) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(text.to_bytes()))
+/// Whoever launched waits for nothing slow: what becomes of the start stands in the record.
+fn preparing(report: Option<File>) -> io::Result<()> {
+    report.map_or(Ok(()), |mut report| report.write_all(&Report::Preparing.encode()))
+}
+
+/// The ear for what the program says of itself, where it was given a way to. One that cannot be made hears nothing: the
+/// program is not ready in time.
+fn notices(told: &Launch<&CStr>) -> Option<Notices> {
+    let path = |text: &CStr| PathBuf::from(OsStr::from_bytes(text.to_bytes()));
+    let bind = || Notices::bind(told.notify.to_bytes(), path(told.heartbeat), path(told.says)).ok();
+    if told.notify.is_empty() { None } else { bind() }
 }
 
 /// In the child, before it is executed: it writes down who it is, so that it is known even if the shim dies now.

@@ -13,6 +13,7 @@ use crate::os::children::{self, Waited};
 use crate::os::clock;
 use crate::os::signals::{self, Alarm, Arrival};
 use crate::os::{descriptor, spawn};
+use crate::store::launch::PUSH_NAME;
 
 /// Until a pass that gave no answer is tried again, in milliseconds.
 const RETRY_MS: u64 = 10_000;
@@ -32,7 +33,8 @@ struct Running {
 /// Starts passes for one name and hears their answers.
 pub(super) struct Passes {
     exe: CString,
-    name: CString,
+    /// `GUARDIAN_PUSH=NAME`.
+    named: CString,
     run: CString,
     alarm: Alarm,
     /// Those that have not been waited for. Only the newest may still owe its answer; the others deliver alerts.
@@ -51,10 +53,11 @@ pub(super) struct Passes {
 }
 
 impl Passes {
-    pub(super) fn new(exe: CString, name: CString, run: CString) -> Self {
+    pub(super) fn new(exe: CString, name: &CStr, run: CString) -> Self {
+        let named = [PUSH_NAME.as_bytes(), b"=", name.to_bytes()].concat();
         Self {
             exe,
-            name,
+            named: CString::new(named).unwrap_or_default(), // neither part holds a NUL
             run,
             alarm: Alarm::default(),
             running: Vec::new(),
@@ -126,7 +129,8 @@ impl Passes {
     }
 
     fn spawn(&self, more: &[&CStr]) -> io::Result<(i32, File)> {
-        let mut argv = vec![c"guardian", c"healthcheck", &self.name, c"--push", &self.run];
+        // Its name stands in no argument: no pattern that means the program matches a pass, either.
+        let mut argv = vec![c"guardian", c"healthcheck", c"--push", &self.run];
         argv.extend(more);
         let itself = c"/proc/self/exe";
         let environment: Vec<CString> = std::env::vars_os()
@@ -136,6 +140,7 @@ impl Passes {
                 variable.extend(value.into_vec());
                 CString::new(variable).ok()
             })
+            .chain([self.named.clone()])
             .collect();
         let (answer, write) = descriptor::pipe()?;
         descriptor::set_nonblocking(&answer)?;

@@ -103,8 +103,9 @@ impl Lines<'_> {
             environment: self.program.environment,
             umask: self.program.umask,
             trace: false,
+            entrance: self.program.entrance,
         };
-        let pid = match program::program(&shell, || {}) {
+        let pid = match program::program(&shell, || {}, || {}) {
             Ok((pid, _)) => pid,
             Err((step, errno)) => return Ok(Ended::Never(step, errno)),
         };
@@ -157,6 +158,7 @@ fn cannot(step: SpawnStep, errno: i32) -> String {
     let error = io::Error::from_raw_os_error(errno);
     match step {
         SpawnStep::Fork => format!("no process could be made: {error}"),
+        SpawnStep::Isolate => format!("its control group cannot be entered: {error}"),
         SpawnStep::Cwd => format!("its working directory cannot be entered: {error}"),
         SpawnStep::Exec => format!("`/bin/sh` cannot be executed: {error}"),
     }

@@ -5,6 +5,14 @@
 //! the same build that wrote it, then unmapped.
 
 use std::ffi::{CStr, CString};
+use std::time::Duration;
+
+/// The variable that tells a pass for which name its shim started it.
+pub const PUSH_NAME: &str = "GUARDIAN_PUSH";
+/// How long the program that was started may take to put itself into the background.
+pub const FOLLOW_FIRST: Duration = Duration::from_secs(60);
+/// The same for what it left, which may do so once more.
+pub const FOLLOW_NEXT: Duration = Duration::from_secs(10);
 
 /// What the shim needs to run the program and to start passes. `S` is owned (written) or borrowed (read).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +29,8 @@ pub struct Launch<S> {
     pub umask: S,
     /// `trace` or nothing.
     pub trace: S,
+    /// Isolation and limits, see [`crate::os::cgroup::Wanted`].
+    pub place: S,
     /// What happens to leftover processes: the grace in milliseconds before they are killed, or nothing to keep them.
     pub leftover_ms: S,
     /// First moment at which something would become true, in milliseconds on the boot clock, or nothing.
@@ -35,6 +45,11 @@ pub struct Launch<S> {
     pub says: S,
     /// Lines for the shell that must succeed first.
     pub preflight: Vec<S>,
+    /// Until when, in milliseconds on the boot clock, and after which codes an end of the main process is followed by
+    /// what it left; or nothing. See [`Follow`].
+    pub follow: S,
+    /// The main process, as JSON, where a run is taken over; or nothing.
+    pub orphan: S,
     /// Paths to try to execute.
     pub candidates: Vec<S>,
     /// Argument vector.
@@ -48,20 +63,11 @@ impl Launch<CString> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let texts = [
-            &self.name,
-            &self.run,
-            &self.exe,
-            &self.cwd,
-            &self.umask,
-            &self.trace,
-            &self.leftover_ms,
-            &self.deadline,
-            &self.watch,
-            &self.notify,
-            &self.heartbeat,
-            &self.says,
-        ];
+        let begin = [&self.name, &self.run, &self.exe, &self.cwd];
+        let rest = [&self.umask, &self.trace, &self.place, &self.leftover_ms];
+        let ready = [&self.watch, &self.notify, &self.heartbeat, &self.says];
+        let end = [&self.deadline, &self.follow, &self.orphan];
+        let texts = begin.into_iter().chain(rest).chain(ready).chain(end);
         for text in texts {
             bytes.extend(text.as_bytes_with_nul());
         }
@@ -83,8 +89,9 @@ impl<'a> Launch<&'a CStr> {
             Some(text)
         };
         let (name, run, exe, cwd) = (text()?, text()?, text()?, text()?);
-        let (umask, trace, leftover_ms, deadline) = (text()?, text()?, text()?, text()?);
+        let (umask, trace, place, leftover_ms) = (text()?, text()?, text()?, text()?);
         let (watch, notify, heartbeat, says) = (text()?, text()?, text()?, text()?);
+        let (deadline, follow, orphan) = (text()?, text()?, text()?);
         let mut list = || {
             let count = text()?.to_str().ok()?.parse().ok()?;
             (0..count).map(|_| text()).collect::<Option<Vec<_>>>()
@@ -97,17 +104,46 @@ impl<'a> Launch<&'a CStr> {
             cwd,
             umask,
             trace,
+            place,
             leftover_ms,
             deadline,
             watch,
             notify,
             heartbeat,
             says,
+            follow,
+            orphan,
             preflight,
             candidates,
             argv,
             environment,
         })
+    }
+}
+
+/// When the end of the main process is not that of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Follow {
+    /// Until when, in milliseconds on the boot clock.
+    pub until_ms: u64,
+    /// With which exit codes.
+    pub codes: Vec<i32>,
+}
+
+impl Follow {
+    /// What a shim was told; `None`: nothing is followed.
+    #[must_use]
+    pub fn parse(text: &CStr) -> Option<Self> {
+        let mut words = text.to_str().ok()?.split(' ');
+        let until_ms = words.next()?.parse().ok()?;
+        Some(Self { until_ms, codes: words.filter_map(|word| word.parse().ok()).collect() })
+    }
+
+    /// The rule for what was followed at `boot_ms`.
+    #[must_use]
+    pub fn next(self, boot_ms: u64) -> Self {
+        let window = u64::try_from(FOLLOW_NEXT.as_millis()).unwrap_or(0); // a constant that fits
+        Self { until_ms: boot_ms + window, ..self }
     }
 }
 
@@ -125,6 +161,7 @@ mod tests {
             cwd: text(b"/"),
             umask: text(b"22"),
             trace: text(b""),
+            place: text(b"auto g - - -"),
             leftover_ms: text(b"10000"),
             deadline: text(b""),
             watch: text(b""),
@@ -132,6 +169,8 @@ mod tests {
             heartbeat: text(b""),
             says: text(b""),
             preflight: vec![text(b"true")],
+            follow: text(b"5 0"),
+            orphan: text(b""),
             candidates: vec![text(b"/bin/a")],
             argv: vec![text(b"a"), text(b""), text(b"\xff\n'\"")],
             environment: vec![],

@@ -5,10 +5,12 @@
 
 pub mod atomic;
 pub mod environment;
+pub mod git;
 pub mod journal;
 pub mod launch;
 pub mod ledger;
 pub mod log_index;
+pub mod metadata;
 pub mod outbox;
 pub mod paths;
 pub mod record;
@@ -16,4 +18,5 @@ mod registry_cache;
 mod registry_compact;
 pub mod registry_file;
 mod registry_trust;
+pub mod says;
 pub mod state;

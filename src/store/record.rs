@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::model::ending::SignalRecord;
-use crate::model::evidence::{End, Lock, Placed, PreflightFailure, Ready, Recorded, RunRecord, Said, SpawnFailure};
+use crate::model::evidence::{
+    End, Followed, Gone, Lock, Placed, PreflightFailure, Ready, Recorded, RunRecord, Said, SpawnFailure, TakenOver,
+};
 use crate::model::name::Name;
 use crate::model::time::{Identity, Stamp};
 use crate::os::{self, lock, read};
@@ -31,6 +33,9 @@ const SET_ASIDE: u64 = 4096;
 const END: u64 = 1024;
 /// Records of ended runs that are kept for `why --run` and `logs --run`.
 const KEPT: u64 = 100;
+
+/// Tries to get the lock of a record while others ask for it.
+const ASKED: u32 = 50;
 
 /// One line of a record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,6 +72,27 @@ pub enum Line {
     Signal {
         /// Which, when, from whom.
         record: Box<SignalRecord>,
+    },
+    /// A new shim took the run over.
+    TakenOver {
+        /// Who it is.
+        who: Identity,
+        /// When, and what it cannot do.
+        takeover: TakenOver,
+    },
+    /// Another process is the main one now.
+    Followed {
+        /// Who it is.
+        who: Identity,
+        /// Which one it follows, and how that ended.
+        after: Followed,
+    },
+    /// The process ended, and nobody can know how.
+    Gone {
+        /// When.
+        gone: Box<Gone>,
+        /// As in [`Line::End`].
+        more_signals: u64,
     },
     /// The program never ran.
     SpawnFailed {
@@ -193,6 +219,23 @@ pub fn reopen(paths: &Paths, name: &Name, run: u64) -> Result<File, Error> {
     OpenOptions::new().read(true).append(true).open(&path).map_err(|error| Error::io("open", &path, &error))
 }
 
+/// The record of a run whose shim is gone, locked for a new one; `None`: somebody has the lock.
+///
+/// # Errors
+/// It is not there, or cannot be used.
+pub fn claim(paths: &Paths, name: &Name, run: u64) -> Result<Option<File>, Error> {
+    let record = reopen(paths, name, run)?;
+    for _ in 0..ASKED {
+        match FileExt::try_lock_exclusive(&record) {
+            Ok(()) => return Ok(Some(record)),
+            // Somebody may only be asking, with a shared lock that is let go at once. A shim keeps it.
+            Err(error) if lock::is_held(&error) => std::thread::sleep(std::time::Duration::from_millis(1)),
+            Err(error) => return Err(Error::io("lock", &path(paths, name, run, "rec"), &error)),
+        }
+    }
+    Ok(None)
+}
+
 /// The record of a run and whether its shim lives.
 #[must_use]
 pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
@@ -214,20 +257,6 @@ pub fn read(paths: &Paths, name: &Name, run: u64) -> (Recorded, Lock) {
 #[must_use]
 pub fn tree_path(paths: &Paths, name: &Name, run: u64) -> PathBuf {
     path(paths, name, run, "tree")
-}
-
-/// The file that holds what the program said of its state last (`STATUS=`, sd_notify).
-#[must_use]
-pub fn says_path(paths: &Paths, name: &Name, run: u64) -> PathBuf {
-    path(paths, name, run, "says")
-}
-
-/// What the program of that run said of its state last; `None`: nothing, or it cannot be read.
-#[must_use]
-pub fn says(paths: &Paths, name: &Name, run: u64) -> Option<String> {
-    let bytes = read::small(&says_path(paths, name, run)).ok().flatten()?;
-    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-    (!text.is_empty()).then_some(text)
 }
 
 /// Whether a process of the run lives, going by the lock that they inherit.
@@ -252,12 +281,15 @@ fn parse(bytes: &[u8]) -> Recorded {
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 11] = [
+    const KNOWN: [&str; 14] = [
         "shim",
         "main",
         "placed",
         "untraced",
         "signal",
+        "taken_over",
+        "followed",
+        "gone",
         "spawn_failed",
         "preflight",
         "preflight_failed",
@@ -276,6 +308,15 @@ fn add(record: &mut RunRecord, line: Line) {
         Line::Placed { placed } => record.placed = Some(placed),
         Line::Untraced { errno } => record.untraced = Some(errno),
         Line::Signal { record: signal } => record.signals.push(*signal),
+        Line::TakenOver { who, takeover } => {
+            (record.shim, record.untraced) = (Some(who), takeover.untraced);
+            record.taken_over.push(takeover);
+        }
+        Line::Followed { who, after } => {
+            record.main = Some(who);
+            record.followed.push(after);
+        }
+        Line::Gone { gone, more_signals } => (record.gone, record.more_signals) = (Some(*gone), more_signals),
         Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
         Line::Preflight { log_bytes } => record.program_log = log_bytes,
         Line::PreflightFailed { failure } => record.preflight_failure = Some(failure),
@@ -297,7 +338,8 @@ pub fn output(paths: &Paths, name: &Name, run: u64) -> (Option<u64>, Option<u64>
         Recorded::Missing | Recorded::Unreadable(_) => None,
     };
     let Some(record) = of(run) else { return (None, None) };
-    let ended = record.end.as_ref().and_then(|end| end.log_bytes);
+    let gone = record.gone.as_ref().and_then(|gone| gone.log_bytes);
+    let ended = record.end.as_ref().and_then(|end| end.log_bytes).or(gone);
     (record.log_began, ended.or_else(|| of(run + 1).and_then(|next| next.log_began)))
 }
 
@@ -315,8 +357,9 @@ pub fn prepare(paths: &Paths, name: &Name) -> Result<(), Error> {
 /// It is there and cannot be removed.
 pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> {
     let Some(old) = run.checked_sub(KEPT) else { return Ok(()) };
+    super::metadata::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
-    atomic::remove_if_there(&path(paths, name, old, "says"))?;
+    super::says::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }
 
@@ -342,39 +385,5 @@ pub fn runs(paths: &Paths, name: &Name) -> Result<Vec<u64>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::time::{BootId, Wall};
-
-    fn shim() -> Vec<u8> {
-        let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap(), unique: None };
-        let mut bytes = serde_json::to_vec(&Line::shim(who.clone(), None)).unwrap();
-        bytes.push(b'\n');
-        let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId::new("b").unwrap() };
-        bytes.extend(serde_json::to_vec(&Line::Main { who, at }).unwrap());
-        bytes.push(b'\n');
-        bytes
-    }
-
-    #[test]
-    fn a_torn_last_line_is_dropped_and_the_rest_is_kept() {
-        let mut bytes = shim();
-        bytes.extend(br#"{"end":{"end":{"sta"#);
-        let Recorded::Read(record) = parse(&bytes) else { panic!("not read") };
-        assert!(record.main.is_some() && record.end.is_none());
-    }
-
-    #[test]
-    fn a_torn_earlier_line_makes_the_record_unreadable_and_never_empty() {
-        let mut bytes = b"{\"sh\n".to_vec();
-        bytes.extend(shim());
-        assert!(matches!(parse(&bytes), Recorded::Unreadable(why) if why.starts_with("line 1")));
-    }
-
-    #[test]
-    fn a_line_of_a_later_version_is_passed_over() {
-        let mut bytes = shim();
-        bytes.extend(b"{\"moon_phase\":{\"x\":1}}\n");
-        assert!(matches!(parse(&bytes), Recorded::Read(record) if record.main.is_some()));
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

@@ -20,6 +20,8 @@ pub const SUBJECT_MAX: usize = 120;
 const TAIL_LINES: usize = 20;
 /// Longest line of output, in characters.
 const TAIL_WIDTH: usize = 300;
+/// Longest line of what differs from a run that was well, in characters.
+const DIFFERS_WIDTH: usize = 300;
 /// A host takes at most this much of the subject.
 const HOST_WIDTH: usize = 24;
 
@@ -109,6 +111,9 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
     if let Some(cause) = &event.cause {
         lines.push(format!("Cause:   {}", cause_sentence(cause, &event.signals)));
     }
+    if !notification.differs.is_empty() {
+        lines.push(format!("Differs: {}", cut(&strip_control(&notification.differs), DIFFERS_WIDTH)));
+    }
     if let Some(by) = &event.by {
         lines.push(format!("By:      {}", sender_sentence(by)));
     }
@@ -152,7 +157,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::Tripped => "the breaker is open, guardian does NOT restart it for now",
         EventKind::HalfOpen => "the breaker lets it try once more",
         EventKind::Recovered => "it is well again",
-        EventKind::Unsupervised => "it lives, but its shim is gone; nobody would record its end",
+        EventKind::Unsupervised => "it lives, but its shim is gone",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",
@@ -234,6 +239,9 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
         "action": event.action,
         "log_tail": tail(notification),
     });
+    if !notification.differs.is_empty() {
+        document["differs"] = json!(cut(&strip_control(&notification.differs), DIFFERS_WIDTH));
+    }
     if !folded.is_empty() {
         let folded = folded.iter().map(|event| {
             let at = event.at.to_string();

@@ -1,124 +1,331 @@
-//! The death certificate: what `why` says of one ended run.
+//! The death certificate: what `why` says of one ended run, on one screen.
+//!
+//! What is not known is said to be not known where it matters, and left out where it does not.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::model::ending::{Cause, EndedRun, WaitStatus};
-use crate::model::event::SCHEMA;
-use crate::model::evidence::End;
+use crate::model::ending::{Cause, Sender, SignalRecord, Verdict, WaitStatus};
+use crate::model::evidence::{End, Left, Level, Placed};
+use crate::model::metadata::{Asked, Metadata};
+use crate::model::state::Began;
+use crate::model::time::Wall;
 use crate::model::units::human_duration;
 
-use super::words::{cause_phrase, cause_sentence, cut, lived_of_target, sender_phrase, sender_sentence, strip_control};
+use super::differ::Difference;
+use super::exit_code::{exit_code_meaning, python_exception};
+use super::words::{cause_phrase, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal};
 
-/// Lines of output on a certificate.
+/// Lines of the whole, where the output leaves room for it.
+const LINES: usize = 24;
+/// Columns of each line.
+const COLUMNS: usize = 100;
+/// Columns before the values.
+const INDENT: usize = 12;
+/// Most lines of output.
 const TAIL: usize = 8;
-/// The same in JSON, which is to stay below 2 KiB.
-const TAIL_JSON: usize = 4;
-/// Characters of each of those.
-const TAIL_JSON_WIDTH: usize = 120;
-/// Signals in JSON.
-const SIGNALS_JSON: usize = 2;
-/// Characters of a command line in JSON.
-const CMDLINE_JSON: usize = 80;
+/// Fewest lines of output, however much else there is.
+const TAIL_LEAST: usize = 2;
+/// Signals that are shown.
+const SIGNALS: usize = 4;
+/// Lines for the signal that matters, with its sender.
+const SENDER_LINES: usize = 3;
+/// Differences that are shown.
+const DIFFERENCES: usize = 5;
 
-/// All that a certificate is made from.
+/// What a run that is well is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compared {
+    /// No earlier run was well.
+    Never,
+    /// One was, but what it was started with is not known, of it or of this one.
+    Unknown {
+        /// Which one.
+        run: u64,
+    },
+    /// What is different.
+    With {
+        /// From which run.
+        run: u64,
+        /// The most telling first.
+        found: Vec<Difference>,
+    },
+}
+
+/// All that a certificate is made from. What is `None` is not known.
 #[derive(Debug, Clone)]
-pub struct Certificate<'a> {
+pub struct Certificate {
     /// Name of the process.
-    pub name: &'a str,
-    /// The ended run.
-    pub ended: &'a EndedRun,
+    pub name: String,
+    /// Which run.
+    pub run: u64,
+    /// What its end meant.
+    pub verdict: Option<Verdict>,
+    /// How it ended.
+    pub cause: Cause,
+    /// What the kernel said.
+    pub status: Option<WaitStatus>,
+    /// Signals on their way to it, oldest first.
+    pub signals: Vec<SignalRecord>,
+    /// Signals beyond those.
+    pub more_signals: u64,
+    /// Who asked for the end.
+    pub stopped_by: Option<Sender>,
+    /// Pid of its main process.
+    pub pid: Option<i32>,
+    /// When it began.
+    pub began: Option<Wall>,
+    /// When it ended.
+    pub ended: Option<Wall>,
+    /// How long it lived.
+    pub ran: Option<Duration>,
     /// Its target in seconds, where that is a duration.
     pub target_s: Option<u64>,
-    /// What its shim recorded, if it could.
-    pub end: Option<&'a End>,
+    /// What guardian did.
+    pub action: Option<String>,
+    /// What its shim recorded.
+    pub end: Option<End>,
+    /// What lived on when the main process had ended.
+    pub left: Option<Left>,
+    /// When new shims took it over.
+    pub taken_over: Vec<Wall>,
+    /// Where it was put.
+    pub placed: Option<Placed>,
+    /// What it was started with.
+    pub metadata: Option<Metadata>,
+    /// What differs from the last run before it that was well; `None`: it was well itself.
+    pub compared: Option<Compared>,
+    /// The run before it, if that ended in the same way.
+    pub same_as: Option<u64>,
+    /// How to mend what kept it from starting.
+    pub mend: Option<String>,
     /// Last lines it wrote, oldest first, fit to be shown.
-    pub tail: &'a [String],
-    /// Where the process stands now, in a word.
-    pub state: &'a str,
+    pub tail: Vec<String>,
+    /// Where the process stands now, in the contract's word.
+    pub state: &'static str,
+    /// What guardian does next, and when.
+    pub next_at: Option<Wall>,
     /// The command to give next.
     pub next: String,
 }
 
-/// What an exit code usually means, where there is a convention.
-#[must_use]
-pub fn exit_code_meaning(code: i32) -> Option<String> {
-    let known = match code {
-        2 => "by custom: wrong usage, or a shell builtin that failed",
-        64 => "sysexits: wrong usage",
-        65 => "sysexits: bad input data",
-        66 => "sysexits: input cannot be opened",
-        69 => "sysexits: a service is unavailable",
-        70 => "sysexits: internal error",
-        71 => "sysexits: system error",
-        73 => "sysexits: output cannot be created",
-        74 => "sysexits: input/output error",
-        75 => "sysexits: try again later",
-        77 => "sysexits: permission denied",
-        78 => "sysexits: configuration error",
-        126 => "by a shell: found but cannot be executed",
-        127 => "by a shell: command not found",
-        129..=192 => {
-            let signal = crate::model::signal::Signal(code - 128);
-            return Some(format!("by a shell: a child ended by {signal}; the program itself chose this code"));
-        }
-        _ => return None,
-    };
-    Some(known.to_owned())
-}
-
 /// One screen for a tired person.
 #[must_use]
-pub fn text(certificate: &Certificate<'_>) -> String {
-    let Certificate { name, ended, .. } = certificate;
-    let lived = lived_of_target(ended.ran().map(|ran| ran.as_secs_f64()), certificate.target_s);
-    let mut text = format!("{name} run {}: {} after {lived}\n\n", ended.run, ended.verdict.word());
-    let mut row = |what: &str, value: &str| {
-        text.push_str(&format!("  {what:<9} {}\n", strip_control(value)));
+pub fn text(certificate: &Certificate) -> String {
+    let lived = lived_of_target(certificate.ran.map(|ran| ran.as_secs_f64()), certificate.target_s);
+    let verdict = certificate.verdict.map_or("ended, verdict not known,", Verdict::word);
+    let mut lines =
+        vec![format!("{} run {}: {verdict} after {lived}", certificate.name, certificate.run), String::new()];
+    for (what, values) in rows(certificate) {
+        for (index, value) in values.iter().enumerate() {
+            let what = if index == 0 { what } else { "" };
+            lines.push(fit(&format!("  {what:<9} {}", strip_control(value)), COLUMNS));
+        }
+    }
+    let advice = advice(certificate);
+    let room = LINES.saturating_sub(lines.len() + advice.len() + 3);
+    let shown = certificate.tail.len().min(room.clamp(TAIL_LEAST, TAIL));
+    if shown > 0 {
+        lines.extend([String::new(), "  last output".to_owned()]);
+        let tail = certificate.tail.iter().skip(certificate.tail.len() - shown);
+        lines.extend(tail.map(|line| fit(&format!("    {}", strip_control(line)), COLUMNS)));
+    }
+    lines.push(String::new());
+    lines.extend(advice);
+    lines.join("\n") + "\n"
+}
+
+type Row = (&'static str, Vec<String>);
+
+fn rows(certificate: &Certificate) -> Vec<Row> {
+    let mut rows: Vec<Row> = vec![("cause", wrap(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
+    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    row("code", code(certificate));
+    row("mend", certificate.mend.clone());
+    rows.extend(signals(certificate));
+    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    row("asked by", certificate.stopped_by.as_ref().map(sender_phrase));
+    row("lived", Some(lived(certificate)));
+    row("used", certificate.end.as_ref().map(used));
+    row("core", core(certificate));
+    row("left", certificate.left.as_ref().map(Left::sentence));
+    for at in &certificate.taken_over {
+        row("takeover", Some(format!("its shim was killed; a new one took it over at {at}")));
+    }
+    row("memory", certificate.end.as_ref().and_then(memory_kills));
+    row("place", certificate.placed.as_ref().map(place));
+    row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
+    row("again", certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
+    rows.extend(certificate.compared.as_ref().map(|compared| ("differs", differs(compared))));
+    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    row("then", Some(certificate.action.clone().unwrap_or_else(|| "not known".to_owned())));
+    row("now", Some(now(certificate)));
+    rows
+}
+
+/// What its exit code means, and whether its output shows an exception.
+fn code(certificate: &Certificate) -> Option<String> {
+    let Some(WaitStatus::Code(code)) = certificate.status else { return None };
+    if let (1, Some(exception)) = (code, python_exception(&certificate.tail)) {
+        return Some(format!("1, and its output ends with an exception of Python's: {exception}"));
+    }
+    exit_code_meaning(code).map(|meaning| format!("{code}, {meaning}"))
+}
+
+/// The signal that matters with all that is known of its sender, others in short.
+fn signals(certificate: &Certificate) -> Vec<Row> {
+    let telling = telling_signal(&certificate.cause, &certificate.signals);
+    let others = certificate.signals.iter().rev().filter(|record| telling != Some(record)).take(SIGNALS - 1);
+    let mut rows: Vec<Row> = telling
+        .map(|record| {
+            let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_sentence);
+            ("signal", wrap(&format!("{} at {} from {sender}", record.signal, record.at), SENDER_LINES))
+        })
+        .into_iter()
+        .collect();
+    for record in others {
+        let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_phrase);
+        rows.push(("signal", wrap(&format!("{} at {} from {sender}", record.signal, record.at), 1)));
+    }
+    let seen = u64::try_from(certificate.signals.len()).unwrap_or(u64::MAX).saturating_add(certificate.more_signals);
+    let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+    if seen > shown {
+        rows.push(("", vec![format!("and {} more: guardian events {}", seen - shown, certificate.name)]));
+    }
+    rows
+}
+
+fn lived(certificate: &Certificate) -> String {
+    let pid = certificate.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
+    let began = certificate.began.map_or("not known".to_owned(), |at| at.to_string());
+    match certificate.ended {
+        Some(ended) => format!("{began} to {ended}{pid}"),
+        None => format!("{began} to a time not known, it was found dead{pid}"),
+    }
+}
+
+fn used(end: &End) -> String {
+    let cpu = match end.cpu_ms() {
+        Some(ms) => human_duration(Duration::from_millis(ms)),
+        None => "not known how much".to_owned(),
     };
-    row("cause", &cause_phrase(&ended.cause, &ended.signals));
-    if let Some(WaitStatus::Code(code)) = ended.status
-        && let Some(meaning) = exit_code_meaning(code)
-    {
-        row("code", &format!("{code}, {meaning}"));
+    let most = end.max_rss_kib.map(|kib| format!(", {} at most in one process", mib(kib.saturating_mul(1024))));
+    let all = end.memory_peak_bytes.map(|peak| format!(", {} all together at most", mib(peak))).unwrap_or_default();
+    format!("{cpu} CPU{}{all}", most.unwrap_or_default())
+}
+
+/// What the kernel did to processes of the run, the main one or another.
+fn memory_kills(end: &End) -> Option<String> {
+    let killed = end.oom?.own_group.filter(|killed| *killed > 0)?;
+    let were = if killed == 1 { "process of it was" } else { "processes of it were" };
+    Some(format!("{killed} {were} killed by the kernel for want of memory"))
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+/// Where the core dump is, or why there is none, when the signal is one that makes one.
+fn core(certificate: &Certificate) -> Option<String> {
+    let Some(WaitStatus::Signal(signal, dumped)) = certificate.status else { return None };
+    let makes_one =
+        [libc::SIGSEGV, libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGQUIT, libc::SIGTRAP];
+    match certificate.end.as_ref().and_then(|end| end.core.as_ref()) {
+        Some(core) => Some(core.clone()),
+        None if dumped => Some("dumped; where is not known".to_owned()),
+        None if makes_one.contains(&signal.0) => {
+            let limit = certificate.metadata.as_ref().and_then(|metadata| metadata.rlimits.get("core"));
+            let why = if matches!(limit, Some([Some(0), _])) { ": its limit is 0 (`ulimit -c`)" } else { "" };
+            Some(format!("none{why}"))
+        }
+        None => None,
     }
-    for record in &ended.signals {
-        let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_sentence);
-        row("signal", &format!("{} at {} from {sender}", record.signal, record.at));
+}
+
+/// How far from its caller a run was put.
+#[must_use]
+pub(super) fn place(placed: &Placed) -> String {
+    let level = match placed.level {
+        Level::Cgroup => "a control group of its own",
+        Level::Scope => "a scope of systemd",
+        Level::Session => "a session of its own, in its caller's control group",
+    };
+    match &placed.why {
+        Some(why) => format!("{level}: {why}"),
+        None => level.to_owned(),
     }
-    if let Some(by) = &ended.stopped_by {
-        row("asked by", &sender_phrase(by));
-    }
-    row("began", &ended.began.wall.to_string());
-    row("ended", &ended.ended.map_or("not known, it was found dead".to_owned(), |at| at.to_string()));
-    if let Some(end) = certificate.end {
-        let cpu = Duration::from_millis(end.user_ms + end.system_ms);
-        row("used", &format!("{} CPU, {} MiB at most", human_duration(cpu), end.max_rss_kib / 1024));
-        if end.leftover {
-            row("left", "other processes lived on when the main one had ended");
+}
+
+/// Who asked for a start.
+#[must_use]
+pub fn started_by(asked: &Asked) -> String {
+    match asked {
+        Asked::Guardian { began: Began::Trial } => "by guardian, as one try with the breaker open".to_owned(),
+        Asked::Guardian { began: Began::Restart | Began::Operator } => {
+            "by guardian, after the run before it".to_owned()
+        }
+        Asked::Command { caller, agents } => {
+            let agents = agents.iter().map(|agent| match &agent.session {
+                Some(session) => format!("{}, session {session}", agent.name),
+                None => agent.name.clone(),
+            });
+            let agents = agents.collect::<Vec<_>>().join(" and ");
+            let caller = sender_sentence(caller);
+            if agents.is_empty() { format!("by {caller}") } else { format!("by {agents}: {caller}") }
         }
     }
-    row("then", &ended.action);
-    row("now", certificate.state);
-    if !certificate.tail.is_empty() {
-        text.push_str("\n  last output\n");
-        for line in certificate.tail.iter().rev().take(TAIL).rev() {
-            text.push_str(&format!("    {line}\n"));
+}
+
+fn differs(compared: &Compared) -> Vec<String> {
+    match compared {
+        Compared::Never => vec!["no earlier run was well, so there is none to compare with".to_owned()],
+        Compared::Unknown { run } => {
+            vec![format!("not known: run {run} was well, what was different then is not recorded")]
+        }
+        Compared::With { run, found } if found.is_empty() => {
+            vec![format!("nothing that is recorded, from run {run}, which was well")]
+        }
+        Compared::With { run, found } => {
+            let mut lines: Vec<String> =
+                found.iter().take(DIFFERENCES).map(|one| fit(&one.line(), COLUMNS - INDENT)).collect();
+            let more = found.len().saturating_sub(DIFFERENCES);
+            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+            lines.push(format!("from run {run}, which was well{more}"));
+            lines
         }
     }
-    text.push_str(&format!("\n  next      {}\n", certificate.next));
-    if certificate.ended.signals.is_empty() && unexplained(ended) {
-        text.push_str("            register it with --trace-signals to learn who sends signals straight to it\n");
+}
+
+fn now(certificate: &Certificate) -> String {
+    let at = certificate.next_at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let state = certificate.state;
+    match state {
+        "waiting" => format!("{state}: the next run is due{at}"),
+        "tripped" => format!("{state}: the breaker is open, one run may try{at}"),
+        "dead" => format!("{state}: guardian does not start it again by itself"),
+        "unsupervised" => format!("{state}: it runs, its shim is gone; it is left alone and watched by each pass"),
+        "hung" => format!("{state}: it lives and shows no progress"),
+        _ => state.to_owned(),
     }
-    text
+}
+
+fn advice(certificate: &Certificate) -> Vec<String> {
+    let mut lines: Vec<String> = wrap(&certificate.next, 2)
+        .into_iter()
+        .enumerate()
+        .map(|(index, line)| format!("  {:<9} {line}", if index == 0 { "next" } else { "" }))
+        .collect();
+    if certificate.signals.is_empty() && unexplained(certificate) {
+        lines.push(format!("{:INDENT$}register it with --trace-signals to learn who sends signals straight to it", ""));
+    }
+    lines
 }
 
 /// An end that a signal to the process itself could explain.
-fn unexplained(ended: &EndedRun) -> bool {
-    let bad =
-        !matches!(ended.verdict, crate::model::ending::Verdict::Completed | crate::model::ending::Verdict::Stopped);
-    let traceable = match ended.cause {
+fn unexplained(certificate: &Certificate) -> bool {
+    let bad = matches!(certificate.verdict, Some(Verdict::Premature | Verdict::Failed));
+    let traceable = match certificate.cause {
         Cause::Exited { .. } => true,
         Cause::Signaled { signal, .. } => signal.0 != libc::SIGKILL, // no process sees its own
         Cause::OomKilled { .. }
@@ -137,39 +344,41 @@ fn unexplained(ended: &EndedRun) -> bool {
     bad && traceable
 }
 
-/// What an agent can act on, below 2 KiB.
-#[must_use]
-pub fn json(certificate: &Certificate<'_>) -> Value {
-    let Certificate { name, ended, .. } = certificate;
-    let signals: Vec<Value> = ended
-        .signals
-        .iter()
-        .rev()
-        .take(SIGNALS_JSON)
-        .rev()
-        .map(|record| {
-            let sender = record.sender.as_ref().map(|sender| {
-                json!({"pid": sender.pid, "uid": sender.uid, "comm": sender.comm,
-                       "cmdline": sender.cmdline.as_deref().map(|line| cut(&strip_control(line), CMDLINE_JSON))})
-            });
-            json!({"signal": record.signal, "at": record.at.to_string(), "sender": sender})
-        })
-        .collect();
-    let tail: Vec<String> =
-        certificate.tail.iter().rev().take(TAIL_JSON).rev().map(|line| cut(line, TAIL_JSON_WIDTH)).collect();
-    let code = match ended.status {
-        Some(WaitStatus::Code(code)) => exit_code_meaning(code),
-        Some(WaitStatus::Signal(..)) | None => None,
-    };
-    json!({
-        "schema": SCHEMA, "name": name, "run": ended.run, "verdict": ended.verdict.word(), "cause": ended.cause,
-        "sentence": cut(&cause_sentence(&ended.cause, &ended.signals), 300),
-        "ran_s": ended.ran().map(|ran| ran.as_secs_f64()), "target_s": certificate.target_s,
-        "began_at": ended.began.wall.to_string(), "ended_at": ended.ended.map(|at| at.to_string()),
-        "exit_code_means": code, "signals": signals, "signals_seen": ended.signals.len(),
-        "stopped_by": ended.stopped_by.as_ref().map(|by| json!({"pid": by.pid, "uid": by.uid, "comm": by.comm})),
-        "cpu_s": certificate.end.map(|end| Duration::from_millis(end.user_ms + end.system_ms).as_secs_f64()),
-        "max_rss_bytes": certificate.end.map(|end| end.max_rss_kib * 1024),
-        "action": ended.action, "state": certificate.state, "log_tail": tail, "next": certificate.next,
-    })
+/// The text in lines that fit beside the labels; what does not fit into `most` of them is cut.
+fn wrap(text: &str, most: usize) -> Vec<String> {
+    let width = COLUMNS - INDENT;
+    let clean = strip_control(text);
+    let mut lines = vec![String::new()];
+    for word in clean.split(' ') {
+        let full = lines.len() >= most;
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() || full || line.width() + 1 + word.width() <= width {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.into_iter().map(|line| fit(&line, width)).collect()
 }
+
+/// As much of the text as fits into so many columns.
+fn fit(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(1);
+    let fitting = text.chars().take_while(|letter| {
+        let width = letter.width().unwrap_or(0);
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    });
+    fitting.chain(['…']).collect()
+}
+
+#[cfg(test)]
+#[path = "certificate_tests.rs"]
+mod tests;

@@ -26,7 +26,7 @@ fn what(event: &Event) -> String {
     let parts = match event.kind {
         EventKind::Signal => event.signals.iter().map(|record| Some(record.signal.to_string())).chain([by]).collect(),
         EventKind::Started | EventKind::Restarted => vec![pid],
-        EventKind::Exited => vec![cause],
+        EventKind::Exited => vec![cause, some(&event.detail)],
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Tripped => {
             vec![cause, some(&event.action)]
         }

@@ -4,6 +4,9 @@
 
 pub mod alert;
 pub mod certificate;
+pub mod certificate_json;
+pub mod differ;
+pub mod exit_code;
 pub mod history;
 pub mod outbox;
 pub mod status;

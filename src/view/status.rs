@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
+use crate::model::evidence::{Level, Placed};
 use crate::model::spec::Command;
 use crate::model::state::{Desired, Phase};
 use crate::model::time::Wall;
@@ -162,6 +163,22 @@ pub struct Usage {
     pub processes: usize,
 }
 
+/// What keeps a process alive when its caller is ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct Isolation {
+    level: Level,
+    cgroup: Option<String>,
+    why: Option<String>,
+}
+
+impl Isolation {
+    /// The short form of where a run was put.
+    #[must_use]
+    pub fn of(placed: &Placed) -> Self {
+        Self { level: placed.level, cgroup: placed.cgroup.clone(), why: placed.why.clone() }
+    }
+}
+
 /// One process, as the contract's `status --json` has it.
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of the contract, section 4")]
@@ -187,6 +204,8 @@ pub struct Row<'a> {
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
     pub usage: Option<Usage>,
+    pub isolation: Option<Isolation>,
+    pub leftover: Option<bool>,
     pub last_exit: Option<LastExit>,
     pub command: &'a [String],
     pub cwd: Option<&'a str>,

@@ -176,7 +176,7 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
         }
         Cause::PreflightFailed { what, .. } => format!("it was not started: {}", strip_control(what)),
         Cause::NotReady { after_s } => format!("guardian ended it: it was not ready within {}", seconds(*after_s)),
-        Cause::SpawnFailed { errno, what } => {
+        Cause::SpawnFailed { errno, what, .. } => {
             format!("it could not be started: {} (error {errno})", strip_control(what))
         }
         Cause::Reboot => "the machine went down under it".to_owned(),

@@ -172,6 +172,21 @@ fn d12_what_cannot_be_started_is_named_with_its_errno() {
     assert!(said.contains("garbage") && said.contains("errno 8"), "{said}");
 }
 
+#[test]
+fn a_working_directory_that_comes_back_is_waited_for_and_one_that_does_not_opens_the_breaker() {
+    let home = Home::new();
+    let dir = home.path("mount");
+    let cwd = dir.to_str().unwrap();
+    let options = ["--cwd", cwd, "--start", "--", "exec sleep 1000"];
+    home.run(&[&["register", "late", "--backoff", "1s"][..], &options].concat()).expect(1);
+    fs::create_dir(&dir).unwrap();
+    home.reaches("late", "running");
+    home.ok(&["stop", "late"]);
+    fs::remove_dir(&dir).unwrap();
+    home.run(&[&["register", "never", "--backoff", "100ms"][..], &options].concat()).expect(1);
+    home.reaches("never", "tripped");
+}
+
 /// Runs guardian in a mount namespace in which `mount` was done first.
 fn under(home: &Home, mount: &str, arguments: &[&str]) -> crate::home::Output {
     let mut command = Command::new("unshare");

@@ -222,11 +222,14 @@ fn a_run_whose_shim_was_killed_is_never_called_not_ready() {
     home.ok(&["start", "x"]);
     let pid = home.pid("x");
     signal(home.shim_pid("x"), Signal::SIGKILL);
-    let status = home.reaches("x", "unsupervised");
+    until("its shim is missed", || home.state("x") == "unsupervised");
     let since = now_ms();
     until("its time is over", || now_ms() > since + 400);
-    home.run(&["healthcheck"]).expect(1);
-    assert!(alive(pid), "{status}");
+    home.run(&["healthcheck"]);
+    assert!(alive(pid));
+    until("a new shim has it", || home.state("x") == "running");
+    home.run(&["healthcheck"]);
+    assert!(alive(pid));
     assert_eq!(home.status("x")["ready"], Value::Null);
 }
 

@@ -1,0 +1,52 @@
+//! Work that nobody waits for: a program of our own in a session of its own, with nothing open that its maker had open.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use super::spawn::{pointers, wait_for};
+use super::{children, platform, signals};
+
+/// How much it stands back behind other work.
+const NICE: i32 = 10;
+
+/// Starts `argv` out of the caller's reach, with `input` as its standard input and no other descriptor but
+/// `/dev/null` for its output. Returns at once.
+///
+/// # Errors
+/// No process can be made. That the program cannot be executed is not seen.
+pub fn start(exe: &CStr, argv: &[CString], environment: &[CString], input: &File) -> io::Result<()> {
+    let null = File::options().write(true).open("/dev/null")?;
+    let (argv, environment) = (pointers(argv), pointers(environment));
+    // SAFETY: between this fork and `_exit` or `execve` the child makes only async-signal-safe calls on memory
+    // prepared above; other threads may hold locks, none of which it takes.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: as above.
+        unsafe {
+            libc::setsid();
+            if libc::fork() != 0 {
+                libc::_exit(0);
+            }
+            libc::dup2(input.as_raw_fd(), 0);
+            libc::dup2(null.as_raw_fd(), 1);
+            libc::dup2(null.as_raw_fd(), 2);
+            platform::close_from(3);
+            libc::nice(NICE);
+            libc::chdir(c"/".as_ptr());
+            signals::reset_all();
+            libc::execve(exe.as_ptr(), argv.as_ptr(), environment.as_ptr());
+            libc::_exit(127)
+        }
+    }
+    if child < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    wait_for(child)
+}
+
+/// Takes the name of a shim, so that it counts to no run: what runs under guardian may start others with guardian.
+pub fn stand_apart() {
+    platform::set_process_name(children::SHIM_NAME);
+}

@@ -1,0 +1,60 @@
+//! What a process inherits besides environment and directory: limits, user, kernel.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+
+/// Resource limits of this process, soft and hard; `None` in them: unlimited. One that cannot be asked is left out.
+#[must_use]
+pub fn rlimits() -> BTreeMap<String, [Option<u64>; 2]> {
+    let asked = [
+        ("as", Resource::RLIMIT_AS),
+        ("core", Resource::RLIMIT_CORE),
+        ("cpu", Resource::RLIMIT_CPU),
+        ("data", Resource::RLIMIT_DATA),
+        ("fsize", Resource::RLIMIT_FSIZE),
+        ("memlock", Resource::RLIMIT_MEMLOCK),
+        ("nofile", Resource::RLIMIT_NOFILE),
+        ("nproc", Resource::RLIMIT_NPROC),
+        ("stack", Resource::RLIMIT_STACK),
+    ];
+    let number = |limit: u64| (limit != RLIM_INFINITY).then_some(limit);
+    let found = asked.into_iter().filter_map(|(name, resource)| {
+        let (soft, hard) = getrlimit(resource).ok()?;
+        Some((name.to_owned(), [number(soft), number(hard)]))
+    });
+    found.collect()
+}
+
+/// User, group and further groups of this process, those ascending; `None`: they cannot be asked.
+#[must_use]
+pub fn ids() -> (u32, u32, Option<Vec<u32>>) {
+    let groups = further_groups();
+    (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw(), groups)
+}
+
+#[cfg(target_os = "linux")]
+fn further_groups() -> Option<Vec<u32>> {
+    let mut groups: Vec<u32> = nix::unistd::getgroups().ok()?.into_iter().map(nix::unistd::Gid::as_raw).collect();
+    groups.sort_unstable();
+    Some(groups)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn further_groups() -> Option<Vec<u32>> {
+    None // the system gives an unordered excerpt
+}
+
+/// Release of the kernel.
+#[must_use]
+pub fn kernel() -> Option<String> {
+    sysinfo::System::kernel_version().ok()
+}
+
+/// Device and inode of what `pid` executes; `None`: it is gone, or cannot be asked here.
+#[must_use]
+pub fn executed(pid: i32) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(format!("/proc/{pid}/exe")).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}

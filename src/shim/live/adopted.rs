@@ -1,0 +1,116 @@
+//! A run whose shim was killed, in the hands of a new one: the program is not its child, so nothing comes to it by
+//! itself. Its end comes through a pidfd, what it left is found as `stop` finds it.
+
+use std::io;
+
+use crate::context::Context;
+use crate::living::living;
+use crate::model::evidence::Gone;
+use crate::model::name::Name;
+use crate::model::time::Identity;
+use crate::os::children::signal_child;
+use crate::os::descriptor;
+use crate::os::orphan::{Orphan, Woken};
+use crate::os::signals::{self, Arrival};
+use crate::shim::pass::Passes;
+use crate::shim::{Leftovers, now};
+use crate::store::record::{Durable, Line};
+
+use super::{Live, SIGNALS_KEPT};
+
+/// Between two looks at what was asked to end: it is nobody's child of ours, so that no signal tells of its end.
+const LOOK_MS: u64 = 20;
+
+/// The program of somebody else's run.
+pub(in crate::shim) struct Adopted {
+    /// The main process.
+    pub(super) orphan: Orphan,
+    pub(super) ctx: Context,
+    pub(super) name: Name,
+    pub(super) run: u64,
+}
+
+impl Adopted {
+    pub(in crate::shim) fn new(orphan: Orphan, name: Name, run: u64) -> io::Result<Self> {
+        let ctx = Context::read(None).map_err(|error| io::Error::other(error.message))?;
+        Ok(Self { orphan, ctx, name, run })
+    }
+
+    /// Processes of the run that live, but for `main`.
+    pub(super) fn left(&self, main: i32) -> Vec<Identity> {
+        // A table that cannot be read leaves them to the next `stop`, which finds them in the same way.
+        let living = living(&self.ctx, &self.name, self.run).unwrap_or_default();
+        living.into_iter().filter(|identity| identity.pid != main).collect()
+    }
+}
+
+impl Live {
+    /// The next signal. For an adopted program also its end, which looks like that of a child.
+    pub(super) fn arrival(&self) -> io::Result<Arrival> {
+        match &self.adopted {
+            None => signals::wait(),
+            Some(adopted) => match adopted.orphan.wait()? {
+                Woken::Signal => signals::wait(),
+                Woken::Ended => Ok(Arrival::Child),
+            },
+        }
+    }
+
+    /// Gives a signal to the program.
+    pub(super) fn give(&self, signal: i32) -> io::Result<()> {
+        match &self.adopted {
+            None => signal_child(self.main, signal),
+            Some(adopted) => adopted.orphan.signal(signal),
+        }
+    }
+
+    /// Records the end of an adopted program, if it has ended.
+    pub(super) fn look_at_adopted(&mut self, passes: &mut Passes) -> io::Result<()> {
+        let Some(adopted) = &self.adopted else { return Ok(()) };
+        if self.over || !adopted.orphan.has_ended()? {
+            return Ok(());
+        }
+        // A tracer is told of it as a parent is, and before the parent.
+        self.children(passes)?;
+        let Some(adopted) = self.adopted.as_ref().filter(|_| !self.over) else { return Ok(()) };
+        match adopted.orphan.status() {
+            Some((status, usage)) => self.main_ended(status, usage, passes),
+            None => {
+                self.over = true;
+                // As for every end: a disk that refuses it leaves it unexplained.
+                drop(self.gone(passes));
+            }
+        }
+        Ok(())
+    }
+
+    /// That it ended is on the disk when this returns well. How is not known.
+    fn gone(&mut self, passes: &Passes) -> io::Result<()> {
+        let left = self.left_named(passes);
+        let gone = Box::new(Gone { at: now(&self.boot)?, left, log_bytes: descriptor::size_of_output() });
+        let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
+        Line::Gone { gone, more_signals }.append(&mut self.record, Durable::Yes)
+    }
+
+    /// What an adopted program left is asked to end, then killed, until nothing of it lives.
+    pub(super) fn clear_adopted(&mut self, passes: &mut Passes) -> io::Result<()> {
+        let Leftovers::Kill(grace) = self.leftovers else { return Ok(()) };
+        let mut left = self.left(passes);
+        self.send(&left, libc::SIGTERM);
+        let kill_at = now(&self.boot)?.plus(grace);
+        while !left.is_empty() {
+            passes.alarm(Some(now(&self.boot)?.boot_ms + LOOK_MS));
+            match signals::wait()? {
+                Arrival::Sent { signal: signals::BELL, .. } => passes.hear(),
+                Arrival::Child | Arrival::Other | Arrival::Alarm | Arrival::Sent { .. } => {}
+            }
+            self.children(passes)?;
+            left = self.left(passes);
+            if now(&self.boot)?.has_reached(&kill_at) {
+                self.send(&left, libc::SIGKILL);
+            }
+        }
+        passes.alarm(None);
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! Lines of a record, whole and torn.
+
+use super::*;
+use crate::model::time::{BootId, Wall};
+
+fn shim() -> Vec<u8> {
+    let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap(), unique: None };
+    let mut bytes = serde_json::to_vec(&Line::shim(who.clone(), None)).unwrap();
+    bytes.push(b'\n');
+    let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId::new("b").unwrap() };
+    bytes.extend(serde_json::to_vec(&Line::Main { who, at }).unwrap());
+    bytes.push(b'\n');
+    bytes
+}
+
+#[test]
+fn a_torn_last_line_is_dropped_and_the_rest_is_kept() {
+    let mut bytes = shim();
+    bytes.extend(br#"{"end":{"end":{"sta"#);
+    let Recorded::Read(record) = parse(&bytes) else { panic!("not read") };
+    assert!(record.main.is_some() && record.end.is_none());
+}
+
+#[test]
+fn a_torn_earlier_line_makes_the_record_unreadable_and_never_empty() {
+    let mut bytes = b"{\"sh\n".to_vec();
+    bytes.extend(shim());
+    assert!(matches!(parse(&bytes), Recorded::Unreadable(why) if why.starts_with("line 1")));
+}
+
+#[test]
+fn a_line_of_a_later_version_is_passed_over() {
+    let mut bytes = shim();
+    bytes.extend(b"{\"moon_phase\":{\"x\":1}}\n");
+    assert!(matches!(parse(&bytes), Recorded::Read(record) if record.main.is_some()));
+}
