@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::ending::{Cause, StopReason, Verdict, WaitStatus};
 use crate::model::event::EventKind;
-use crate::model::evidence::{Evidence, Life, Lock, PreflightFailure, Ready, RunRecord};
+use crate::model::evidence::{Evidence, Life, Lock, PreflightFailure, Ready, RunRecord, TakenOver};
 use crate::model::signal::Signal;
 use crate::model::spec::{Spec, Target};
 use crate::model::state::{Phase, State};
@@ -100,7 +100,11 @@ fn a_run_without_its_shim_is_not_judged_by_what_nobody_could_see() {
     let spec = asking("notify");
     let alone = evidence(at(60_000), Lock::Free, Life::Alive, Lock::Held, record(None));
     let decision = look(&spec, &started(&spec), Some(&alone), &at(60_000));
-    assert_eq!((decision.act, decision.ready), (Act::None, None));
+    assert_eq!((decision.act, decision.ready), (Act::TakeOver, None));
+    let mut taken = record(None);
+    taken.taken_over.push(TakenOver { at: at(60_100), untraced: None });
+    let decision = looked(&spec, 70_000, taken);
+    assert_eq!((decision.act, decision.ready), (Act::None, None), "its new shim heard nothing of what came before");
 }
 
 #[test]
