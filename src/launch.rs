@@ -22,7 +22,8 @@ use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
-use crate::policy::readiness::{first_look, wants_looks};
+use crate::policy::progress::first_look;
+use crate::policy::readiness::{self, wants_looks};
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::record::{self, Durable, Line};
@@ -88,7 +89,9 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         note_main(ctx, name, pid)?;
     }
     record::forget_oldest(paths, name, open.run)?;
-    cgroup::sweep(&paths.state, name.as_str(), open.run);
+    if let Some(before) = open.run.checked_sub(1) {
+        cgroup::remove(&cgroup::of_run(&paths.state, name.as_str(), before)); // its shim did, unless it was killed
+    }
     Ok(launched)
 }
 
@@ -141,7 +144,8 @@ fn start_shim(
     // `--home` counts for the passes of this shim as well.
     environment.extend(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME".into(), home.clone().into())));
     let environment = variables(&environment)?;
-    let files = ShimFiles { launch: &launch, log, record, tree };
+    let birthplace = cgroup::birthplace(spec.isolation);
+    let files = ShimFiles { launch: &launch, log, record, tree, birthplace: birthplace.as_ref() };
     detach_shim(&exe, &argv, &environment, &files).map_err(|error| system("start the shim", &error))
 }
 
@@ -216,8 +220,9 @@ fn tell(
     let argv = spec.command.argv();
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
-    let first =
-        [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec)].into_iter().flatten().min();
+    let moments =
+        [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec), readiness::first_look(spec)];
+    let first = moments.into_iter().flatten().min();
     Ok(Launch {
         name: plain(name)?,
         run: plain(open.run)?,

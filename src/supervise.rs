@@ -7,11 +7,13 @@ use std::io;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::inspect;
 use crate::launch::{self, Launched};
 use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
+use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
 use crate::model::state::{Began, Desired, OpenRun, Phase, State};
@@ -21,9 +23,8 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
-use crate::sentinel;
 use crate::store::record::Durable;
-use crate::store::{record, state};
+use crate::store::{record, sentinel, state};
 
 mod takeover;
 
@@ -45,6 +46,8 @@ pub struct Held<'a> {
     pub state: State,
     /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
+    /// A look at its signs of progress that was taken before the lock.
+    pub inspection: Option<Inspection>,
     _lock: lock::Held,
 }
 
@@ -88,7 +91,7 @@ pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option
             (life, record::tree_lock(&ctx.paths, name, run))
         }
     };
-    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record })
+    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record, inspection: None })
 }
 
 /// Decides about `name` without changing anything.
@@ -117,6 +120,7 @@ fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
         ready: false,
         unsupervised: false,
         stopping: None,
+        watch: None,
     };
     state.phase = Phase::Open(open);
     state.desired = Desired::Up;
@@ -169,7 +173,7 @@ impl<'a> Held<'a> {
                 state
             }
         };
-        Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), _lock: lock })
+        Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), inspection: None, _lock: lock })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -177,7 +181,13 @@ impl<'a> Held<'a> {
     /// # Errors
     /// The clock cannot be read.
     pub fn consider(&self) -> Result<Decision<'static>, Error> {
-        Ok(consider(self.ctx, self.name, self.spec, &self.state, &now()?).into_owned())
+        let now = now()?;
+        let mut evidence = observe(self.ctx, self.name, &self.state, &now);
+        if let Some(evidence) = &mut evidence {
+            evidence.inspection.clone_from(&self.inspection);
+        }
+        let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
+        Ok(decide(look, evidence.as_ref()).into_owned())
     }
 
     /// Looks, and does what follows, until nothing more follows now.
@@ -219,13 +229,16 @@ impl<'a> Held<'a> {
         let ended =
             changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
         if changed {
+            let kept = inspect::keep(self.ctx, self.name, self.inspection.as_ref(), [&self.state, &state]);
+            outcome.errors.extend(kept.err());
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
                 Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
             }
             self.state = state;
-            if let Some(last) = self.state.last.as_ref().filter(|_| ended) {
-                outcome.errors.extend(sentinel::leave_status(self.ctx, self.name, last).err());
+            if ended {
+                let told = self.state.last.as_ref().map(|last| sentinel::tell_end(&self.ctx.paths, self.name, last));
+                outcome.errors.extend(told.and_then(Result::err));
             }
             self.ensure_waiter(outcome);
         }

@@ -171,7 +171,7 @@ pub(super) fn is_ready(call: &Call, name: &Name, spec: &Spec, state: &State) -> 
     let decision = consider(&call.ctx, name, spec, state, &now);
     let word = Word::of(&decision);
     match word {
-        Word::Running | Word::Unsupervised => Ok(decision.ready == Some(true)),
+        Word::Running | Word::Hung | Word::Unsupervised => Ok(decision.ready == Some(true)),
         Word::Starting | Word::Waiting => Ok(false),
         Word::New | Word::Completed | Word::Stopped | Word::Dead | Word::Tripped => {
             let message = format!("`{name}` is {}, so it does not get ready", word.word());

@@ -57,6 +57,8 @@ pub enum EventKind {
     Failed,
     /// A run ended because somebody asked.
     Stopped,
+    /// It lives without any progress.
+    Hung,
     /// guardian set out to end a run.
     Killed,
     /// The breaker opened.
@@ -77,7 +79,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -88,6 +90,7 @@ impl EventKind {
         Self::Completed,
         Self::Failed,
         Self::Stopped,
+        Self::Hung,
         Self::Killed,
         Self::Tripped,
         Self::HalfOpen,
@@ -113,6 +116,7 @@ impl EventKind {
             | Self::Completed
             | Self::Failed
             | Self::Stopped
+            | Self::Hung
             | Self::Killed
             | Self::Tripped
             | Self::HalfOpen
@@ -135,6 +139,7 @@ impl EventKind {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
+            Self::Hung => "hung",
             Self::Killed => "killed",
             Self::Tripped => "tripped",
             Self::HalfOpen => "half_open",

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ending::{Ancestor, SignalRecord, WaitStatus};
+use super::progress::Inspection;
 use super::time::{Identity, Stamp};
 
 /// Whether a lock that proves life is held.
@@ -128,6 +129,9 @@ pub struct Followed {
     pub from: i32,
     /// How that one ended: well.
     pub status: WaitStatus,
+    /// Why signals to the new one are not traced although that was asked for: the system's error number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untraced: Option<i32>,
     /// When.
     pub at: Stamp,
 }
@@ -308,4 +312,6 @@ pub struct Evidence {
     pub main: Life,
     /// The record.
     pub record: Recorded,
+    /// The look at its signs of progress, where one was due and taken.
+    pub inspection: Option<Inspection>,
 }

@@ -22,7 +22,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
     let (severity, cause) = match kind {
         EventKind::Premature | EventKind::Failed => (Severity::Warning, Some(Cause::Exited { code: 1 })),
         EventKind::Tripped => (Severity::Critical, Some(Cause::Exited { code: 1 })),
-        EventKind::Unsupervised => (Severity::Warning, None),
+        EventKind::Unsupervised | EventKind::Hung => (Severity::Warning, None),
         EventKind::Registered
         | EventKind::Started
         | EventKind::Restarted

@@ -48,8 +48,11 @@ fn parse_stat(text: &[u8]) -> Option<Process> {
     let mut fields = std::str::from_utf8(text.get(close + 1..)?).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    let started = fields.nth(17)?.parse().ok()?; // field 22; state was 3, ppid 4
-    Some(Process { pid, parent, started, zombie: matches!(state, "Z" | "X" | "x"), comm })
+    let threads: u64 = fields.nth(15)?.parse().ok()?; // field 20; state was 3, ppid 4
+    let started = fields.nth(1)?.parse().ok()?; // field 22
+    // A process whose first thread has ended looks like a zombie and lives in the others.
+    let zombie = matches!(state, "X" | "x") || (state == "Z" && threads < 2);
+    Some(Process { pid, parent, started, zombie, comm })
 }
 
 pub(super) fn table() -> io::Result<Vec<Process>> {
@@ -81,6 +84,13 @@ pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     // Not ours to read, or gone: then it is none of ours either.
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
     marks.iter().all(|mark| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
+}
+
+/// The value of a variable of `pid`, as it was when that was executed; `None`: it has none, or is not ours to read.
+pub(super) fn environment_value(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).map(<[u8]>::to_vec)
 }
 
 /// Whether a descriptor of `pid` carries an exclusive lock on that file; asking for one does not.
@@ -283,6 +293,14 @@ mod tests {
         let text = b"42 (a) R 7 (x) S 41 42 42 0 -1 4194304 1 0 0 0 3 4 0 0 20 0 1 0 12345 1000 10 1";
         let want = Process { pid: 42, parent: 41, started: 12345, zombie: false, comm: "a) R 7 (x".to_owned() };
         assert_eq!(parse_stat(text), Some(want));
+    }
+
+    #[test]
+    fn a_process_is_a_zombie_once_its_last_thread_has_ended() {
+        for (threads, zombie) in [("1", true), ("2", false)] {
+            let text = format!("42 (a) Z 41 42 42 0 -1 4194304 1 0 0 0 3 4 0 0 20 0 {threads} 0 12345 1000 10 1");
+            assert_eq!(parse_stat(text.as_bytes()).map(|process| process.zombie), Some(zombie));
+        }
     }
 
     #[test]

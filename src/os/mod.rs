@@ -6,6 +6,7 @@ pub mod background;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
+pub mod counters;
 pub mod crontab;
 pub mod descriptor;
 pub mod fingerprint;

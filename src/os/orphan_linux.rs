@@ -4,6 +4,7 @@
 //! others wait for: while it is a zombie `/proc` has it, and from Linux 6.15 on the pidfd has it afterwards. What neither
 //! tells is `None`, never a guess.
 
+use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -106,6 +107,20 @@ impl Orphan {
     /// Those of `poll`.
     pub fn has_ended(&self) -> io::Result<bool> {
         watch::poll(&[self.pidfd.as_raw_fd()], Some(Duration::ZERO)).map(|ready| !ready.is_empty())
+    }
+
+    /// Whether it has ended and nobody has waited for it: its pid is still its own.
+    #[must_use]
+    pub fn is_zombie(&self) -> bool {
+        let seen = process::look(self.identity.pid).ok().flatten();
+        seen.is_some_and(|seen| seen.zombie && seen.started == self.identity.started)
+    }
+
+    /// Its working directory; `None`: not ours to ask.
+    #[must_use]
+    pub fn cwd(&self) -> Option<CString> {
+        let path = fs::read_link(format!("/proc/{}/cwd", self.identity.pid)).ok()?;
+        CString::new(path.into_os_string().into_encoded_bytes()).ok()
     }
 
     /// Sends it a signal.

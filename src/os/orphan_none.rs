@@ -1,6 +1,7 @@
 //! A process that is nobody's child of ours, where the platform gives no means to learn how such a one ends: it is said,
 //! and the program stays as it is, watched by each pass.
 
+use std::ffi::CString;
 use std::io;
 
 use crate::model::ending::WaitStatus;
@@ -46,6 +47,18 @@ impl Orphan {
     /// # Errors
     /// Never.
     pub fn has_ended(&self) -> io::Result<bool> {
+        match *self {}
+    }
+
+    /// Never called: there is none.
+    #[must_use]
+    pub fn is_zombie(&self) -> bool {
+        match *self {}
+    }
+
+    /// Never called: there is none.
+    #[must_use]
+    pub fn cwd(&self) -> Option<CString> {
         match *self {}
     }
 

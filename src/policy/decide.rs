@@ -15,8 +15,8 @@ use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopp
 use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, standing, target_at};
-use super::readiness;
 use super::settle::settle;
+use super::{progress, readiness};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,9 +180,10 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let Recorded::Read(record) = &evidence.record else { return };
     let Some(began) = record.began.clone() else { return };
     let mut open = open.clone();
-    next.healthy(&mut open, &began);
     next.limits(&mut open, &began);
     readiness::keep(next, &mut open, record, &began);
+    progress::keep(next, &mut open, record, evidence);
+    next.healthy(&mut open, &began);
     if Some(&open) != next.look.state.open() {
         next.edit().phase = Phase::Open(open);
     }
@@ -309,6 +310,7 @@ impl<'a> Draft<'a> {
             ready: false,
             unsupervised: false,
             stopping: None,
+            watch: None,
         });
         self.act = Act::Launch;
     }
@@ -331,6 +333,9 @@ impl<'a> Draft<'a> {
             self.at(at);
             return;
         }
+        if !progress::is_well(self.look.spec, open) {
+            return; // each look at its progress asks again
+        }
         open.healthy = true;
         self.well(Some(open.run));
     }
@@ -350,6 +355,16 @@ impl<'a> Draft<'a> {
             );
             self.tell(Event { detail, ..event });
         }
+    }
+
+    /// The open run is asked to end, for a reason of guardian's own.
+    pub(super) fn end(&mut self, open: &mut OpenRun, reason: StopReason) {
+        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
+        self.act = Act::Ask;
+        self.actions.push("killed");
+        self.at(self.look.now.plus(self.look.spec.grace));
+        let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
+        self.tell(Event { action: reason.action().to_owned(), ..event });
     }
 
     fn limits(&mut self, open: &mut OpenRun, began: &Stamp) {
@@ -375,15 +390,5 @@ impl<'a> Draft<'a> {
                 self.end(open, reason);
             }
         }
-    }
-
-    /// guardian sets out to end the run.
-    pub(super) fn end(&mut self, open: &mut OpenRun, reason: StopReason) {
-        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
-        self.act = Act::Ask;
-        self.actions.push("killed");
-        self.at(self.look.now.plus(self.look.spec.grace));
-        let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
-        self.tell(Event { action: reason.action().to_owned(), ..event });
     }
 }

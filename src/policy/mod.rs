@@ -15,8 +15,12 @@ mod decide_tests;
 pub mod delivery;
 pub mod environment;
 pub mod kernel_log;
+pub mod memory;
 pub mod notify;
+pub mod progress;
 pub mod readiness;
 pub mod settle;
+#[cfg(test)]
+mod takeover_tests;
 #[cfg(test)]
 mod walk_tests;

@@ -62,6 +62,11 @@ impl LastLook {
         }
     }
 
+    /// The same without what was read through the pid, where that may belong to another by now.
+    pub(super) fn without_limits(self) -> Self {
+        Self { limits: None, ..self }
+    }
+
     /// Puts it into the end that is recorded, beside what the run's own control group counted.
     pub(super) fn fill(self, end: &mut End) {
         let Self { limits, oom, core } = self;

@@ -29,6 +29,10 @@ pub(super) use adopted::Adopted;
 /// Signals that are written down for one run; more are counted.
 const SIGNALS_KEPT: u64 = 64;
 
+/// Looks at the process table until what it shows is believed to be nothing: one that forked and ended during a look
+/// shows neither itself nor its child.
+const LOOKS: u32 = 3;
+
 /// What the kernel itself sends and an operator wants to know of, when tracing.
 const FROM_THE_KERNEL: [i32; 6] =
     [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGXCPU, libc::SIGXFSZ];
@@ -104,9 +108,9 @@ impl Live {
         Self { adopted: Some(adopted), ..self }
     }
 
-    /// Writes a line about the run.
-    pub(super) fn record(&mut self, line: &Line, durable: Durable) -> io::Result<()> {
-        line.append(&mut self.record, durable)
+    /// Writes a line about the run, if that takes no room from its end.
+    pub(super) fn record(&mut self, line: &Line) -> io::Result<()> {
+        line.append_sparing(&mut self.record)
     }
 
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
@@ -114,7 +118,7 @@ impl Live {
         loop {
             // Before its end is taken: what it said last is still heard.
             if self.notices.as_mut().is_some_and(|notices| notices.hear(&mut self.record, &self.boot)) {
-                passes.start_soon();
+                passes.start_anew();
             }
             // Before the first wait as well: the child may have ended before its signal could be waited for.
             let children = self.children(passes)?;
@@ -175,6 +179,7 @@ impl Live {
     /// The main process has ended; and so has the run, unless what it left is to be followed.
     fn main_ended(&mut self, status: WaitStatus, usage: Usage, passes: &mut Passes) {
         if self.followed(status, passes) {
+            self.last_look = None; // that was at another process
             return;
         }
         self.over = true;
@@ -224,15 +229,26 @@ impl Live {
         if let Some(adopted) = &self.adopted {
             return adopted.left(self.main);
         }
-        if children::is_childless() {
-            return Vec::new();
+        for _ in 0..LOOKS {
+            if children::is_childless() {
+                break;
+            }
+            let left = self.look(passes);
+            if !left.is_empty() {
+                return left;
+            }
         }
+        Vec::new()
+    }
+
+    fn look(&self, passes: &Passes) -> Vec<Identity> {
         // A table that cannot be read leaves them to the next pass, which finds them by lock and environment.
         let Ok(table) = process::table() else { return Vec::new() };
         let me = nix::unistd::getpid().as_raw();
         let roots: BTreeSet<i32> = table
             .iter()
             .filter(|process| process.parent == me && !passes.has(process.pid) && process.pid != self.main)
+            .filter(|process| !process::is_of_another(process.pid, passes.name()))
             .map(|process| process.pid)
             .collect();
         let boot = &self.boot;

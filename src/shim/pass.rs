@@ -42,10 +42,10 @@ pub(super) struct Passes {
     /// Pids of those whose ring has not been heard, newest last.
     silent: Vec<i32>,
     unanswered: u32,
+    /// Something has happened that the one that runs may not have seen.
+    again: bool,
     /// The last answer named a moment.
     due: bool,
-    /// When the pass that runs has answered, another looks at what came meanwhile.
-    again: bool,
     /// The child that looks whether the program is ready.
     watcher: Option<i32>,
     /// Watchers that ended badly.
@@ -63,11 +63,16 @@ impl Passes {
             running: Vec::new(),
             silent: Vec::new(),
             unanswered: 0,
-            due: false,
             again: false,
+            due: false,
             watcher: None,
             watches: 0,
         }
+    }
+
+    /// The name that they are for.
+    pub(super) fn name(&self) -> &str {
+        self.named.to_str().ok().and_then(|named| named.split_once('=')).map_or("", |(_, name)| name)
     }
 
     /// Whether this is a pass or a watcher that runs.
@@ -106,12 +111,6 @@ impl Passes {
         }
     }
 
-    /// One that looks at what is new, whatever runs now: where one has yet to answer, after it.
-    pub(super) fn start_soon(&mut self) {
-        self.again = self.is_unanswered();
-        self.start();
-    }
-
     /// A child of ours that looks until the program is ready; when it ends, a pass sees what it wrote down.
     pub(super) fn watch(&mut self) {
         match self.spawn(&[c"--until-ready"]) {
@@ -146,6 +145,12 @@ impl Passes {
         descriptor::set_nonblocking(&answer)?;
         let exe: [&CStr; 2] = [&self.exe, itself];
         spawn::pass(&exe, &argv, &environment, &write).map(|pid| (pid, answer))
+    }
+
+    /// The same for something that has just happened: one that runs looked before it, perhaps, and another follows.
+    pub(super) fn start_anew(&mut self) {
+        self.again = self.is_unanswered();
+        self.start();
     }
 
     /// The bell was rung by `sender`. True when that is a pass of ours, and so nothing to give to the process.
@@ -197,7 +202,7 @@ impl Passes {
     /// The watcher has ended: a pass sees what it saw. One that was killed has seen nothing, and another looks.
     fn watched(&mut self, status: WaitStatus) {
         match status {
-            WaitStatus::Code(0) => self.start_soon(),
+            WaitStatus::Code(0) => self.start_anew(),
             WaitStatus::Code(_) | WaitStatus::Signal(..) if self.watches < RETRIES => {
                 self.watches += 1;
                 self.watch();

@@ -14,8 +14,9 @@ use crate::os::orphan::{self, Orphan};
 use crate::os::spawn::Report;
 use crate::os::{children, process};
 use crate::store::launch::Launch;
-use crate::store::record::{Durable, Line};
+use crate::store::record::Line;
 
+use super::last_look::Before;
 use super::live::{Adopted, Live};
 use super::now;
 use super::pass::Passes;
@@ -37,12 +38,16 @@ pub(super) fn take_over(
         // Ended and gone meanwhile. Whoever started this shim looks again and sees that nobody knows how.
         return report.write_all(&Report::Failed { step: SpawnStep::Fork, errno: libc::ESRCH }.encode());
     };
-    let mut live = live(main.pid).adopting(Adopted::new(orphan, name, run)?);
+    let cwd = orphan.cwd();
+    let adopted = Adopted::new(orphan, name, run)?;
+    let before = Before::now(cwd.unwrap_or_default()); // not known: then no core dump is looked for in it
+    let mut live = live(main.pid).placed(adopted.group(), before).adopting(adopted);
     let who = process::identify(nix::unistd::getpid().as_raw(), boot)?.ok_or_else(damaged)?;
     let traced = (!told.trace.is_empty()).then(|| orphan::seize_all(main.pid));
     let untraced = traced.and_then(|traced| traced.err()).map(|error| error.raw_os_error().unwrap_or(libc::EIO));
     let takeover = TakenOver { at: now(boot)?, untraced };
-    live.record(&Line::TakenOver { who, takeover }, Durable::Yes)?;
+    // A disk without room for this line leaves the run as it was: the room that is left is that of its end.
+    live.record(&Line::TakenOver { who, takeover })?;
     // The launcher may be gone: then nobody wants to know.
     drop(report.write_all(&Report::Started { pid: main.pid, untraced }.encode()));
     drop(report);

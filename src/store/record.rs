@@ -313,7 +313,7 @@ fn add(record: &mut RunRecord, line: Line) {
             record.taken_over.push(takeover);
         }
         Line::Followed { who, after } => {
-            record.main = Some(who);
+            (record.main, record.untraced) = (Some(who), after.untraced);
             record.followed.push(after);
         }
         Line::Gone { gone, more_signals } => (record.gone, record.more_signals) = (Some(*gone), more_signals),
@@ -360,6 +360,7 @@ pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> 
     super::metadata::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
     super::says::forget(paths, name, old)?;
+    atomic::remove_if_there(&path(paths, name, old, "hang"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }
 

@@ -34,3 +34,13 @@ fn a_line_of_a_later_version_is_passed_over() {
     bytes.extend(b"{\"moon_phase\":{\"x\":1}}\n");
     assert!(matches!(parse(&bytes), Recorded::Read(record) if record.main.is_some()));
 }
+
+#[test]
+fn an_end_of_an_earlier_version_is_read_with_its_figures_and_one_without_them_as_not_known() {
+    let end = r#""status":{"code":0},"at":{"wall_ms":1,"boot_ms":2,"boot":"b"},"leftover":true,"log_bytes":null"#;
+    for (figures, cpu) in [(r#""user_ms":3,"system_ms":4,"max_rss_kib":5,"#, Some(7)), ("", None)] {
+        let line = format!("{{\"end\":{{\"end\":{{{figures}{end}}},\"more_signals\":0}}}}\n");
+        let Recorded::Read(record) = parse(line.as_bytes()) else { panic!("not read: {line}") };
+        assert_eq!(record.end.unwrap().cpu_ms(), cpu);
+    }
+}

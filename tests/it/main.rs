@@ -13,9 +13,11 @@
 mod alerts;
 mod alerts_mail;
 mod bad_input;
+mod certificate;
 mod cron;
 mod defects;
 mod demo;
+mod hang;
 mod home;
 mod hostile;
 mod house;

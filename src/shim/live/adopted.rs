@@ -5,18 +5,20 @@ use std::io;
 
 use crate::context::Context;
 use crate::living::living;
-use crate::model::evidence::Gone;
+use crate::model::evidence::{Gone, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::time::Identity;
+use crate::os::cgroup::Group;
 use crate::os::children::signal_child;
 use crate::os::descriptor;
 use crate::os::orphan::{Orphan, Woken};
 use crate::os::signals::{self, Arrival};
+use crate::shim::last_look::LastLook;
 use crate::shim::pass::Passes;
 use crate::shim::{Leftovers, now};
-use crate::store::record::{Durable, Line};
+use crate::store::record::{self, Durable, Line};
 
-use super::{Live, SIGNALS_KEPT};
+use super::{LOOKS, Live, SIGNALS_KEPT};
 
 /// Between two looks at what was asked to end: it is nobody's child of ours, so that no signal tells of its end.
 const LOOK_MS: u64 = 20;
@@ -36,11 +38,25 @@ impl Adopted {
         Ok(Self { orphan, ctx, name, run })
     }
 
+    /// The control groups of the run, if it has any of its own.
+    pub(in crate::shim) fn group(&self) -> Option<Group> {
+        match record::read(&self.ctx.paths, &self.name, self.run).0 {
+            Recorded::Read(record) => record.placed.as_ref().and_then(Group::of),
+            Recorded::Missing | Recorded::Unreadable(_) => None,
+        }
+    }
+
     /// Processes of the run that live, but for `main`.
     pub(super) fn left(&self, main: i32) -> Vec<Identity> {
-        // A table that cannot be read leaves them to the next `stop`, which finds them in the same way.
-        let living = living(&self.ctx, &self.name, self.run).unwrap_or_default();
-        living.into_iter().filter(|identity| identity.pid != main).collect()
+        for _ in 0..LOOKS {
+            // A table that cannot be read leaves them to the next `stop`, which finds them in the same way.
+            let mut left = living(&self.ctx, &self.name, self.run).unwrap_or_default();
+            left.retain(|identity| identity.pid != main);
+            if !left.is_empty() || record::tree_lock(&self.ctx.paths, &self.name, self.run) != Lock::Held {
+                return left;
+            }
+        }
+        Vec::new()
     }
 }
 
@@ -74,7 +90,13 @@ impl Live {
         self.children(passes)?;
         let Some(adopted) = self.adopted.as_ref().filter(|_| !self.over) else { return Ok(()) };
         match adopted.orphan.status() {
-            Some((status, usage)) => self.main_ended(status, usage, passes),
+            Some((status, usage)) => {
+                let look = LastLook::at(self.main, status, &self.before);
+                // Waited for meanwhile: what was seen of its limits may be another's.
+                let look = if adopted.orphan.is_zombie() { look } else { look.without_limits() };
+                self.last_look = Some(look);
+                self.main_ended(status, usage, passes);
+            }
             None => {
                 self.over = true;
                 // As for every end: a disk that refuses it leaves it unexplained.
@@ -107,6 +129,7 @@ impl Live {
             self.children(passes)?;
             left = self.left(passes);
             if now(&self.boot)?.has_reached(&kill_at) {
+                self.group.iter().for_each(|group| group.kill(&left));
                 self.send(&left, libc::SIGKILL);
             }
         }

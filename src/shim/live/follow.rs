@@ -14,7 +14,6 @@ use crate::model::evidence::Followed;
 use crate::model::time::Identity;
 use crate::os::orphan::{self, Orphan};
 use crate::os::process::{self, Process};
-use crate::os::trace;
 use crate::shim::now;
 use crate::shim::pass::Passes;
 use crate::store::record::{Durable, Line};
@@ -42,17 +41,19 @@ impl Live {
         }
         let main = who.pid;
         let who = process::identify(main, &self.boot)?.filter(|now| now.is(&who)).unwrap_or(who);
-        let after = Followed { from: self.main, status, at: at.clone() };
+        let untraced = self.trace.then(|| orphan::seize_all(main)).and_then(Result::err).map(errno);
+        let boot_ms = at.boot_ms;
+        let after = Followed { from: self.main, status, at, untraced };
         Line::Followed { who, after }.append(&mut self.record, Durable::No)?;
         self.main = main;
-        self.follow = self.follow.take().map(|rule| rule.next(at.boot_ms));
-        if self.trace {
-            // Refused: it runs untraced, as its children do.
-            drop(orphan::seize_all(main).or_else(|_| trace::seize(main)));
-        }
-        passes.start(); // which writes down the new pid for others
+        self.follow = self.follow.take().map(|rule| rule.next(boot_ms));
+        passes.start_anew(); // which writes down the new pid for others
         Ok(true)
     }
+}
+
+fn errno(error: io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO) // the kernel always gives one
 }
 
 /// Which of `left` is the main process now.
