@@ -77,6 +77,7 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] h/web: registered
         [guardian] h/web: started
         [guardian] h/web: restarted
+        [guardian] h/web: ready
         [guardian] h/web: was sent a signal
         [guardian] h/web: exited after an unknown time
         [guardian] h/web: premature after an unknown time (exit 1)

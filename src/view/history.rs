@@ -43,7 +43,8 @@ fn what(event: &Event) -> String {
             vec![cause, some(&event.action)]
         }
         EventKind::Stopped => vec![cause, by],
-        EventKind::Registered
+        EventKind::Ready
+        | EventKind::Registered
         | EventKind::Hung
         | EventKind::Killed
         | EventKind::HalfOpen
