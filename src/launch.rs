@@ -85,7 +85,9 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         note_main(ctx, name, pid)?;
     }
     record::forget_oldest(paths, name, open.run)?;
-    cgroup::sweep(&paths.state, name.as_str(), open.run);
+    if let Some(before) = open.run.checked_sub(1) {
+        cgroup::remove(&cgroup::of_run(&paths.state, name.as_str(), before)); // its shim did, unless it was killed
+    }
     Ok(launched)
 }
 
@@ -133,7 +135,8 @@ fn start_shim(
     // `--home` counts for the passes of this shim as well.
     environment.extend(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME".into(), home.clone().into())));
     let environment = variables(&environment)?;
-    let files = ShimFiles { launch: &launch, log, record, tree };
+    let birthplace = cgroup::birthplace(spec.isolation);
+    let files = ShimFiles { launch: &launch, log, record, tree, birthplace: birthplace.as_ref() };
     detach_shim(&exe, &argv, &environment, &files).map_err(|error| system("start the shim", &error))
 }
 

@@ -28,6 +28,10 @@ pub(super) use adopted::Adopted;
 /// Signals that are written down for one run; more are counted.
 const SIGNALS_KEPT: u64 = 64;
 
+/// Looks at the process table until what it shows is believed to be nothing: one that forked and ended during a look
+/// shows neither itself nor its child.
+const LOOKS: u32 = 3;
+
 /// What the kernel itself sends and an operator wants to know of, when tracing.
 const FROM_THE_KERNEL: [i32; 6] =
     [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGXCPU, libc::SIGXFSZ];
@@ -211,15 +215,26 @@ impl Live {
         if let Some(adopted) = &self.adopted {
             return adopted.left(self.main);
         }
-        if children::is_childless() {
-            return Vec::new();
+        for _ in 0..LOOKS {
+            if children::is_childless() {
+                break;
+            }
+            let left = self.look(passes);
+            if !left.is_empty() {
+                return left;
+            }
         }
+        Vec::new()
+    }
+
+    fn look(&self, passes: &Passes) -> Vec<Identity> {
         // A table that cannot be read leaves them to the next pass, which finds them by lock and environment.
         let Ok(table) = process::table() else { return Vec::new() };
         let me = nix::unistd::getpid().as_raw();
         let roots: BTreeSet<i32> = table
             .iter()
             .filter(|process| process.parent == me && !passes.has(process.pid) && process.pid != self.main)
+            .filter(|process| !process::is_of_another(process.pid, passes.name()))
             .map(|process| process.pid)
             .collect();
         let boot = &self.boot;

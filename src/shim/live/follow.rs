@@ -47,7 +47,7 @@ impl Live {
         Line::Followed { who, after }.append(&mut self.record, Durable::No)?;
         self.main = main;
         self.follow = self.follow.take().map(|rule| rule.next(boot_ms));
-        passes.start(); // which writes down the new pid for others
+        passes.start_anew(); // which writes down the new pid for others
         Ok(true)
     }
 }
