@@ -45,6 +45,9 @@ pub(super) struct Passes {
     again: bool,
     /// The last answer named a moment.
     due: bool,
+    /// Pids of the last ones, whatever became of them.
+    recent: [i32; SILENT],
+    started: usize,
 }
 
 impl Passes {
@@ -60,6 +63,8 @@ impl Passes {
             unanswered: 0,
             again: false,
             due: false,
+            recent: [0; SILENT],
+            started: 0,
         }
     }
 
@@ -71,6 +76,11 @@ impl Passes {
     /// Whether this is a pass that runs.
     pub(super) fn has(&self, pid: i32) -> bool {
         self.running.iter().any(|running| running.pid == pid)
+    }
+
+    /// Whether this was the pid of one of the last passes of this shim.
+    pub(super) fn was(&self, pid: i32) -> bool {
+        pid > 0 && self.recent.contains(&pid)
     }
 
     /// Whether a pass has yet to say when the next is due.
@@ -115,6 +125,10 @@ impl Passes {
                     self.silent.remove(0);
                 }
                 self.silent.push(pid);
+                if let Some(place) = self.recent.get_mut(self.started % SILENT) {
+                    *place = pid;
+                }
+                self.started += 1;
                 self.running.push(Running { pid, answer, answered: false });
             }
             Err(_) => self.try_again(),
