@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::alert::drain::{self, Drained};
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::inspect::{By, inspect, is_asked_for};
 use crate::launch::{main_to_note, note_main};
 use crate::model::ending::Verdict;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
 use crate::model::name::Name;
+use crate::model::progress::Inspection;
+use crate::model::spec::Spec;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::os::{lock, process};
@@ -122,7 +125,14 @@ fn check(
     let Some(state) = state::load(&ctx.paths, name)? else {
         return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true)));
     };
-    let evidence = observe(ctx, name, &state, &now);
+    let mut evidence = observe(ctx, name, &state, &now);
+    let inspection = match mode {
+        Mode::Act => noted(report, inspect(ctx, name, &entry.spec, &state, evidence.as_ref(), By::Cron)),
+        Mode::DryRun => None,
+    };
+    if let Some(evidence) = &mut evidence {
+        evidence.inspection.clone_from(&inspection);
+    }
     let first = decide(Look { name, spec: &entry.spec, state: &state, now: &now }, evidence.as_ref());
     if mode == Mode::Act {
         wake_shim(evidence.as_ref(), &now);
@@ -155,6 +165,7 @@ fn check(
         return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
     };
     held.later = later;
+    held.inspection = inspection;
     Ok(Some(advance(&mut held, as_desired, report)?))
 }
 
@@ -201,15 +212,36 @@ pub fn push(
     report: &mut Report,
 ) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
+    let inspection = noted(report, look(ctx, name, &entry.spec));
     let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
     if stagger::is_catch_up(&held.state, &now()?, false) {
         held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
     }
+    held.inspection = inspection;
     let checked = advance(&mut held, true, report)?;
     let mine = held.state.run == run;
     let deadline = checked.deadline.clone().filter(|_| mine);
     report.checked.push(checked);
     Ok(deadline)
+}
+
+/// A look that failed is reported, and keeps nothing else from being done.
+fn noted(report: &mut Report, look: Result<Option<Inspection>, Error>) -> Option<Inspection> {
+    look.unwrap_or_else(|error| {
+        report.errors.push(error);
+        None
+    })
+}
+
+/// A look at the signs of progress of `name`, before its lock is taken: a `hang_probe` may need its time.
+fn look(ctx: &Context, name: &Name, spec: &Spec) -> Result<Option<Inspection>, Error> {
+    if !is_asked_for(spec) {
+        return Ok(None);
+    }
+    let now = now()?;
+    let Some(state) = state::load(&ctx.paths, name)? else { return Ok(None) };
+    let evidence = observe(ctx, name, &state, &now);
+    inspect(ctx, name, spec, &state, evidence.as_ref(), By::Shim)
 }
 
 impl Checked {
@@ -223,7 +255,8 @@ impl Checked {
 pub fn is_as_desired(state: &State, decision: &Decision) -> bool {
     match (&state.phase, &decision.standing) {
         (Phase::Open(open), Some(Standing::Running | Standing::Starting)) => {
-            open.stopping.as_ref().is_none_or(|stopping| stopping.reason == crate::model::ending::StopReason::Target)
+            let asked = open.stopping.as_ref();
+            !open.is_hung() && asked.is_none_or(|stopping| stopping.reason == crate::model::ending::StopReason::Target)
         }
         // It has ended just now, and as it should.
         (Phase::Open(_), Some(Standing::Ended(_))) => {

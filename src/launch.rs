@@ -20,8 +20,9 @@ use crate::model::time::Stamp;
 use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
-use crate::os::{clock, process};
+use crate::os::{clock, kernel_trace, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
+use crate::policy::progress::first_look;
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::record::{self, Durable, Line};
@@ -87,11 +88,15 @@ pub fn launch(
         }
     };
     metadata::begin(ctx, name, spec, open, &told, launched);
+    // After the program runs, so that it waits for nothing. Where it cannot be kept the shim says so at the end.
+    kernel_trace::keep();
     if let Launched::Started { pid, .. } = launched {
         aside.extend(note_main(ctx, name, pid).err());
     }
     aside.extend(record::forget_oldest(paths, name, open.run).err());
-    cgroup::sweep(&paths.state, name.as_str(), open.run);
+    if let Some(before) = open.run.checked_sub(1) {
+        cgroup::remove(&cgroup::of_run(&paths.state, name.as_str(), before)); // its shim did, unless it was killed
+    }
     Ok(launched)
 }
 
@@ -139,7 +144,8 @@ fn start_shim(
     // `--home` counts for the passes of this shim as well.
     environment.extend(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME".into(), home.clone().into())));
     let environment = variables(&environment)?;
-    let files = ShimFiles { launch: &launch, log, record, tree };
+    let birthplace = cgroup::birthplace(spec.isolation);
+    let files = ShimFiles { launch: &launch, log, record, tree, birthplace: birthplace.as_ref() };
     detach_shim(&exe, &argv, &environment, &files).map_err(|error| system("start the shim", &error))
 }
 
@@ -214,7 +220,8 @@ fn tell(
     let argv = spec.command.argv();
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
-    let first = [Some(spec.healthy_after), spec.time_limit, stop_after(spec)].into_iter().flatten().min();
+    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec)];
+    let first = moments.into_iter().flatten().min();
     Ok(Launch {
         name: plain(name)?,
         run: plain(open.run)?,
@@ -264,7 +271,11 @@ fn candidates(program: &str, path: &OsStr) -> Result<Vec<CString>, Error> {
     path.as_bytes().split(|byte| *byte == b':').map(|dir| text(join(dir).as_os_str())).collect()
 }
 
-fn program_environment(
+/// The environment of the program.
+///
+/// # Errors
+/// Its `env_file` cannot be read.
+pub fn program_environment(
     ctx: &Context,
     name: &Name,
     spec: &Spec,

@@ -15,10 +15,12 @@
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
 pub mod alert;
+mod blocked;
 pub mod cli;
 pub mod context;
 pub mod error;
 pub mod healthcheck;
+pub mod inspect;
 pub mod launch;
 pub mod living;
 pub mod metadata;

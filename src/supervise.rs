@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::inspect;
 use crate::launch::{self, Launched};
 use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
 use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
+use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
 use crate::model::state::{Began, Desired, OpenRun, Phase, State};
@@ -23,7 +25,7 @@ use crate::policy::decide::{Act, Decision, Look, began, decide_later};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::store::record::Durable;
-use crate::store::{atomic, record, state};
+use crate::store::{record, sentinel, state};
 
 mod observe;
 mod takeover;
@@ -50,6 +52,8 @@ pub struct Held<'a> {
     pub later: Duration,
     /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
+    /// A look at its signs of progress that was taken before the lock.
+    pub inspection: Option<Inspection>,
     _lock: lock::Held,
 }
 
@@ -85,7 +89,8 @@ fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
     state.run = run;
     let since = now.clone();
     let began = Began::Operator;
-    let open = OpenRun { run, since, began, log_offset: 0, healthy: false, unsupervised: false, stopping: None };
+    let open =
+        OpenRun { run, since, began, log_offset: 0, healthy: false, unsupervised: false, stopping: None, watch: None };
     state.phase = Phase::Open(open);
     state.desired = Desired::Up;
     let standing = consider(ctx, name, spec, &state, &now).standing;
@@ -137,7 +142,17 @@ impl<'a> Held<'a> {
                 state
             }
         };
-        Ok(Self { ctx, name, spec, sinks, state, later: Duration::ZERO, announced: Vec::new(), _lock: lock })
+        Ok(Self {
+            ctx,
+            name,
+            spec,
+            sinks,
+            state,
+            later: Duration::ZERO,
+            announced: Vec::new(),
+            inspection: None,
+            _lock: lock,
+        })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -146,7 +161,10 @@ impl<'a> Held<'a> {
     /// The clock cannot be read.
     pub fn consider(&self) -> Result<Decision<'static>, Error> {
         let now = now()?;
-        let evidence = observe(self.ctx, self.name, &self.state, &now);
+        let mut evidence = observe(self.ctx, self.name, &self.state, &now);
+        if let Some(evidence) = &mut evidence {
+            evidence.inspection.clone_from(&self.inspection);
+        }
         let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
         Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
     }
@@ -190,13 +208,16 @@ impl<'a> Held<'a> {
         let ended =
             changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
         if changed {
+            let kept = inspect::keep(self.ctx, self.name, self.inspection.as_ref(), [&self.state, &state]);
+            outcome.errors.extend(kept.err());
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
                 Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
             }
             self.state = state;
             if ended {
-                self.leave_status(outcome);
+                let told = self.state.last.as_ref().map(|last| sentinel::tell_end(&self.ctx.paths, self.name, last));
+                outcome.errors.extend(told.and_then(Result::err));
             }
             self.ensure_waiter(outcome);
         }
@@ -318,22 +339,6 @@ impl<'a> Held<'a> {
         }
         let waiting = launch::wait_until(self.ctx, self.name, self.state.run, until, self.sinks, self.spec);
         outcome.errors.extend(waiting.err());
-    }
-
-    /// The sentinel files that tell of an end.
-    fn leave_status(&self, outcome: &mut Outcome) {
-        let Some(last) = &self.state.last else { return };
-        let word = match last.verdict {
-            crate::model::ending::Verdict::Completed => "SUCCESS",
-            crate::model::ending::Verdict::Premature
-            | crate::model::ending::Verdict::Failed
-            | crate::model::ending::Verdict::Stopped => "FAILED",
-        };
-        let text = format!("{word}\nverdict {}\ncause {}\nrun {}\n", last.verdict.word(), last.cause.kind(), last.run);
-        let paths = &self.ctx.paths;
-        let left = atomic::replace(&paths.sentinel(self.name, "status"), text.as_bytes())
-            .and_then(|()| atomic::remove_if_there(&paths.sentinel(self.name, "pid")));
-        outcome.errors.extend(left.err());
     }
 
     /// Sends `signal` to every process of the open run.

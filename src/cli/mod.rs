@@ -1,6 +1,7 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
 mod alerts;
+mod beat;
 mod common;
 mod complete;
 mod completions;
@@ -36,7 +37,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::metadata;
-use crate::os::signals;
+use crate::os::{background, signals};
 
 use out::Out;
 
@@ -89,6 +90,7 @@ enum Command {
     Events(events::Events),
     Why(why::Why),
     Wait(wait::Wait),
+    Beat(beat::Beat),
     Alerts(alerts::Alerts),
     Init(init::Init),
     Config(config::Config),
@@ -111,6 +113,9 @@ struct Call {
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
     signals::hear_of_children();
+    if arguments.get(1).is_some_and(|command| command == metadata::COMMAND) {
+        background::stand_apart(); // at once: whoever started it may end any moment
+    }
     let json = arguments.iter().any(|argument| argument == "--json");
     let cli = match quick(&arguments) {
         Some(cli) => cli,
@@ -142,6 +147,7 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "healthcheck" => healthcheck::Healthcheck::augment_args,
         "start" => start::Start::augment_args,
         "stop" => stop::Stop::augment_args,
+        "beat" => beat::Beat::augment_args,
         _ => return None,
     };
     let command = clap::Command::new(name.to_owned()).disable_help_flag(true);
@@ -154,6 +160,7 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "healthcheck" => Command::Healthcheck(healthcheck::Healthcheck::from_arg_matches(matches).ok()?),
         "start" => Command::Start(start::Start::from_arg_matches(matches).ok()?),
         "stop" => Command::Stop(stop::Stop::from_arg_matches(matches).ok()?),
+        "beat" => Command::Beat(beat::Beat::from_arg_matches(matches).ok()?),
         _ => return None,
     };
     Some(Cli { global, command })
@@ -173,6 +180,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Events(command) => events::run(call, &command),
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
+        Command::Beat(command) => beat::run(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Init(command) => init::run(call, &command),
         Command::Config(command) => config::run(call, &command),

@@ -19,7 +19,7 @@ use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide};
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::{outbox, record, state};
+use crate::store::{beat, hang, outbox, record, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
     Alerts, Breaker, Document, Health, Heartbeat, Isolation, LastExit, Output, Row, State as Word, command, remark,
@@ -227,12 +227,13 @@ fn fill<'a>(
         Phase::Open(_) if word == Word::Waiting => Some(now.clone()),
         Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
     };
+    let heartbeat = heartbeat(call, name, seen, began);
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
         state: word,
         desired: state.desired,
-        ready: main.map(|_| word == Word::Running),
+        ready: main.map(|_| matches!(word, Word::Running | Word::Hung)),
         pid: main,
         shim_pid: shim.filter(|_| word != Word::Unsupervised),
         run: (state.run > 0).then_some(state.run),
@@ -246,7 +247,6 @@ fn fill<'a>(
         breaker: breaker(state),
         next_action_at: next.as_ref().and_then(|next| next.wall.rfc3339()),
         output: output(call, name, now),
-        heartbeat: heartbeat(call, name, seen),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
         isolation: alive.and_then(|record| record.placed.as_ref()).map(Isolation::of),
         leftover: keeps(call, name, spec, decision),
@@ -256,8 +256,10 @@ fn fill<'a>(
         remark: if call.out.is_json() {
             String::new()
         } else {
-            remark(word, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
+            let life = life(call, name, state, heartbeat.as_ref());
+            remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
         },
+        heartbeat,
     }
 }
 
@@ -308,10 +310,21 @@ fn output(call: &Call, name: &Name, now: &Stamp) -> Output {
     }
 }
 
-fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>) -> Option<Heartbeat> {
+/// The last heartbeat. One that is older than the run was an earlier run's.
+fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>, began: Option<&Stamp>) -> Option<Heartbeat> {
     seen.beats.get(name.as_str())?;
-    age(&fs::metadata(call.ctx.paths.sentinel(name, "heartbeat")).ok()?, seen.now)
-        .map(|age_s| Heartbeat { source: "file", age_s })
+    let path = call.ctx.paths.sentinel(name, "heartbeat");
+    let age_s = age(&fs::metadata(&path).ok()?, seen.now)?;
+    let of_this_run = began.is_none_or(|began| age_s <= seen.now.since(began).as_secs());
+    of_this_run.then(|| Heartbeat { source: "file", age_s, said: beat::said(&path) })
+}
+
+/// What the process says of itself, and what guardian sees of its hang.
+fn life(call: &Call, name: &Name, state: &State, heartbeat: Option<&Heartbeat>) -> Vec<String> {
+    let open = state.open().filter(|open| open.is_hung());
+    let hang = open.and_then(|open| hang::sentence(&call.ctx.paths, name, open.run));
+    let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
+    hang.into_iter().chain(said).collect()
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

@@ -14,7 +14,7 @@ use crate::model::time::Wall;
 use crate::post_mortem::{Past, compare, not_found, same_as};
 use crate::publish::log_tail;
 use crate::registry::Entry;
-use crate::store::{journal, metadata, record, state};
+use crate::store::{hang, journal, metadata, record, state};
 use crate::supervise::{consider, now};
 use crate::view::certificate::{Certificate, text};
 use crate::view::certificate_json::json;
@@ -77,6 +77,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         status: past.status,
         signals: past.signals,
         more_signals: record.more_signals,
+        traced: spec.trace_signals && record.untraced.is_none(),
         stopped_by: past.stopped_by,
         pid: past.pid,
         began: past.began,
@@ -86,8 +87,11 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         action: past.action,
         left: record.end.as_ref().and_then(|end| end.left.clone()).or(record.gone.and_then(|gone| gone.left)),
         taken_over: record.taken_over.iter().map(|takeover| takeover.at.wall).collect(),
+        unseen: record.unseen,
+        untraced: record.untraced.map(|errno| std::io::Error::from_raw_os_error(errno).to_string()),
         end: record.end,
         placed: record.placed,
+        hang: hang(call, &name, past.run),
         metadata,
         tail,
         state: word.word(),
@@ -103,6 +107,12 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
 fn none(name: &Name, word: Word) -> Error {
     let message = format!("no run of `{name}` has ended: it is {}", word.word());
     Error::new(Code::No, "no_ended_run", message).hint(format!("guardian status {name}")).about(name)
+}
+
+/// What a run that hung was blocked on, and the path of its snapshot.
+fn hang(call: &Call, name: &Name, run: u64) -> Option<(String, String)> {
+    let sentence = hang::sentence(&call.ctx.paths, name, run)?;
+    Some((sentence, hang::path(&call.ctx.paths, name, run).display().to_string()))
 }
 
 fn lives(name: &Name, run: u64, word: Word) -> Error {
@@ -140,7 +150,7 @@ fn next(name: &Name, run: u64, word: Word) -> String {
     match word {
         Word::Dead | Word::Tripped => format!("guardian logs {name} --run {run}, then guardian start {name}"),
         Word::Stopped | Word::New => format!("guardian start {name}"),
-        Word::Running | Word::Starting | Word::Unsupervised | Word::Waiting | Word::Completed => {
+        Word::Running | Word::Starting | Word::Hung | Word::Unsupervised | Word::Waiting | Word::Completed => {
             format!("guardian logs {name} --run {run}")
         }
     }

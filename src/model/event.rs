@@ -55,6 +55,8 @@ pub enum EventKind {
     Failed,
     /// A run ended because somebody asked.
     Stopped,
+    /// It lives without any progress.
+    Hung,
     /// guardian set out to end a run.
     Killed,
     /// The breaker opened.
@@ -75,7 +77,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -85,6 +87,7 @@ impl EventKind {
         Self::Completed,
         Self::Failed,
         Self::Stopped,
+        Self::Hung,
         Self::Killed,
         Self::Tripped,
         Self::HalfOpen,
@@ -109,6 +112,7 @@ impl EventKind {
             | Self::Completed
             | Self::Failed
             | Self::Stopped
+            | Self::Hung
             | Self::Killed
             | Self::Tripped
             | Self::HalfOpen
@@ -130,6 +134,7 @@ impl EventKind {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
+            Self::Hung => "hung",
             Self::Killed => "killed",
             Self::Tripped => "tripped",
             Self::HalfOpen => "half_open",

@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ending::{Ancestor, SignalRecord, WaitStatus};
+use super::ending::{Ancestor, SignalRecord, Unseen, WaitStatus};
+use super::progress::Inspection;
 use super::time::{Identity, Stamp};
 
 /// Whether a lock that proves life is held.
@@ -231,6 +232,8 @@ pub struct RunRecord {
     pub more_signals: u64,
     /// Why signals are not traced although that was asked for: the system's error number.
     pub untraced: Option<i32>,
+    /// Why nothing shows who sent the signal that ended it.
+    pub unseen: Option<Unseen>,
     /// Why the program never ran.
     pub spawn_failure: Option<SpawnFailure>,
     /// The end.
@@ -267,4 +270,6 @@ pub struct Evidence {
     pub main: Life,
     /// The record.
     pub record: Recorded,
+    /// The look at its signs of progress, where one was due and taken.
+    pub inspection: Option<Inspection>,
 }

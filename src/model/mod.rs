@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod metadata;
 pub mod name;
 pub mod probe;
+pub mod progress;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod signal;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ending::{EndedRun, Sender, StopReason};
 use super::event::Event;
+use super::progress::Watch;
 use super::time::Stamp;
 
 /// Version of the stored form.
@@ -62,6 +63,17 @@ pub struct OpenRun {
     /// guardian is ending it.
     #[serde(default)]
     pub stopping: Option<Stopping>,
+    /// Its signs of progress, where they are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Box<Watch>>,
+}
+
+impl OpenRun {
+    /// Whether it lives without progress, as far as the last look showed.
+    #[must_use]
+    pub fn is_hung(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.hang.is_some())
+    }
 }
 
 /// Where a process stands. Each state carries exactly its own data.

@@ -13,6 +13,13 @@ pub const BOOT_CLOCK: ClockId = ClockId::CLOCK_BOOTTIME;
 #[cfg(not(target_os = "linux"))]
 pub const BOOT_CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
 
+/// A clock that stands still while the machine sleeps.
+#[cfg(target_os = "linux")]
+const AWAKE_CLOCK: ClockId = ClockId::CLOCK_MONOTONIC;
+/// A clock that stands still while the machine sleeps.
+#[cfg(not(target_os = "linux"))]
+const AWAKE_CLOCK: ClockId = ClockId::from_raw(libc::CLOCK_UPTIME_RAW);
+
 fn millis(clock: ClockId) -> io::Result<i64> {
     let time = clock.now()?;
     Ok(time.tv_sec().saturating_mul(1000).saturating_add(time.tv_nsec() / 1_000_000))
@@ -32,6 +39,14 @@ pub fn wall() -> io::Result<Wall> {
 /// Those of `clock_gettime`.
 pub fn boot_ms() -> io::Result<u64> {
     u64::try_from(millis(BOOT_CLOCK)?).map_err(io::Error::other)
+}
+
+/// Milliseconds on a clock that stands still while the machine sleeps. Nobody can set it; its zero means nothing.
+///
+/// # Errors
+/// Those of `clock_gettime`.
+pub fn awake_ms() -> io::Result<u64> {
+    u64::try_from(millis(AWAKE_CLOCK)?).map_err(io::Error::other)
 }
 
 /// This moment on both clocks.

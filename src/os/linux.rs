@@ -80,10 +80,34 @@ pub(super) fn cgroup(pid: i32) -> Option<String> {
     unified.filter(|path| *path != "/").or_else(memory).or(unified).map(str::to_owned)
 }
 
+/// The process that a thread belongs to.
+pub(super) fn thread_group(thread: i32) -> Option<i32> {
+    status_field(thread, "Tgid:")?.parse().ok()
+}
+
+/// The real user of a process, which is what `siginfo` names.
+pub(super) fn uid(pid: i32) -> Option<u32> {
+    status_field(pid, "Uid:")?.parse().ok()
+}
+
+/// The first word of a field of `/proc/PID/status`; the name in it has its control characters escaped.
+fn status_field(pid: i32, name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    value.split_ascii_whitespace().next().map(str::to_owned)
+}
+
 pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     // Not ours to read, or gone: then it is none of ours either.
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
     marks.iter().all(|mark| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
+}
+
+/// The value of a variable of `pid`, as it was when that was executed; `None`: it has none, or is not ours to read.
+pub(super) fn environment_value(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).map(<[u8]>::to_vec)
 }
 
 /// Whether a descriptor of `pid` carries an exclusive lock on that file; asking for one does not.

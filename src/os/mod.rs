@@ -6,9 +6,16 @@ pub mod background;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
+pub mod counters;
 pub mod crontab;
 pub mod descriptor;
 pub mod fingerprint;
+#[cfg(target_os = "linux")]
+#[path = "kernel_trace_linux.rs"]
+pub mod kernel_trace;
+#[cfg(not(target_os = "linux"))]
+#[path = "kernel_trace_none.rs"]
+pub mod kernel_trace;
 pub mod lock;
 #[cfg(target_os = "linux")]
 #[path = "orphan_linux.rs"]
@@ -16,6 +23,7 @@ pub mod orphan;
 #[cfg(not(target_os = "linux"))]
 #[path = "orphan_none.rs"]
 pub mod orphan;
+pub mod own;
 pub mod process;
 pub mod program;
 pub mod read;

@@ -6,8 +6,10 @@ use std::io;
 use crate::model::ending::{Ancestor, Sender};
 use crate::model::evidence::Life;
 use crate::model::time::{BootId, Identity};
+use crate::policy::environment::without_values;
 
 use super::children::SHIM_NAME;
+use super::kernel_trace::{self, Made};
 use super::platform;
 
 /// Longest command line that is kept, in bytes.
@@ -130,6 +132,13 @@ pub fn without_other_runs(table: &[Process], pids: &[i32], own: Option<i32>) -> 
     pids.iter().copied().filter(|pid| !below_other(*pid)).collect()
 }
 
+/// Whether `pid` belongs to a run of another process than `name`, going by its environment. One whose shim was killed comes
+/// to the shim above as any orphan does, and is none of its own.
+#[must_use]
+pub fn is_of_another(pid: i32, name: &str) -> bool {
+    platform::environment_value(pid, "GUARDIAN_NAME").is_some_and(|other| other != name.as_bytes())
+}
+
 /// Those of `table` whose environment, as it was when they were executed, has `mark` (`NAME=value`) in it.
 /// A process whose environment is not ours to read has not.
 #[must_use]
@@ -157,8 +166,9 @@ pub fn is_pass(pid: i32) -> bool {
 
 /// Who `pid` is, as much as can be read before it is gone.
 #[must_use]
-pub fn describe(pid: i32, uid: u32) -> Sender {
-    let process = look(pid).ok().flatten();
+pub fn describe(pid: i32, uid: Option<u32>) -> Sender {
+    // 0 stands for somebody outside of this pid namespace.
+    let process = (pid > 0).then(|| look(pid).ok().flatten()).flatten();
     let mut parents = Vec::new();
     let mut parent = process.as_ref().map(|process| process.parent);
     while let Some(next) = parent.filter(|next| *next > 0 && parents.len() < PARENTS_MAX) {
@@ -173,6 +183,26 @@ pub fn describe(pid: i32, uid: u32) -> Sender {
         cmdline: platform::cmdline(pid, CMDLINE_MAX),
         parents,
         cgroup: platform::cgroup(pid),
+        guardian: super::own::part(pid),
+        itself: false,
+    }
+}
+
+/// The sender of a signal that the kernel's own record holds: named by it, and filled in where it still lives.
+#[must_use]
+pub fn describe_recorded(made: &Made) -> Sender {
+    let gone = Sender::gone(made.thread, None, made.comm.clone());
+    let Some(pid) = kernel_trace::process_of(made) else { return gone };
+    let now = describe(pid, platform::uid(pid));
+    match (&now.comm, &made.comm) {
+        // A thread has a name of its own; the process is who sent it.
+        (Some(_), Some(_)) if pid != made.thread => now,
+        // It executes another program now: the name that it had then stands, and its command line is not known.
+        (Some(now_comm), Some(then)) if now_comm != then => {
+            Sender { comm: made.comm.clone(), cmdline: None, guardian: None, ..now }
+        }
+        (None, _) => gone,
+        (Some(_), _) => now,
     }
 }
 
@@ -180,7 +210,14 @@ pub fn describe(pid: i32, uid: u32) -> Sender {
 #[must_use]
 pub fn caller() -> Sender {
     let pid = i32::try_from(std::process::id()).unwrap_or(0); // pids fit by definition of pid_t
-    describe(pid, nix::unistd::getuid().as_raw())
+    // Its own command line may hold what is nobody else's business.
+    let line = without_values(
+        std::iter::once("guardian".to_owned())
+            .chain(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())),
+    );
+    let end = line.floor_char_boundary(CMDLINE_MAX);
+    let cmdline = line.get(..end).map(str::to_owned);
+    Sender { cmdline, ..describe(pid, Some(nix::unistd::getuid().as_raw())) }
 }
 
 /// The file mode creation mask of this process.

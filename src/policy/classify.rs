@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::ending::{Cause, EndedRun, SignalRecord, StopReason, Verdict, WaitStatus};
 use crate::model::evidence::{Evidence, Left, Life, Lock, Recorded, RunRecord, SpawnFailure, SpawnStep};
 use crate::model::spec::{Command, Leftover, Spec, Target};
-use crate::model::state::OpenRun;
+use crate::model::state::{OpenRun, Stopping};
 use crate::model::time::{Stamp, Wall};
 
 use super::cause::cause_of_end;
@@ -172,6 +172,7 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
     let reason = asked.map(|stopping| stopping.reason);
     let verdict = verdict(spec, &found.cause, reason, longest);
     let cause = reason.and_then(|reason| reason.cause(spec.time_limit)).unwrap_or(found.cause);
+    let signals = with_stop(found.signals, open);
     EndedRun {
         run: open.run,
         began,
@@ -180,13 +181,25 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
         verdict,
         cause,
         status: found.status,
-        signals: found.signals,
+        signals,
         stopped_by: asked.and_then(|stopping| stopping.by.clone()),
         pid: found.pid,
         left: found.left,
         taken_over: found.taken_over,
         action: String::new(),
     }
+}
+
+/// Signals with what is known of the one who stopped the run: it may have been gone before it could be looked at.
+fn with_stop(mut signals: Vec<SignalRecord>, open: &OpenRun) -> Vec<SignalRecord> {
+    let Some(Stopping { since, by: Some(by), .. }) = &open.stopping else { return signals };
+    let same = |record: &SignalRecord| {
+        record.at >= since.wall && record.sender.as_ref().is_some_and(|sender| sender.pid == by.pid)
+    };
+    for sender in signals.iter_mut().filter(|record| same(record)).filter_map(|record| record.sender.as_mut()) {
+        *sender = by.clone();
+    }
+    signals
 }
 
 /// The verdict table of the contract. `longest`: how long the run lived, or at most could have lived.

@@ -15,6 +15,7 @@ use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopp
 use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, standing, target_at};
+use super::progress;
 use super::settle::settle;
 
 /// The one thing to do after the commit.
@@ -183,8 +184,9 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let Recorded::Read(record) = &evidence.record else { return };
     let Some(began) = record.began.clone() else { return };
     let mut open = open.clone();
-    next.healthy(&mut open, &began);
     next.limits(&mut open, &began);
+    progress::keep(next, &mut open, record, evidence);
+    next.healthy(&mut open, &began);
     if Some(&open) != next.look.state.open() {
         next.edit().phase = Phase::Open(open);
     }
@@ -310,6 +312,7 @@ impl<'a> Draft<'a> {
             healthy: false,
             unsupervised: false,
             stopping: None,
+            watch: None,
         });
         self.act = Act::Launch;
     }
@@ -332,6 +335,9 @@ impl<'a> Draft<'a> {
             self.at(at);
             return;
         }
+        if !progress::is_well(self.look.spec, open) {
+            return; // each look at its progress asks again
+        }
         open.healthy = true;
         self.well(Some(open.run));
     }
@@ -351,6 +357,16 @@ impl<'a> Draft<'a> {
             );
             self.tell(Event { detail, ..event });
         }
+    }
+
+    /// The open run is asked to end, for a reason of guardian's own.
+    pub(super) fn end(&mut self, open: &mut OpenRun, reason: StopReason) {
+        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
+        self.act = Act::Ask;
+        self.actions.push("killed");
+        self.at(self.look.now.plus(self.look.spec.grace));
+        let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
+        self.tell(Event { action: reason.action().to_owned(), ..event });
     }
 
     fn limits(&mut self, open: &mut OpenRun, began: &Stamp) {
@@ -373,12 +389,7 @@ impl<'a> Draft<'a> {
             if !self.look.now.has_reached(&at) {
                 self.at(at);
             } else if open.stopping.is_none() {
-                open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
-                self.act = Act::Ask;
-                self.actions.push("killed");
-                self.at(self.look.now.plus(self.look.spec.grace));
-                let event = self.event(EventKind::Killed, Severity::Info, Some(open.run));
-                self.tell(Event { action: reason.action().to_owned(), ..event });
+                self.end(open, reason);
             }
         }
     }

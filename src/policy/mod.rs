@@ -15,7 +15,9 @@ mod decide_tests;
 pub mod delivery;
 pub mod environment;
 pub mod kernel_log;
+pub mod memory;
 pub mod notify;
+pub mod progress;
 pub mod settle;
 pub mod stagger;
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn weight(kind: EventKind) -> u8 {
     match kind {
         EventKind::Test => 10,
         EventKind::Tripped => 9,
-        EventKind::Premature | EventKind::Failed | EventKind::Completed => 8,
+        EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Hung => 8,
         EventKind::Killed => 7,
         EventKind::Unsupervised => 6,
         EventKind::Recovered => 5,
@@ -69,6 +69,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
     match kind {
         EventKind::Premature
         | EventKind::Failed
+        | EventKind::Hung
         | EventKind::Killed
         | EventKind::Tripped
         | EventKind::HalfOpen

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::ending::{Cause, EndedRun, Verdict};
 use crate::model::event::{Event, EventKind, Severity};
 use crate::model::evidence::{Left, SpawnStep};
-use crate::model::spec::{OnBoot, Restart, Spec};
+use crate::model::spec::{OnBoot, OnHang, Restart, Spec};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
 use crate::model::units::human_duration;
 
@@ -63,7 +63,8 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
 
 /// Whether the run stayed up for `healthy_after`: seen while it did, or known from its length.
 fn was_healthy(spec: &Spec, open: &OpenRun, ended: &EndedRun) -> bool {
-    open.healthy || ended.ran().is_some_and(|ran| ran >= spec.healthy_after)
+    let hung = matches!(ended.cause, Cause::Hung { .. }); // part of its time it only lived
+    open.healthy || (!hung && ended.ran().is_some_and(|ran| ran >= spec.healthy_after))
 }
 
 fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
@@ -90,6 +91,9 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
     }
     if !wanted {
         return Next::GiveUp(format!("not restarted: `restart` is `{}`", restart_word(spec.restart)));
+    }
+    if matches!(ended.cause, Cause::Hung { .. }) && spec.on_hang == OnHang::Kill {
+        return Next::GiveUp("not restarted: it hung, and `on_hang` is `kill`".to_owned());
     }
     if let Some(reason) = never(spec, &ended.cause) {
         return Next::GiveUp(reason);

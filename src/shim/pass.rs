@@ -41,8 +41,13 @@ pub(super) struct Passes {
     /// Pids of those whose ring has not been heard, newest last.
     silent: Vec<i32>,
     unanswered: u32,
+    /// Something has happened that the one that runs may not have seen.
+    again: bool,
     /// The last answer named a moment.
     due: bool,
+    /// Pids of the last ones, whatever became of them.
+    recent: [i32; SILENT],
+    started: usize,
 }
 
 impl Passes {
@@ -56,13 +61,26 @@ impl Passes {
             running: Vec::new(),
             silent: Vec::new(),
             unanswered: 0,
+            again: false,
             due: false,
+            recent: [0; SILENT],
+            started: 0,
         }
+    }
+
+    /// The name that they are for.
+    pub(super) fn name(&self) -> &str {
+        self.named.to_str().ok().and_then(|named| named.split_once('=')).map_or("", |(_, name)| name)
     }
 
     /// Whether this is a pass that runs.
     pub(super) fn has(&self, pid: i32) -> bool {
         self.running.iter().any(|running| running.pid == pid)
+    }
+
+    /// Whether this was the pid of one of the last passes of this shim.
+    pub(super) fn was(&self, pid: i32) -> bool {
+        pid > 0 && self.recent.contains(&pid)
     }
 
     /// Whether a pass has yet to say when the next is due.
@@ -107,10 +125,20 @@ impl Passes {
                     self.silent.remove(0);
                 }
                 self.silent.push(pid);
+                if let Some(place) = self.recent.get_mut(self.started % SILENT) {
+                    *place = pid;
+                }
+                self.started += 1;
                 self.running.push(Running { pid, answer, answered: false });
             }
             Err(_) => self.try_again(),
         }
+    }
+
+    /// The same for something that has just happened: one that runs looked before it, perhaps, and another follows.
+    pub(super) fn start_anew(&mut self) {
+        self.again = self.is_unanswered();
+        self.start();
     }
 
     /// The bell was rung by `sender`. True when that is a pass of ours, and so nothing to give to the process.
@@ -138,6 +166,9 @@ impl Passes {
         self.unanswered = 0;
         let moment = u64::from_le_bytes(bytes);
         self.alarm((moment > 0).then_some(moment));
+        if std::mem::take(&mut self.again) {
+            self.start();
+        }
     }
 
     /// The child `pid` has been waited for.

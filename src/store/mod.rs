@@ -4,9 +4,11 @@
 //! cannot be read is an error or a value that says so, never an empty default.
 
 pub mod atomic;
+pub mod beat;
 pub mod checksum;
 pub mod environment;
 pub mod git;
+pub mod hang;
 pub mod journal;
 pub mod launch;
 pub mod ledger;
@@ -19,4 +21,5 @@ mod registry_cache;
 mod registry_compact;
 pub mod registry_file;
 mod registry_trust;
+pub mod sentinel;
 pub mod state;

@@ -14,7 +14,7 @@ use fs2::FileExt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::model::ending::SignalRecord;
+use crate::model::ending::{SignalRecord, Unseen};
 use crate::model::evidence::{End, Followed, Gone, Lock, Placed, Recorded, RunRecord, SpawnFailure, TakenOver};
 use crate::model::name::Name;
 use crate::model::time::{Identity, Stamp};
@@ -61,6 +61,11 @@ pub enum Line {
     Untraced {
         /// The system's error number.
         errno: i32,
+    },
+    /// Nothing shows who sent the signal that ended it.
+    Unseen {
+        /// Why.
+        why: Unseen,
     },
     /// Where the run was put.
     Placed {
@@ -258,13 +263,26 @@ fn parse(bytes: &[u8]) -> Recorded {
             Err(error) => return Recorded::Unreadable(format!("line {}: {error}", index + 1)),
         }
     }
+    // What the kernel's record had to add was written at the end, whenever it happened.
+    record.signals.sort_by_key(|signal| signal.at);
     Recorded::Read(Box::new(record))
 }
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 10] =
-        ["shim", "main", "placed", "untraced", "signal", "taken_over", "followed", "gone", "spawn_failed", "end"];
+    const KNOWN: [&str; 11] = [
+        "shim",
+        "main",
+        "placed",
+        "untraced",
+        "unseen",
+        "signal",
+        "taken_over",
+        "followed",
+        "gone",
+        "spawn_failed",
+        "end",
+    ];
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
     parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
 }
@@ -275,6 +293,7 @@ fn add(record: &mut RunRecord, line: Line) {
         Line::Main { who, at } => (record.main, record.began) = (Some(who), Some(at)),
         Line::Placed { placed } => record.placed = Some(placed),
         Line::Untraced { errno } => record.untraced = Some(errno),
+        Line::Unseen { why } => record.unseen = Some(why),
         Line::Signal { record: signal } => record.signals.push(*signal),
         Line::TakenOver { who, takeover } => {
             (record.shim, record.untraced) = (Some(who), takeover.untraced);
@@ -321,6 +340,7 @@ pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> 
     let Some(old) = run.checked_sub(KEPT) else { return Ok(()) };
     super::metadata::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
+    atomic::remove_if_there(&path(paths, name, old, "hang"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }
 
@@ -346,49 +366,5 @@ pub fn runs(paths: &Paths, name: &Name) -> Result<Vec<u64>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::time::{BootId, Wall};
-
-    fn shim() -> Vec<u8> {
-        let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap(), unique: None };
-        let mut bytes = serde_json::to_vec(&Line::shim(who.clone(), None)).unwrap();
-        bytes.push(b'\n');
-        let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId::new("b").unwrap() };
-        bytes.extend(serde_json::to_vec(&Line::Main { who, at }).unwrap());
-        bytes.push(b'\n');
-        bytes
-    }
-
-    #[test]
-    fn a_torn_last_line_is_dropped_and_the_rest_is_kept() {
-        let mut bytes = shim();
-        bytes.extend(br#"{"end":{"end":{"sta"#);
-        let Recorded::Read(record) = parse(&bytes) else { panic!("not read") };
-        assert!(record.main.is_some() && record.end.is_none());
-    }
-
-    #[test]
-    fn a_torn_earlier_line_makes_the_record_unreadable_and_never_empty() {
-        let mut bytes = b"{\"sh\n".to_vec();
-        bytes.extend(shim());
-        assert!(matches!(parse(&bytes), Recorded::Unreadable(why) if why.starts_with("line 1")));
-    }
-
-    #[test]
-    fn an_end_of_an_earlier_version_is_read_with_its_figures_and_one_without_them_as_not_known() {
-        let end = r#""status":{"code":0},"at":{"wall_ms":1,"boot_ms":2,"boot":"b"},"leftover":true,"log_bytes":null"#;
-        for (figures, cpu) in [(r#""user_ms":3,"system_ms":4,"max_rss_kib":5,"#, Some(7)), ("", None)] {
-            let line = format!("{{\"end\":{{\"end\":{{{figures}{end}}},\"more_signals\":0}}}}\n");
-            let Recorded::Read(record) = parse(line.as_bytes()) else { panic!("not read: {line}") };
-            assert_eq!(record.end.unwrap().cpu_ms(), cpu);
-        }
-    }
-
-    #[test]
-    fn a_line_of_a_later_version_is_passed_over() {
-        let mut bytes = shim();
-        bytes.extend(b"{\"moon_phase\":{\"x\":1}}\n");
-        assert!(matches!(parse(&bytes), Recorded::Read(record) if record.main.is_some()));
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

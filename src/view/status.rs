@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
 use crate::model::evidence::{Level, Placed};
+use crate::model::progress::Beat;
 use crate::model::spec::Command;
 use crate::model::state::{Desired, Phase};
 use crate::model::time::Wall;
@@ -25,6 +26,8 @@ pub enum State {
     Starting,
     /// It runs under its shim.
     Running,
+    /// It lives without any progress.
+    Hung,
     /// It runs, its shim is gone.
     Unsupervised,
     /// A restart is due.
@@ -54,6 +57,7 @@ impl State {
                 Self::Waiting
             }
             (Phase::Open(_), Some(Standing::Starting | Standing::NeverBegan)) => Self::Starting,
+            (Phase::Open(open), Some(Standing::Running)) if open.is_hung() => Self::Hung,
             (Phase::Open(_), Some(Standing::Running | Standing::Uncertain(_))) => Self::Running,
             (Phase::Open(_), Some(Standing::Unsupervised | Standing::Remnants)) => Self::Unsupervised,
         }
@@ -66,6 +70,7 @@ impl State {
             Self::New => "new",
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Hung => "hung",
             Self::Unsupervised => "unsupervised",
             Self::Waiting => "waiting",
             Self::Completed => "completed",
@@ -79,7 +84,7 @@ impl State {
     #[must_use]
     pub fn is_alive(self) -> bool {
         match self {
-            Self::Starting | Self::Running | Self::Unsupervised => true,
+            Self::Starting | Self::Running | Self::Hung | Self::Unsupervised => true,
             Self::New | Self::Waiting | Self::Completed | Self::Stopped | Self::Dead | Self::Tripped => false,
         }
     }
@@ -149,6 +154,9 @@ pub struct Heartbeat {
     pub source: &'static str,
     /// Seconds since.
     pub age_s: u64,
+    /// What was said with it.
+    #[serde(flatten)]
+    pub said: Beat,
 }
 
 /// What the whole tree of a process uses.
@@ -274,9 +282,9 @@ pub fn table(rows: &[Row<'_>]) -> String {
     super::table::align(&cells)
 }
 
-/// What a person should know beyond the columns: what ended last and how, and when what follows is due.
+/// What a person should know beyond the columns: what it does (`life`), what ended last and how, and when what follows is due.
 #[must_use]
-pub fn remark(state: State, last: Option<&EndedRun>, next: Option<Duration>) -> String {
+pub fn remark(state: State, life: &[String], last: Option<&EndedRun>, next: Option<Duration>) -> String {
     let last = last.map(|last| {
         let lived = last.ran().map_or(String::new(), |ran| format!(" after {}", human_duration(ran)));
         format!("last run {}{lived}: {}", last.verdict.word(), cause_phrase(&last.cause, &last.signals))
@@ -286,6 +294,6 @@ pub fn remark(state: State, last: Option<&EndedRun>, next: Option<Duration>) -> 
         _ => format!("next start in {}", human_duration(next)),
     });
     let lost = (state == State::Unsupervised).then(|| "its shim is gone".to_owned());
-    let text: Vec<String> = [lost, next, last].into_iter().flatten().collect();
+    let text: Vec<String> = life.iter().cloned().chain([lost, next, last].into_iter().flatten()).collect();
     strip_control(&text.join("; "))
 }
