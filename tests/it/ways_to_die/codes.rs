@@ -265,4 +265,18 @@ pub(super) static SPAWNS: &[Row] = &[
         Bare(&["/bin/true", "x"]),
     )
     .fails("spawn_failed ENOENT"),
+    row(
+        "preflight",
+        "a line of its `preflight` exits 7",
+        &["--target", "exit", "--preflight", "exit 7"],
+        Die(&["wait"]),
+    )
+    .fails("preflight_failed 7"),
+    row(
+        "preflight-killed",
+        "a line of its `preflight` is killed",
+        &["--target", "exit", "--preflight", "kill -KILL $$"],
+        Die(&["wait"]),
+    )
+    .fails("preflight_failed"),
 ];

@@ -361,4 +361,20 @@ pub(super) static BY_GUARDIAN: &[Row] = &[
     )
     .fails("memory_limit")
     .signals(&["SIGTERM from guardian"]),
+    row(
+        "not-ready",
+        "it is not ready within `ready_timeout`",
+        &["--ready", "file:/nonexistent", "--ready-timeout", "300ms", "--backoff", "1h", "--backoff-max", "1h"],
+        WAIT,
+    )
+    .ends("not_ready", "premature", Then::Waiting)
+    .signals(&["SIGTERM from guardian"]),
+    row(
+        "not-ready-job",
+        "a job is not ready in time, and exits 0 when asked to end",
+        &["--target", "exit", "--ready", "file:/nonexistent", "--ready-timeout", "300ms"],
+        POLITE,
+    )
+    .fails("not_ready")
+    .signals(&["SIGTERM from guardian"]),
 ];

@@ -264,7 +264,9 @@ impl Scene {
     fn is_forgotten(&self) -> bool {
         let status = self.status();
         let to_the_shim = matches!(self.row.act, Act::Murder(Whom::Shim, _));
-        status["run"] == 1 && (status["state"] == "unsupervised" || to_the_shim && status["state"] == "running")
+        // One that was taken over is not asked any more whether it is ready.
+        let forgets = to_the_shim || self.row.want.cause == "not_ready";
+        status["run"] == 1 && (status["state"] == "unsupervised" || forgets && status["state"] == "running")
     }
 
     /// Waits until a process is gone, and then lets cron look.

@@ -55,7 +55,8 @@ impl Row {
     pub(super) fn wanted(&self) -> Seen {
         let want = self.want;
         let counted = !matches!(self.program, Program::Bare(_));
-        let starts = if want.then == Then::Restarted { 2 } else { 1 };
+        let never = want.cause.starts_with("preflight_failed");
+        let starts = if want.then == Then::Restarted { 2 } else { usize::from(!never) };
         Seen {
             cause: want.cause.to_owned(),
             verdict: want.verdict.to_owned(),
@@ -88,7 +89,7 @@ pub(super) fn cause(cause: &Value) -> String {
         "spawn_failed" => format!("{:?}", Errno::from_raw(number(&cause["errno"]))),
         "cpu_limit" => format!("{} s", cause["limit_s"]),
         "file_size_limit" => format!("{} bytes", cause["limit_bytes"]),
-        "preflight_failed" => cause["code"].to_string(),
+        "preflight_failed" => cause["code"].as_i64().map(|code| code.to_string()).unwrap_or_default(),
         _ => String::new(),
     };
     format!("{kind} {more}").trim_end().to_owned()
