@@ -13,8 +13,8 @@ use crate::model::ending::WaitStatus;
 use crate::model::evidence::{End, Limits, Oom};
 use crate::model::signal::Signal;
 use crate::model::time::Wall;
-use crate::os::clock;
 use crate::os::zombie::{self, LogTime};
+use crate::os::{clock, kernel_trace};
 use crate::policy::core_pattern::{Destination, Place, destination};
 
 /// Longest text about a core dump: the record has room for so much.
@@ -81,7 +81,9 @@ impl LastLook {
 /// The log is read only if the kernel's counter rose: it counts before it kills, and logs before the killed one is gone.
 fn out_of_memory(main: i32, before: &Before) -> Oom {
     let none_since = before.memory_kills.is_some_and(|earlier| zombie::memory_kills() == Some(earlier));
-    let named = if none_since { Some(false) } else { before.at.and_then(|at| zombie::killed_for_memory(main, at)) };
+    let logged = || before.at.and_then(|at| zombie::killed_for_memory(main, at));
+    let traced = || kernel_trace::was_oom_victim(main, kernel_trace::started_ms(main), clock::boot_ms().ok()?);
+    let named = if none_since { Some(false) } else { logged().or_else(traced) };
     Oom { named, own_group: None, limit_bytes: None }
 }
 
