@@ -31,7 +31,10 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
     };
     let shim = living(&shim);
     let mut roots: BTreeSet<i32> = living(&main).into_iter().collect();
-    let orphans = table.iter().filter(|p| shim.is_some() && Some(p.parent) == shim && !process::is_pass(p.pid));
+    let orphans = table.iter().filter(|p| {
+        let below = shim.is_some() && Some(p.parent) == shim;
+        below && !process::is_pass(p.pid) && !process::is_of_another(p.pid, name.as_str())
+    });
     roots.extend(orphans.map(|p| p.pid));
     // A shim that lives adopts every orphan: all are below it then. One that took the run over came too late for that.
     let adopts = shim_lock == Lock::Held && shim.is_some() && !taken_over;

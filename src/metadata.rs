@@ -14,7 +14,6 @@ use std::time::Duration;
 use crate::alert::program;
 use crate::context::Context;
 use crate::error::Error;
-use crate::model::ending::Sender;
 use crate::model::metadata::{Asked, CommandLine, FileFact, FileId, Git, Metadata, SCHEMA, bounded_names};
 use crate::model::name::Name;
 use crate::model::spec::{Command, Spec, Target};
@@ -175,10 +174,9 @@ fn asked(ctx: &Context, open: &OpenRun) -> Option<Asked> {
     }
 }
 
-/// Who gave this command. Its command line is left out: with `register` it may hold the value of a variable.
+/// Who gave this command.
 fn caller(ctx: &Context) -> Asked {
-    let caller = Sender { cmdline: None, ..process::caller() };
-    Asked::Command { caller, agents: agents(&ctx.environment) }
+    Asked::Command { caller: process::caller(), agents: agents(&ctx.environment) }
 }
 
 /// Has what is still missing of the runs that this command began found out in the background.
@@ -216,7 +214,6 @@ pub fn complete_later(ctx: &Context) {
 /// # Errors
 /// Standard input cannot be read.
 pub fn complete(ctx: &Context) -> Result<(), Error> {
-    background::stand_apart();
     let mut list = String::new();
     let read = std::io::stdin().read_to_string(&mut list);
     read.map_err(|error| Error::io("read", Path::new("/dev/stdin"), &error))?;

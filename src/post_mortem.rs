@@ -125,12 +125,14 @@ impl Past {
                 what: step(failure.step).to_owned(),
                 step: Some(failure.step),
             },
+            (None, None) if record.gone.is_some() => Cause::ShimKilled,
             (None, None) if event.is_none() => return None, // it may live
             (None, None) => Cause::Unknown { why: "nothing recorded its end".to_owned() },
         };
         // What guardian itself set out to do decides over what the kernel said: the verdict knows.
         let cause = event.and_then(|event| event.cause.clone()).unwrap_or(evident);
         let ended = record.end.as_ref().map(|end| &end.at).or(record.spawn_failure.as_ref().map(|failure| &failure.at));
+        let ended = ended.or(record.gone.as_ref().map(|gone| &gone.at));
         let ran = record.began.as_ref().zip(ended).map(|(began, ended)| ended.since(began));
         let told = Self::told(run, cause, event);
         Some(Self {

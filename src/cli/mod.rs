@@ -37,7 +37,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::metadata;
-use crate::os::signals;
+use crate::os::{background, signals};
 
 use out::Out;
 
@@ -113,6 +113,9 @@ struct Call {
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
     signals::hear_of_children();
+    if arguments.get(1).is_some_and(|command| command == metadata::COMMAND) {
+        background::stand_apart(); // at once: whoever started it may end any moment
+    }
     let json = arguments.iter().any(|argument| argument == "--json");
     let cli = match quick(&arguments) {
         Some(cli) => cli,

@@ -17,7 +17,8 @@ use crate::model::state::Desired;
 use crate::model::time::{Identity, Stamp};
 use crate::model::units::{format_duration, parse_duration};
 use crate::os::process;
-use crate::policy::decide::{Look, stop};
+use crate::policy::classify::Standing;
+use crate::policy::decide::{Act, Look, stop};
 use crate::store::record;
 use crate::supervise::{Held, Outcome, now};
 
@@ -145,11 +146,16 @@ pub(super) fn until_gone(
     then: Desired,
 ) -> Result<&'static str, Error> {
     let mut outcome = Outcome::default();
-    let running = held.state.open().is_some();
     held.supervise(&mut outcome)?; // so that how it ends is known
+    // One that has ended and was not judged yet does not run: what it left and keeps is not ended with it.
+    let over = matches!(held.consider()?.standing, Some(Standing::Ended(_)));
+    let running = held.state.open().is_some() && !over;
     let now = now()?;
     let look = Look { name: held.name, spec: held.spec, state: &held.state, now: &now };
-    let decision = stop(look, Some(process::caller()), then).into_owned();
+    let mut decision = stop(look, Some(process::caller()), then).into_owned();
+    if over {
+        decision.act = Act::None;
+    }
     held.carry_out(decision, &mut outcome)?;
     if running {
         wait(held, held.state.run, grace.unwrap_or(held.spec.grace))?;

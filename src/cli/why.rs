@@ -77,6 +77,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         status: past.status,
         signals: past.signals,
         more_signals: record.more_signals,
+        traced: spec.trace_signals && record.untraced.is_none(),
         stopped_by: past.stopped_by,
         pid: past.pid,
         began: past.began,

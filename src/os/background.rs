@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use super::spawn::{pointers, wait_for};
-use super::{children, platform, signals};
+use super::{cgroup, children, platform, signals};
 
 /// How much it stands back behind other work.
 const NICE: i32 = 10;
@@ -46,7 +46,10 @@ pub fn start(exe: &CStr, argv: &[CString], environment: &[CString], input: &File
     wait_for(child)
 }
 
-/// Takes the name of a shim, so that it counts to no run: what runs under guardian may start others with guardian.
+/// Takes the name of a shim and leaves the caller's control group, so that it counts to no run: what runs under
+/// guardian may start others with guardian.
 pub fn stand_apart() {
     platform::set_process_name(children::SHIM_NAME);
+    // Where this user may not, it shares the fate of that group, and what it did not find out stays unknown.
+    drop(cgroup::leave());
 }

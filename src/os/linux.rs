@@ -103,6 +103,13 @@ pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     marks.iter().all(|mark| environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
 }
 
+/// The value of a variable of `pid`, as it was when that was executed; `None`: it has none, or is not ours to read.
+pub(super) fn environment_value(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=")).map(<[u8]>::to_vec)
+}
+
 /// Whether a descriptor of `pid` carries an exclusive lock on that file; asking for one does not.
 pub(super) fn holds_lock(pid: i32, dev: u64, ino: u64) -> bool {
     use std::os::unix::fs::MetadataExt;

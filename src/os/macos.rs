@@ -82,6 +82,16 @@ pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     marks.iter().all(|mark| process.environ().iter().any(|variable| variable.to_string_lossy() == mark.as_str()))
 }
 
+pub(super) fn environment_value(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let key = u32::try_from(pid).ok().map(Pid::from_u32)?;
+    let kind = ProcessRefreshKind::nothing().with_environ(UpdateKind::Always);
+    let system = system(ProcessesToUpdate::Some(&[key]), kind).ok()?;
+    let variables = system.process(key)?.environ().iter().map(|variable| variable.to_string_lossy());
+    variables
+        .filter_map(|variable| variable.strip_prefix(name)?.strip_prefix('=').map(|v| v.as_bytes().to_vec()))
+        .next()
+}
+
 pub(super) fn has_ended(pid: i32) -> io::Result<bool> {
     Ok(look(pid)?.is_none_or(|process| process.zombie))
 }

@@ -6,6 +6,7 @@ use std::io;
 use crate::model::ending::{Ancestor, Sender};
 use crate::model::evidence::Life;
 use crate::model::time::{BootId, Identity};
+use crate::policy::environment::without_values;
 
 use super::children::SHIM_NAME;
 use super::kernel_trace::{self, Made};
@@ -131,6 +132,13 @@ pub fn without_other_runs(table: &[Process], pids: &[i32], own: Option<i32>) -> 
     pids.iter().copied().filter(|pid| !below_other(*pid)).collect()
 }
 
+/// Whether `pid` belongs to a run of another process than `name`, going by its environment. One whose shim was killed comes
+/// to the shim above as any orphan does, and is none of its own.
+#[must_use]
+pub fn is_of_another(pid: i32, name: &str) -> bool {
+    platform::environment_value(pid, "GUARDIAN_NAME").is_some_and(|other| other != name.as_bytes())
+}
+
 /// Those of `table` whose environment, as it was when they were executed, has `mark` (`NAME=value`) in it.
 /// A process whose environment is not ours to read has not.
 #[must_use]
@@ -202,7 +210,14 @@ pub fn describe_recorded(made: &Made) -> Sender {
 #[must_use]
 pub fn caller() -> Sender {
     let pid = i32::try_from(std::process::id()).unwrap_or(0); // pids fit by definition of pid_t
-    describe(pid, Some(nix::unistd::getuid().as_raw()))
+    // Its own command line may hold what is nobody else's business.
+    let line = without_values(
+        std::iter::once("guardian".to_owned())
+            .chain(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())),
+    );
+    let end = line.floor_char_boundary(CMDLINE_MAX);
+    let cmdline = line.get(..end).map(str::to_owned);
+    Sender { cmdline, ..describe(pid, Some(nix::unistd::getuid().as_raw())) }
 }
 
 /// The file mode creation mask of this process.

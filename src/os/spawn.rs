@@ -32,6 +32,8 @@ pub struct ShimFiles<'a> {
     pub record: &'a File,
     /// The tree's lock.
     pub tree: &'a File,
+    /// The control group that it is to be born in.
+    pub birthplace: Option<&'a File>,
 }
 
 /// NULL-terminated pointers into `strings`, as `execve` takes them.
@@ -68,6 +70,7 @@ pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files:
         (aside(files.tree.as_raw_fd())?, TREE_FD),
     ];
     let (argv, environment) = (pointers(argv), pointers(environment));
+    let birthplace = files.birthplace.map_or(-1, AsRawFd::as_raw_fd); // -1: fork_into refuses
     let mask = signals::block_all()?;
     // SAFETY: between this fork and `_exit` or `execve` the child makes only async-signal-safe calls
     // on memory prepared above; other threads may hold locks, none of which it takes.
@@ -76,7 +79,11 @@ pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files:
         // SAFETY: as above.
         unsafe {
             libc::setsid();
-            match libc::fork() {
+            let shim = match platform::fork_into(birthplace) {
+                refused if refused < 0 => libc::fork(),
+                born => born,
+            };
+            match shim {
                 0 => {}
                 -1 => exec_failed(report_write.as_raw_fd(), SpawnStep::Fork),
                 _ => libc::_exit(0),

@@ -140,6 +140,30 @@ pub fn compose(
     all
 }
 
+/// A command line of guardian's own as it may be shown: without the values of variables, and without the command
+/// that it registers.
+#[must_use]
+pub fn without_values(arguments: impl Iterator<Item = String>) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for argument in arguments {
+        if argument == "--" {
+            shown.push("-- …".to_owned());
+            break;
+        }
+        let (option, pair) = match argument.strip_prefix("--env=") {
+            Some(pair) => ("--env=", pair),
+            None if shown.last().is_some_and(|last| last == "--env") => ("", argument.as_str()),
+            None => {
+                shown.push(argument);
+                continue;
+            }
+        };
+        let name = pair.split('=').next().unwrap_or("");
+        shown.push(format!("{option}{name}=…"));
+    }
+    shown.join(" ")
+}
+
 /// Reads `NAME=value` lines as shells and systemd do at their simplest: `#` comments, blank lines,
 /// an optional `export `, one pair of quotes around the value taken off.
 ///
@@ -187,6 +211,13 @@ mod tests {
             ("GUARDIAN_NAME", "outer"),
         ]);
         assert_eq!(unbound(&all), environment(&[("PATH", "/venv/bin:/bin"), ("VIRTUAL_ENV", "/venv")]));
+    }
+
+    #[test]
+    fn a_command_line_is_shown_without_values_and_without_what_it_registers() {
+        let line = "guardian register x --env A=secret --env=B=secret --target 8h -- tool --token secret";
+        let shown = without_values(line.split(' ').map(str::to_owned));
+        assert_eq!(shown, "guardian register x --env A=… --env=B=… --target 8h -- …");
     }
 
     #[test]

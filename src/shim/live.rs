@@ -25,6 +25,10 @@ use super::{Leftovers, now};
 
 pub(super) use adopted::Adopted;
 
+/// Looks at the process table until what it shows is believed to be nothing: one that forked and ended during a look
+/// shows neither itself nor its child.
+const LOOKS: u32 = 3;
+
 /// A run that lives.
 pub(super) struct Live {
     main: i32,
@@ -190,15 +194,26 @@ impl Live {
         if let Some(adopted) = &self.adopted {
             return adopted.left(self.main);
         }
-        if children::is_childless() {
-            return Vec::new();
+        for _ in 0..LOOKS {
+            if children::is_childless() {
+                break;
+            }
+            let left = self.look(passes);
+            if !left.is_empty() {
+                return left;
+            }
         }
+        Vec::new()
+    }
+
+    fn look(&self, passes: &Passes) -> Vec<Identity> {
         // A table that cannot be read leaves them to the next pass, which finds them by lock and environment.
         let Ok(table) = process::table() else { return Vec::new() };
         let me = nix::unistd::getpid().as_raw();
         let roots: BTreeSet<i32> = table
             .iter()
             .filter(|process| process.parent == me && !passes.has(process.pid) && process.pid != self.main)
+            .filter(|process| !process::is_of_another(process.pid, passes.name()))
             .map(|process| process.pid)
             .collect();
         let boot = &self.boot;

@@ -41,6 +41,8 @@ pub(super) struct Passes {
     /// Pids of those whose ring has not been heard, newest last.
     silent: Vec<i32>,
     unanswered: u32,
+    /// Something has happened that the one that runs may not have seen.
+    again: bool,
     /// The last answer named a moment.
     due: bool,
     /// Pids of the last ones, whatever became of them.
@@ -59,10 +61,16 @@ impl Passes {
             running: Vec::new(),
             silent: Vec::new(),
             unanswered: 0,
+            again: false,
             due: false,
             recent: [0; SILENT],
             started: 0,
         }
+    }
+
+    /// The name that they are for.
+    pub(super) fn name(&self) -> &str {
+        self.named.to_str().ok().and_then(|named| named.split_once('=')).map_or("", |(_, name)| name)
     }
 
     /// Whether this is a pass that runs.
@@ -127,6 +135,12 @@ impl Passes {
         }
     }
 
+    /// The same for something that has just happened: one that runs looked before it, perhaps, and another follows.
+    pub(super) fn start_anew(&mut self) {
+        self.again = self.is_unanswered();
+        self.start();
+    }
+
     /// The bell was rung by `sender`. True when that is a pass of ours, and so nothing to give to the process.
     ///
     /// The pass may be over by now: its end and the timer are lower signals and are heard first when all wait.
@@ -152,6 +166,9 @@ impl Passes {
         self.unanswered = 0;
         let moment = u64::from_le_bytes(bytes);
         self.alarm((moment > 0).then_some(moment));
+        if std::mem::take(&mut self.again) {
+            self.start();
+        }
     }
 
     /// The child `pid` has been waited for.

@@ -4,17 +4,16 @@
 
 use std::time::Duration;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
 use crate::model::ending::{Cause, Sender, SignalRecord, Unseen, Verdict, WaitStatus};
-use crate::model::evidence::{End, Left, Level, Placed};
-use crate::model::metadata::{Asked, Metadata};
-use crate::model::state::Began;
+use crate::model::evidence::{End, Left, Placed};
+use crate::model::metadata::Metadata;
 use crate::model::time::Wall;
 use crate::model::units::human_duration;
 
+use super::circumstances::{place, started_by};
 use super::differ::Difference;
 use super::exit_code::{exit_code_meaning, python_exception};
+use super::fit::{fit, wrap};
 use super::words::{
     cause_phrase, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal, unseen_sentence,
 };
@@ -74,6 +73,8 @@ pub struct Certificate {
     pub more_signals: u64,
     /// Who asked for the end.
     pub stopped_by: Option<Sender>,
+    /// Whether signals to the process itself are seen.
+    pub traced: bool,
     /// Pid of its main process.
     pub pid: Option<i32>,
     /// When it began.
@@ -123,8 +124,10 @@ pub struct Certificate {
 pub fn text(certificate: &Certificate) -> String {
     let lived = lived_of_target(certificate.ran.map(|ran| ran.as_secs_f64()), certificate.target_s);
     let verdict = certificate.verdict.map_or("ended, verdict not known,", Verdict::word);
-    let mut lines =
-        vec![format!("{} run {}: {verdict} after {lived}", certificate.name, certificate.run), String::new()];
+    let mut lines = vec![
+        fit(&format!("{} run {}: {verdict} after {lived}", certificate.name, certificate.run), COLUMNS),
+        String::new(),
+    ];
     for (what, values) in rows(certificate) {
         for (index, value) in values.iter().enumerate() {
             let what = if index == 0 { what } else { "" };
@@ -147,13 +150,15 @@ pub fn text(certificate: &Certificate) -> String {
 type Row = (&'static str, Vec<String>);
 
 fn rows(certificate: &Certificate) -> Vec<Row> {
-    let mut rows: Vec<Row> = vec![("cause", wrap(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
-    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    let mut rows: Vec<Row> = vec![("cause", wrapped(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
+    let mut row =
+        |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("blocked", certificate.hang.as_ref().map(|(blocked, path)| format!("{blocked}; more in {path}")));
     row("code", code(certificate));
     row("mend", certificate.mend.clone());
     rows.extend(signals(certificate));
-    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    let mut row =
+        |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("sender", certificate.unseen.map(|why| format!("not known: {}", unseen_sentence(why))));
     row("tracing", certificate.untraced.as_ref().map(|why| format!("asked for, but refused: {why}")));
     row("asked by", certificate.stopped_by.as_ref().map(sender_phrase));
@@ -161,15 +166,14 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("used", certificate.end.as_ref().map(used));
     row("core", core(certificate));
     row("left", certificate.left.as_ref().map(Left::sentence));
-    for at in &certificate.taken_over {
-        row("takeover", Some(format!("its shim was killed; a new one took it over at {at}")));
-    }
+    row("takeover", takeover(&certificate.taken_over));
     row("memory", certificate.end.as_ref().and_then(memory_kills));
     row("place", certificate.placed.as_ref().map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
     row("again", certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
     rows.extend(certificate.compared.as_ref().map(|compared| ("differs", differs(compared))));
-    let mut row = |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrap(&value, 2))));
+    let mut row =
+        |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("then", Some(certificate.action.clone().unwrap_or_else(|| "not known".to_owned())));
     row("now", Some(now(certificate)));
     rows
@@ -191,13 +195,13 @@ fn signals(certificate: &Certificate) -> Vec<Row> {
     let mut rows: Vec<Row> = telling
         .map(|record| {
             let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_sentence);
-            ("signal", wrap(&format!("{} at {} from {sender}", record.signal, record.at), SENDER_LINES))
+            ("signal", wrapped(&format!("{} at {} from {sender}", record.signal, record.at), SENDER_LINES))
         })
         .into_iter()
         .collect();
     for record in others {
         let sender = record.sender.as_ref().map_or("the kernel".to_owned(), sender_phrase);
-        rows.push(("signal", wrap(&format!("{} at {} from {sender}", record.signal, record.at), 1)));
+        rows.push(("signal", wrapped(&format!("{} at {} from {sender}", record.signal, record.at), 1)));
     }
     let seen = u64::try_from(certificate.signals.len()).unwrap_or(u64::MAX).saturating_add(certificate.more_signals);
     let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
@@ -216,14 +220,23 @@ fn lived(certificate: &Certificate) -> String {
     }
 }
 
+/// New shims that it got.
+fn takeover(at: &[Wall]) -> Option<String> {
+    let last = at.last()?;
+    Some(match at.len() {
+        1 => format!("its shim was killed; a new one took it over at {last}"),
+        times => format!("its shim was killed {times} times; the last new one took it over at {last}"),
+    })
+}
+
 fn used(end: &End) -> String {
     let cpu = match end.cpu_ms() {
         Some(ms) => human_duration(Duration::from_millis(ms)),
         None => "not known how much".to_owned(),
     };
-    let most = end.max_rss_kib.map(|kib| format!(", {} at most in one process", mib(kib.saturating_mul(1024))));
-    let all = end.memory_peak_bytes.map(|peak| format!(", {} all together at most", mib(peak))).unwrap_or_default();
-    format!("{cpu} CPU{}{all}", most.unwrap_or_default())
+    let most = end.max_rss_kib.map(|kib| format!(", at most {} in one process", rounded(kib.saturating_mul(1024))));
+    let all = end.memory_peak_bytes.map(|peak| format!(", {} in its control group", rounded(peak)));
+    format!("{cpu} CPU{}{}", most.unwrap_or_default(), all.unwrap_or_default())
 }
 
 /// What the kernel did to processes of the run, the main one or another.
@@ -233,8 +246,8 @@ fn memory_kills(end: &End) -> Option<String> {
     Some(format!("{killed} {were} killed by the kernel for want of memory"))
 }
 
-fn mib(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
+fn rounded(bytes: u64) -> String {
+    if bytes < 10 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }
 
 /// Where the core dump is, or why there is none, when the signal is one that makes one.
@@ -254,40 +267,6 @@ fn core(certificate: &Certificate) -> Option<String> {
     }
 }
 
-/// How far from its caller a run was put.
-#[must_use]
-pub(super) fn place(placed: &Placed) -> String {
-    let level = match placed.level {
-        Level::Cgroup => "a control group of its own",
-        Level::Scope => "a scope of systemd",
-        Level::Session => "a session of its own, in its caller's control group",
-    };
-    match &placed.why {
-        Some(why) => format!("{level}: {why}"),
-        None => level.to_owned(),
-    }
-}
-
-/// Who asked for a start.
-#[must_use]
-pub fn started_by(asked: &Asked) -> String {
-    match asked {
-        Asked::Guardian { began: Began::Trial } => "by guardian, as one try with the breaker open".to_owned(),
-        Asked::Guardian { began: Began::Restart | Began::Operator } => {
-            "by guardian, after the run before it".to_owned()
-        }
-        Asked::Command { caller, agents } => {
-            let agents = agents.iter().map(|agent| match &agent.session {
-                Some(session) => format!("{}, session {session}", agent.name),
-                None => agent.name.clone(),
-            });
-            let agents = agents.collect::<Vec<_>>().join(" and ");
-            let caller = sender_sentence(caller);
-            if agents.is_empty() { format!("by {caller}") } else { format!("by {agents}: {caller}") }
-        }
-    }
-}
-
 fn differs(compared: &Compared) -> Vec<String> {
     match compared {
         Compared::Never => vec!["no earlier run was well, so there is none to compare with".to_owned()],
@@ -298,8 +277,9 @@ fn differs(compared: &Compared) -> Vec<String> {
             vec![format!("nothing that is recorded, from run {run}, which was well")]
         }
         Compared::With { run, found } => {
+            let each = if found.len() > 2 { 1 } else { 2 };
             let mut lines: Vec<String> =
-                found.iter().take(DIFFERENCES).map(|one| fit(&one.line(), COLUMNS - INDENT)).collect();
+                found.iter().take(DIFFERENCES).flat_map(|one| wrapped(&one.line(), each)).collect();
             let more = found.len().saturating_sub(DIFFERENCES);
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
             lines.push(format!("from run {run}, which was well{more}"));
@@ -321,13 +301,18 @@ fn now(certificate: &Certificate) -> String {
     }
 }
 
+/// The text in lines that fit beside the labels; what does not fit into `most` of them is cut.
+fn wrapped(text: &str, most: usize) -> Vec<String> {
+    wrap(text, COLUMNS - INDENT, most)
+}
+
 fn advice(certificate: &Certificate) -> Vec<String> {
-    let mut lines: Vec<String> = wrap(&certificate.next, 2)
+    let mut lines: Vec<String> = wrapped(&certificate.next, 3)
         .into_iter()
         .enumerate()
         .map(|(index, line)| format!("  {:<9} {line}", if index == 0 { "next" } else { "" }))
         .collect();
-    if certificate.signals.is_empty() && unexplained(certificate) {
+    if certificate.signals.is_empty() && !certificate.traced && unexplained(certificate) {
         lines.push(format!("{:INDENT$}register it with --trace-signals to learn who sends signals straight to it", ""));
     }
     lines
@@ -353,41 +338,6 @@ fn unexplained(certificate: &Certificate) -> bool {
         | Cause::Unknown { .. } => false,
     };
     bad && traceable
-}
-
-/// The text in lines that fit beside the labels; what does not fit into `most` of them is cut.
-fn wrap(text: &str, most: usize) -> Vec<String> {
-    let width = COLUMNS - INDENT;
-    let clean = strip_control(text);
-    let mut lines = vec![String::new()];
-    for word in clean.split(' ') {
-        let full = lines.len() >= most;
-        let Some(line) = lines.last_mut() else { break };
-        if line.is_empty() || full || line.width() + 1 + word.width() <= width {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.into_iter().map(|line| fit(&line, width)).collect()
-}
-
-/// As much of the text as fits into so many columns.
-fn fit(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut left = columns.saturating_sub(1);
-    let fitting = text.chars().take_while(|letter| {
-        let width = letter.width().unwrap_or(0);
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    });
-    fitting.chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::model::ending::{Ancestor, Cause, Sender, SignalRecord, Verdict, WaitStatus};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::End;
+use crate::model::evidence::Left;
 use crate::model::metadata::Asked;
 use crate::model::state::Began;
 
@@ -96,9 +97,9 @@ const ROOMS: [Room; 6] = [
         cmdline: 0,
         parents: 0,
         differs: 1,
-        differs_width: 16,
-        sentence: 24,
-        words: 10,
+        differs_width: 12,
+        sentence: 16,
+        words: 6,
     },
 ];
 
@@ -134,7 +135,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "memory_peak_bytes": end.and_then(|end| end.memory_peak_bytes),
         "core": end.and_then(|end| end.core.as_deref()).map(words),
         "blocked_on": certificate.hang.as_ref().map(|(blocked, _)| words(blocked)),
-        "leftover": end.map(|end| end.leftover), "left": certificate.left,
+        "leftover": end.map(|end| end.leftover), "left": certificate.left.as_ref().map(|left| self::left(left, room)),
         "taken_over_at": certificate.taken_over.last().map(ToString::to_string),
         "memory_kills": end.and_then(|end| end.oom?.own_group),
         "isolation": certificate.placed.as_ref().map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(words)})),
@@ -205,7 +206,7 @@ fn seen(certificate: &Certificate) -> u64 {
 fn who(sender: &Sender, room: &Room) -> Value {
     let chain = sender.parents.iter().map(|Ancestor { pid, comm }| format!("{} {pid}", strip_control(comm)));
     let parents = cut(&chain.collect::<Vec<_>>().join(" < "), room.parents);
-    let comm = sender.comm.as_deref().map(|comm| cut(&strip_control(comm), 20));
+    let comm = sender.comm.as_deref().map(|comm| cut(&strip_control(comm), room.words.min(20)));
     let parents = (!parents.is_empty()).then_some(parents);
     json!({"pid": sender.pid, "uid": sender.uid, "comm": comm, "parents": parents,
            "guardian": sender.guardian, "itself": sender.itself})
@@ -225,7 +226,7 @@ fn by(asked: &Asked, room: &Room) -> Value {
             let agent = agents.first();
             let mut caller = who(caller, room);
             caller["by"] = json!("command");
-            caller["agent"] = json!(agent.map(|agent| cut(&agent.name, 20)));
+            caller["agent"] = json!(agent.map(|agent| cut(&agent.name, room.words.min(20))));
             caller["session"] = json!(agent.and_then(|agent| agent.session.as_deref()).map(|session| cut(session, 64)));
             caller
         }
@@ -238,10 +239,19 @@ fn differs(certificate: &Certificate, room: &Room) -> (Option<u64>, Option<Vec<S
         None | Some(Compared::Never) => (None, None),
         Some(Compared::Unknown { run }) => (Some(*run), None),
         Some(Compared::With { run, found }) => {
-            let lines = found.iter().take(room.differs).map(|one| cut(&one.line(), room.differs_width));
+            let lines = found.iter().take(room.differs).map(|one| cut(&strip_control(&one.line()), room.differs_width));
             (Some(*run), Some(lines.collect()))
         }
     }
+}
+
+/// Who lived on, as many as there is room for.
+fn left(left: &Left, room: &Room) -> Value {
+    let some = left.some.iter().take(room.differs.min(Left::NAMED));
+    let some: Vec<Value> = some
+        .map(|process| json!({"pid": process.pid, "comm": cut(&strip_control(&process.comm), room.words.min(16))}))
+        .collect();
+    json!({"count": left.count, "some": some})
 }
 
 fn tail(certificate: &Certificate, room: &Room) -> Vec<String> {

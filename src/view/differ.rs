@@ -134,13 +134,13 @@ fn file(what: &str, old: Option<&FileFact>, new: Option<&FileFact>) -> Option<Di
     let (before, after) = (old.file.as_ref()?, new.file.as_ref()?);
     let how = match (&old.sha256, &new.sha256) {
         (Some(before), Some(after)) if before == after => return None,
-        (Some(before), Some(after)) => format!("sha256 {} → {}", head(before), head(after)),
+        (Some(before), Some(after)) => format!("{} → {} (sha256)", head(before), head(after)),
         (_, _) if before == after => return None,
         // Without both hashes: touched, and so perhaps changed.
         (_, _) if before.mtime_ns == after.mtime_ns && before.size == after.size => return None,
         (_, _) => format!("{} bytes → {} bytes", before.size, after.size),
     };
-    let changed = Wall(after.mtime_ns / 1_000_000);
+    let changed = Wall(after.mtime_ns / 1_000_000_000 * 1000).to_string().replace(".000Z", "Z");
     let what = format!("{what} {}", short(&new.path));
     Some(Difference { what, how: format!("{how}, modified {changed}"), quotes: false })
 }

@@ -66,7 +66,7 @@ fn each_thing_that_differs_is_one_short_line_and_what_is_unknown_is_none() {
         (
             "program by its hash",
             |bad| bad.program = Some(file("/bin/python3", 2, Some("bbbbbbbbbbbb"))),
-            &["program /bin/python3 sha256 aaaaaaaa → bbbbbbbb, modified 1970-01-01T00:00:02.000Z"],
+            &["program /bin/python3 aaaaaaaa → bbbbbbbb (sha256), modified 1970-01-01T00:00:02Z"],
         ),
         (
             "touched, with the same content",
@@ -76,7 +76,7 @@ fn each_thing_that_differs_is_one_short_line_and_what_is_unknown_is_none() {
         (
             "touched, content not known",
             |bad| bad.program = Some(file("/bin/python3", 2, None)),
-            &["program /bin/python3 3 bytes → 3 bytes, modified 1970-01-01T00:00:02.000Z"],
+            &["program /bin/python3 3 bytes → 3 bytes, modified 1970-01-01T00:00:02Z"],
         ),
         ("not certain", |bad| bad.program = Some(FileFact { file: None, ..file("/bin/python3", 2, None) }), &[]),
         (

@@ -5,8 +5,10 @@
 pub mod alert;
 pub mod certificate;
 pub mod certificate_json;
+pub mod circumstances;
 pub mod differ;
 pub mod exit_code;
+mod fit;
 pub mod history;
 pub mod outbox;
 pub mod status;

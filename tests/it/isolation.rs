@@ -204,15 +204,17 @@ fn the_next_start_and_the_next_pass_clear_the_groups_of_runs_that_are_over() {
     assert_eq!(home.state("bot"), "dead");
     assert_eq!(places(&group), Vec::<PathBuf>::new());
 
-    // What a start that was cut short left, and an earlier run.
-    let left: Vec<PathBuf> = [3, 1].iter().map(|run| Path::new(MOUNTS[2]).join(earlier(&group, *run))).collect();
-    left.iter().for_each(|place| fs::create_dir(place).unwrap());
+    // What a start that was cut short left is used, what runs before the last one left is removed.
+    let at = |run| Path::new("/sys/fs/cgroup/memory").join(earlier(&group, run));
+    [2, 3].iter().for_each(|run| fs::create_dir(at(*run)).unwrap());
     home.ok(&["start", "bot"]);
-    assert!(left.iter().skip(1).all(|place| !place.exists()));
     home.ok(&["restart", "bot"]);
-    assert!(is_in(home.pid("bot"), &format!("/{}", earlier(&group, 3))));
+    assert!(is_in(home.pid("bot"), &format!("/{}", earlier(&group, 3))) && !at(2).exists());
+    fs::create_dir(at(1)).unwrap();
+    home.ok(&["healthcheck"]);
+    assert!(!at(1).exists() && at(3).exists());
     home.ok(&["stop", "bot"]);
-    assert!(left.iter().all(|place| !place.exists()));
+    assert!(!at(3).exists());
 }
 
 fn earlier(group: &str, run: u64) -> String {

@@ -13,7 +13,9 @@
 mod alerts;
 mod alerts_mail;
 mod bad_input;
+mod certificate;
 mod cron;
+mod damaged;
 mod defects;
 mod demo;
 mod hang;
@@ -28,6 +30,7 @@ mod logs;
 mod mail;
 mod procs;
 mod races;
+mod reboot;
 mod register;
 mod rig_cron;
 mod senders;

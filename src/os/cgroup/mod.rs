@@ -14,8 +14,8 @@ mod scope;
 mod tree;
 mod wanted;
 
-use std::fs;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::model::spec::Isolation;
@@ -81,15 +81,30 @@ impl Hierarchy {
 ///
 /// # Errors
 /// A group cannot be made or entered: mostly that this user may not. Or there are no control groups.
-fn leave() -> io::Result<()> {
+pub(super) fn leave() -> io::Result<()> {
     for line in fs::read_to_string("/proc/self/cgroup")?.lines() {
         let Some(hierarchy) = foreign(line) else { continue };
         let Some(shims) = hierarchy.directory(SHIMS) else { continue };
         make(hierarchy.directory(TOP).as_deref().unwrap_or(&shims))?;
         make(&shims)?;
-        fs::write(shims.join(hierarchy.door()), "0")?;
+        put(&shims.join(hierarchy.door()), "0")?;
     }
     Ok(())
+}
+
+/// The group of the shims in the unified hierarchy, when this process is in somebody else's there: a shim that is born in
+/// it need not move, which waits for every processor. `None`: it need not, may not, or is to stay.
+#[must_use]
+pub fn birthplace(isolation: Isolation) -> Option<File> {
+    if isolation == Isolation::Session {
+        return None;
+    }
+    let here = fs::read_to_string("/proc/self/cgroup").ok()?;
+    here.lines().find(|line| foreign(line) == Some(Hierarchy::Unified))?;
+    let mount = Hierarchy::Unified.mount()?;
+    make(&mount.join(TOP)).ok()?;
+    make(&mount.join(SHIMS)).ok()?;
+    File::open(mount.join(SHIMS)).ok()
 }
 
 /// Takes this process, a shim without a program, out of its caller's groups, unless `wanted` forbids that.
@@ -104,6 +119,11 @@ pub fn shelter(wanted: &Wanted) {
 #[must_use]
 pub fn of_run(state: &Path, name: &str, run: u64) -> String {
     format!("/{TOP}/{}", wanted::group(state, name, run))
+}
+
+/// Writes into a file of a group. One that is not there is not made: `NotFound` says so on every kernel.
+fn put(file: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes())
 }
 
 /// Makes a group, unless it is there.

@@ -12,7 +12,7 @@ use crate::model::spec::Isolation;
 use crate::model::time::Identity;
 
 use super::wanted::PERIOD_US;
-use super::{Entrance, Hierarchy, TOP, Wanted, leave, make, parse, scope, tree};
+use super::{Entrance, Hierarchy, TOP, Wanted, leave, make, parse, put, scope, tree};
 
 /// As near as this to the limit no further allocation went through, in bytes: the kernel takes memory in batches.
 const SLACK: u64 = 1 << 20;
@@ -102,7 +102,7 @@ fn in_scope(wanted: &Wanted, path: &str) -> Made {
     let prepared = Hierarchy::Unified.directory(path).ok_or_else(|| io::ErrorKind::NotFound.into()).and_then(|scope| {
         let aside = scope.join("shim");
         make(&aside)?;
-        fs::write(aside.join("cgroup.procs"), "0")?;
+        put(&aside.join("cgroup.procs"), "0")?;
         making.unified(&[&scope])
     });
     let why = match prepared {
@@ -202,12 +202,15 @@ impl<'a> Making<'a> {
 
 /// Lets groups below `parent` have those of `asked` that it has itself; which these are.
 fn hand_on<'a>(parent: &Path, asked: &[&'a str]) -> io::Result<Vec<&'a str>> {
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
     let there = parse::listed(&fs::read_to_string(parent.join("cgroup.controllers"))?, asked);
     let switch = parent.join("cgroup.subtree_control");
     let on = if there.is_empty() { Vec::new() } else { parse::listed(&fs::read_to_string(&switch)?, &there) };
     let off: Vec<String> = there.iter().filter(|name| !on.contains(name)).map(|name| format!("+{name}")).collect();
     if !off.is_empty() {
-        fs::write(&switch, off.join(" "))?;
+        put(&switch, &off.join(" "))?;
     }
     Ok(there)
 }
@@ -226,26 +229,26 @@ fn fresh(directory: &Path) -> io::Result<()> {
 
 /// Sets one limit in a group.
 fn set(directory: &Path, keeper: Hierarchy, controller: &str, limit: u64) -> io::Result<()> {
-    let put = |file: &str, value: String| fs::write(directory.join(file), value);
+    let set = |file: &str, value: String| put(&directory.join(file), &value);
     // Swap is counted only where the kernel was built and started for it.
-    let if_there = |file: &str, value: String| match put(file, value) {
+    let if_there = |file: &str, value: String| match set(file, value) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         done => done,
     };
     match (controller, keeper) {
-        ("pids", _) => put("pids.max", limit.to_string()),
+        ("pids", _) => set("pids.max", limit.to_string()),
         ("memory", Hierarchy::Unified) => {
-            put("memory.max", limit.to_string())?;
+            set("memory.max", limit.to_string())?;
             if_there("memory.swap.max", "0".to_owned())
         }
         ("memory", _) => {
-            put("memory.limit_in_bytes", limit.to_string())?;
+            set("memory.limit_in_bytes", limit.to_string())?;
             if_there("memory.memsw.limit_in_bytes", limit.to_string())
         }
-        (_, Hierarchy::Unified) => put("cpu.max", format!("{limit} {PERIOD_US}")),
+        (_, Hierarchy::Unified) => set("cpu.max", format!("{limit} {PERIOD_US}")),
         (_, _) => {
-            put("cpu.cfs_period_us", PERIOD_US.to_string())?;
-            put("cpu.cfs_quota_us", limit.to_string())
+            set("cpu.cfs_period_us", PERIOD_US.to_string())?;
+            set("cpu.cfs_quota_us", limit.to_string())
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Groups of runs as anybody sees them who knows the run: who is in them, their end, and what is left of them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::model::time::Identity;
 
-use super::wanted::prefix;
-use super::{Hierarchy, TOP, parse};
+use super::wanted::home;
+use super::{Hierarchy, TOP, parse, put};
 
 /// How deep groups that a program makes below its own are looked for.
 pub(super) const DEEPEST: usize = 8;
@@ -53,14 +54,9 @@ pub fn kill(group: &str, living: &[Identity]) {
     }
     for directory in directories(group) {
         // Neither is there in every hierarchy; what is left is killed one by one.
-        drop(write_existing(&directory.join("cgroup.kill"), "1"));
-        drop(write_existing(&directory.join("pids.max"), "0"));
+        drop(put(&directory.join("cgroup.kill"), "1"));
+        drop(put(&directory.join("pids.max"), "0"));
     }
-}
-
-fn write_existing(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// Removes a group of a run, and what the program made below it. One that somebody lives in stays.
@@ -75,14 +71,54 @@ pub(super) fn remove_empty(directory: &Path, deep: usize) {
     }
 }
 
-/// Removes what is left of earlier runs of `name` than `run`, as far as nobody lives there.
-pub fn sweep(state: &Path, name: &str, run: u64) {
-    let prefix = prefix(state, name);
-    let earlier = |group: &PathBuf| {
-        let number = group.file_name().and_then(|name| name.to_str()?.strip_prefix(&prefix)?.parse::<u64>().ok());
-        number.is_some_and(|number| number < run)
-    };
-    for top in directories(TOP) {
-        below(&top).filter(earlier).for_each(|group| remove_empty(&group, DEEPEST));
+/// Removes what is left of all runs of the home whose state lies at `state`, but for the last one of each name: that one
+/// may be about to begin. For a pass; it lists all groups.
+pub fn sweep(state: &Path) {
+    let groups = directories(TOP).flat_map(|top| below(&top).collect::<Vec<_>>());
+    let names = groups.filter_map(|group| group.file_name()?.to_str().map(str::to_owned));
+    for group in superseded(names, &home(state)) {
+        remove(&format!("/{TOP}/{group}"));
+    }
+}
+
+/// Those of `groups` of a home that another one of the same name comes after.
+fn superseded(groups: impl Iterator<Item = String>, home: &str) -> Vec<String> {
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
+    let mut over = Vec::new();
+    for group in groups {
+        let Some((name, run)) = group.rsplit_once('.').and_then(|(rest, run)| {
+            let name = rest.strip_suffix(home)?.strip_suffix('.')?;
+            Some((name.to_owned(), run.parse::<u64>().ok()?))
+        }) else {
+            continue;
+        };
+        let newest = last.entry(name.clone()).or_insert(run);
+        if run != *newest {
+            over.push(format!("{name}.{home}.{}", run.min(*newest)));
+            *newest = run.max(*newest);
+        }
+    }
+    over
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_name_the_last_run_is_left_alone_and_so_are_other_homes_and_the_shims() {
+        let home = "0123456789abcdef";
+        let groups = [
+            "a.0123456789abcdef.2",
+            "a.0123456789abcdef.10",
+            "a.0123456789abcdef.9",
+            "b.0123456789abcdef.1",
+            "a.fedcba9876543210.1",
+            "a.0123456789abcdef.x",
+            "shims",
+        ];
+        let mut over = superseded(groups.iter().map(|group| (*group).to_owned()), home);
+        over.sort();
+        assert_eq!(over, ["a.0123456789abcdef.2", "a.0123456789abcdef.9"]);
     }
 }

@@ -70,20 +70,20 @@ impl Wanted {
     }
 }
 
-/// What the names of all groups of one process begin with.
-pub(super) fn prefix(state: &Path, name: &str) -> String {
+/// What stands for the home whose state lies at `state` in the names of its groups.
+pub(super) fn home(state: &Path) -> String {
     // FNV-1a: homes are few, and nobody gains by a collision.
     let hash = state
         .as_os_str()
         .as_encoded_bytes()
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{name}.{hash:016x}.")
+    format!("{hash:016x}")
 }
 
 /// Name of the group of one run.
 pub(super) fn group(state: &Path, name: &str, run: u64) -> String {
-    format!("{}{run}", prefix(state, name))
+    format!("{name}.{}.{run}", home(state))
 }
 
 /// A number of processors as CPU time for each period.

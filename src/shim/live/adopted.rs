@@ -5,7 +5,7 @@ use std::io;
 
 use crate::context::Context;
 use crate::living::living;
-use crate::model::evidence::{Gone, Recorded};
+use crate::model::evidence::{Gone, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::time::Identity;
 use crate::os::cgroup::Group;
@@ -18,7 +18,7 @@ use crate::shim::pass::Passes;
 use crate::shim::{Leftovers, now};
 use crate::store::record::{self, Durable, Line};
 
-use super::Live;
+use super::{LOOKS, Live};
 
 /// Between two looks at what was asked to end: it is nobody's child of ours, so that no signal tells of its end.
 const LOOK_MS: u64 = 20;
@@ -48,9 +48,15 @@ impl Adopted {
 
     /// Processes of the run that live, but for `main`.
     pub(super) fn left(&self, main: i32) -> Vec<Identity> {
-        // A table that cannot be read leaves them to the next `stop`, which finds them in the same way.
-        let living = living(&self.ctx, &self.name, self.run).unwrap_or_default();
-        living.into_iter().filter(|identity| identity.pid != main).collect()
+        for _ in 0..LOOKS {
+            // A table that cannot be read leaves them to the next `stop`, which finds them in the same way.
+            let mut left = living(&self.ctx, &self.name, self.run).unwrap_or_default();
+            left.retain(|identity| identity.pid != main);
+            if !left.is_empty() || record::tree_lock(&self.ctx.paths, &self.name, self.run) != Lock::Held {
+                return left;
+            }
+        }
+        Vec::new()
     }
 }
 

@@ -48,7 +48,7 @@ impl Live {
         self.main = main;
         self.heard.follow(main, self.trace && untraced.is_none());
         self.follow = self.follow.take().map(|rule| rule.next(boot_ms));
-        passes.start(); // which writes down the new pid for others
+        passes.start_anew(); // which writes down the new pid for others
         Ok(true)
     }
 }
