@@ -76,7 +76,7 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
             Recorded::Read(_) | Recorded::Missing => Standing::Starting,
             Recorded::Unreadable(_) => Standing::Running,
         },
-        (Lock::Free, _, Lock::Free) if nobody => Standing::NeverBegan,
+        (Lock::Free, Life::Gone, Lock::Free) if nobody => Standing::NeverBegan,
         (Lock::Free, _, _) if recorded_end => Standing::Ended(found),
         (Lock::Free, Life::Alive, _) => Standing::Unsupervised,
         (Lock::Free, Life::Unknown, _) => Standing::Uncertain("whether the main process lives cannot be asked"),

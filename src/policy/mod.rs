@@ -19,6 +19,7 @@ pub mod memory;
 pub mod notify;
 pub mod progress;
 pub mod settle;
+pub mod stagger;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::model::time::{Identity, Stamp};
 use crate::os::{self, lock, read};
 
 use super::atomic;
+use super::checksum;
 use super::paths::Paths;
 
 /// Version of the lines.
@@ -149,7 +150,7 @@ impl Line {
     }
 
     fn encode(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
+        let mut bytes = checksum::seal(serde_json::to_vec(self).map_err(io::Error::other)?);
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -252,6 +253,9 @@ fn parse(bytes: &[u8]) -> Recorded {
     let mut record = RunRecord::default();
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     while let Some((index, line)) = lines.next() {
+        if !checksum::is_intact(line) {
+            return Recorded::Unreadable(format!("line {}: its checksum does not fit", index + 1));
+        }
         match serde_json::from_slice(line) {
             Ok(line) => add(&mut record, line),
             Err(_) if is_of_a_later_version(line) => {}
