@@ -16,7 +16,7 @@ use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
-use crate::os::{cgroup, clock, descriptor, signals, spawn};
+use crate::os::{cgroup, clock, descriptor, kernel_trace, signals, spawn};
 use crate::readiness::until_ready;
 use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
@@ -74,6 +74,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
         }
         if all {
             cgroup::sweep(&call.ctx.paths.state);
+            kernel_trace::tidy();
             let last = LastPass { at: now()?.wall, duration_ms: elapsed(&began)? };
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }
