@@ -20,7 +20,7 @@ use crate::model::time::Stamp;
 use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
-use crate::os::{clock, process};
+use crate::os::{clock, kernel_trace, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::policy::progress::first_look;
 use crate::policy::readiness::{self, wants_looks};
@@ -60,15 +60,22 @@ pub fn log_size(paths: &Paths, name: &Name) -> Result<u64, Error> {
 ///
 /// # Errors
 /// Something of guardian's own is missing or full; nothing was started. That the program cannot be
-/// started is no error but [`Launched::Failed`].
-pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[Sink]) -> Result<Launched, Error> {
+/// started is no error but [`Launched::Failed`]. What fails beside the start, and undoes nothing of it, goes into `aside`.
+pub fn launch(
+    ctx: &Context,
+    name: &Name,
+    spec: &Spec,
+    open: &OpenRun,
+    sinks: &[Sink],
+    aside: &mut Vec<Error>,
+) -> Result<Launched, Error> {
     let paths = &ctx.paths;
     let snapshot = environment::load(paths, name)?;
     let mut environment = program_environment(ctx, name, spec, open, snapshot.as_ref())?;
     let socket = notify::socket(spec, &mut environment)?;
     let (mut record, tree) = record::create(paths, name, open.run)?;
     let log = open_log(paths, name)?;
-    atomic::remove_if_there(&paths.sentinel(name, "status"))?;
+    aside.extend(atomic::remove_if_there(&paths.sentinel(name, "status")).err());
     let told = tell(ctx, name, spec, open, (&environment, &socket), snapshot.as_ref())?;
     let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree])?;
     let launched = match read(report) {
@@ -85,10 +92,12 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         }
     };
     metadata::begin(ctx, name, spec, open, &told, launched);
+    // After the program runs, so that it waits for nothing. Where it cannot be kept the shim says so at the end.
+    kernel_trace::keep();
     if let Launched::Started { pid, .. } = launched {
-        note_main(ctx, name, pid)?;
+        aside.extend(note_main(ctx, name, pid).err());
     }
-    record::forget_oldest(paths, name, open.run)?;
+    aside.extend(record::forget_oldest(paths, name, open.run).err());
     if let Some(before) = open.run.checked_sub(1) {
         cgroup::remove(&cgroup::of_run(&paths.state, name.as_str(), before)); // its shim did, unless it was killed
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::error::{Code, Error};
-use crate::healthcheck::{is_as_desired, last};
+use crate::healthcheck::{LastPass, is_as_desired, last};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Lock, Recorded, RunRecord};
 use crate::model::name::Name;
@@ -102,7 +102,14 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
             Err(error) => errors.push(error),
         }
     }
-    let health = health(call, &loaded, &rows, &now)?;
+    let last = match last(&call.ctx.paths) {
+        Ok(last) => Some(last),
+        Err(error) => {
+            errors.push(error);
+            None
+        }
+    };
+    let health = health(last, &loaded, &rows, &now);
     let alerts = alerts(call)?;
     let sentences: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
     call.out.json(&Document {
@@ -333,17 +340,19 @@ fn life(call: &Call, name: &Name, state: &State, heartbeat: Option<&Heartbeat>) 
     hang.into_iter().chain(said).collect()
 }
 
-fn health(call: &Call, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Result<Health, Error> {
+/// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.
+fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Health {
     let every_s = loaded.registry.healthcheck.every.as_secs().max(1);
-    let last = last(&call.ctx.paths)?;
+    let unread = last.is_none();
+    let last = last.flatten();
     let age_s = last.as_ref().map(|last| last.at.until(now.wall).as_secs());
     let wanted = rows.iter().any(|row| row.desired == Desired::Up);
-    Ok(Health {
+    Health {
         last_at: last.and_then(|last| last.at.rfc3339()),
         age_s,
         every_s,
-        overdue: wanted && age_s.is_none_or(|age| age > OVERDUE * every_s),
-    })
+        overdue: wanted && !unread && age_s.is_none_or(|age| age > OVERDUE * every_s),
+    }
 }
 
 fn alerts(call: &Call) -> Result<Alerts, Error> {

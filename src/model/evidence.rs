@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ending::{Ancestor, SignalRecord, WaitStatus};
+use super::ending::{Ancestor, SignalRecord, Unseen, WaitStatus};
 use super::progress::Inspection;
 use super::time::{Identity, Stamp};
 
@@ -264,6 +264,8 @@ pub struct RunRecord {
     pub more_signals: u64,
     /// Why signals are not traced although that was asked for: the system's error number.
     pub untraced: Option<i32>,
+    /// Why nothing shows who sent the signal that ended it.
+    pub unseen: Option<Unseen>,
     /// Why the program never ran.
     pub spawn_failure: Option<SpawnFailure>,
     /// Why the program was not started, where a preflight stood before it.

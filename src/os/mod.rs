@@ -10,6 +10,12 @@ pub mod counters;
 pub mod crontab;
 pub mod descriptor;
 pub mod fingerprint;
+#[cfg(target_os = "linux")]
+#[path = "kernel_trace_linux.rs"]
+pub mod kernel_trace;
+#[cfg(not(target_os = "linux"))]
+#[path = "kernel_trace_none.rs"]
+pub mod kernel_trace;
 pub mod lock;
 #[cfg(target_os = "linux")]
 #[path = "notify_linux.rs"]
@@ -23,6 +29,7 @@ pub mod orphan;
 #[cfg(not(target_os = "linux"))]
 #[path = "orphan_none.rs"]
 pub mod orphan;
+pub mod own;
 pub mod process;
 pub mod program;
 pub mod read;

@@ -68,7 +68,13 @@ pub struct Look<'a> {
 /// Decides what follows from `evidence`, which was observed of the open run (`None`: none is open). Pure and idempotent: deciding again on the returned state, with nothing new observed, changes nothing.
 #[must_use]
 pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
-    let mut next = Draft::new(look);
+    decide_later(look, evidence, Duration::ZERO)
+}
+
+/// The same, with a start that would follow now put off by `later`; see [`super::stagger`].
+#[must_use]
+pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Duration) -> Decision<'a> {
+    let mut next = Draft { later, ..Draft::new(look) };
     match (&look.state.phase, evidence) {
         (Phase::Open(open), Some(evidence)) => {
             let standing = standing(look.spec, open, evidence);
@@ -85,11 +91,12 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
             }
         }
         (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) => next.launch(Began::Restart),
+            (Desired::Up, true) => next.launch_or_put_off(Began::Restart),
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
         (Phase::Tripped { until, .. }, _) => match (look.state.desired, look.now.has_reached(until)) {
+            (Desired::Up, true) if !later.is_zero() => next.launch_or_put_off(Began::Trial),
             (Desired::Up, true) => {
                 next.launch(Began::Trial);
                 next.actions.push("half_open");
@@ -99,7 +106,7 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
-        (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch(Began::Restart),
+        (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch_or_put_off(Began::Restart),
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
     next.done()
@@ -222,6 +229,8 @@ fn remnants(next: &mut Draft<'_>, open: &OpenRun) {
 /// A decision while it is being made.
 pub(super) struct Draft<'a> {
     pub(super) look: Look<'a>,
+    /// A start that is due now is put off by this.
+    pub(super) later: Duration,
     pub(super) state: Cow<'a, State>,
     pub(super) act: Act,
     pub(super) deadline: Option<Stamp>,
@@ -243,6 +252,7 @@ impl<'a> Draft<'a> {
     fn new(look: Look<'a>) -> Self {
         Self {
             look,
+            later: Duration::ZERO,
             state: Cow::Borrowed(look.state),
             act: Act::None,
             deadline: None,

@@ -20,6 +20,7 @@ pub mod notify;
 pub mod progress;
 pub mod readiness;
 pub mod settle;
+pub mod stagger;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! Once the run is over it stays only while a pass has asked to be started again at some moment
 //! (the end of a backoff), so that no restart waits for cron.
 
+mod heard;
 mod last_look;
 mod live;
 mod notices;
@@ -34,6 +35,7 @@ use crate::os::{clock, process, signals};
 use crate::store::launch::{Follow, Launch};
 use crate::store::record::{Durable, Line};
 
+use heard::Heard;
 use last_look::Before;
 use live::Live;
 use notices::Notices;
@@ -84,7 +86,7 @@ fn begin() -> io::Result<()> {
         cgroup::shelter(&wanted);
         drop(tree);
         passes.alarm(deadline);
-        let live = |main| Live::new(main, record, boot, leftovers).following(follow, trace);
+        let live = |main| Live::new(main, record, boot, leftovers, Heard::new(main, false)).following(follow, trace);
         return takeover::take_over(&told, report, live, passes);
     }
     if told.argv.is_empty() {
@@ -122,8 +124,9 @@ fn begin() -> io::Result<()> {
     drop(mapping);
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
-    if let Ok((pid, _)) = spawned {
-        let live = Live::new(pid, record, boot, leftovers).listening(notices);
+    if let Ok((pid, untraced)) = spawned {
+        let heard = Heard::new(pid, trace && untraced.is_none());
+        let live = Live::new(pid, record, boot, leftovers, heard).listening(notices);
         let mut live = live.following(follow, trace).placed(group, before);
         passes.alarm(deadline);
         if watch {

@@ -50,6 +50,9 @@ pub(super) struct Passes {
     watcher: Option<i32>,
     /// Watchers that ended badly.
     watches: u32,
+    /// Pids of the last ones, whatever became of them.
+    recent: [i32; SILENT],
+    started: usize,
 }
 
 impl Passes {
@@ -67,6 +70,8 @@ impl Passes {
             due: false,
             watcher: None,
             watches: 0,
+            recent: [0; SILENT],
+            started: 0,
         }
     }
 
@@ -78,6 +83,11 @@ impl Passes {
     /// Whether this is a pass or a watcher that runs.
     pub(super) fn has(&self, pid: i32) -> bool {
         self.watcher == Some(pid) || self.running.iter().any(|running| running.pid == pid)
+    }
+
+    /// Whether this was the pid of one of the last passes of this shim.
+    pub(super) fn was(&self, pid: i32) -> bool {
+        pid > 0 && self.recent.contains(&pid)
     }
 
     /// Whether a pass has yet to say when the next is due.
@@ -105,6 +115,10 @@ impl Passes {
                     self.silent.remove(0);
                 }
                 self.silent.push(pid);
+                if let Some(place) = self.recent.get_mut(self.started % SILENT) {
+                    *place = pid;
+                }
+                self.started += 1;
                 self.running.push(Running { pid, answer, answered: false });
             }
             Err(_) => self.try_again(),

@@ -45,6 +45,7 @@ pub(super) fn take_over(
     let who = process::identify(nix::unistd::getpid().as_raw(), boot)?.ok_or_else(damaged)?;
     let traced = (!told.trace.is_empty()).then(|| orphan::seize_all(main.pid));
     let untraced = traced.and_then(|traced| traced.err()).map(|error| error.raw_os_error().unwrap_or(libc::EIO));
+    live.traced(main.pid, !told.trace.is_empty() && untraced.is_none());
     let takeover = TakenOver { at: now(boot)?, untraced };
     // A disk without room for this line leaves the run as it was: the room that is left is that of its end.
     live.record(&Line::TakenOver { who, takeover })?;

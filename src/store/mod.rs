@@ -5,6 +5,7 @@
 
 pub mod atomic;
 pub mod beat;
+pub mod checksum;
 pub mod environment;
 pub mod git;
 pub mod hang;

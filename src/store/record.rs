@@ -14,7 +14,7 @@ use fs2::FileExt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::model::ending::SignalRecord;
+use crate::model::ending::{SignalRecord, Unseen};
 use crate::model::evidence::{
     End, Followed, Gone, Lock, Placed, PreflightFailure, Ready, Recorded, RunRecord, Said, SpawnFailure, TakenOver,
 };
@@ -23,6 +23,7 @@ use crate::model::time::{Identity, Stamp};
 use crate::os::{self, lock, read};
 
 use super::atomic;
+use super::checksum;
 use super::paths::Paths;
 
 /// Version of the lines.
@@ -62,6 +63,11 @@ pub enum Line {
     Untraced {
         /// The system's error number.
         errno: i32,
+    },
+    /// Nothing shows who sent the signal that ended it.
+    Unseen {
+        /// Why.
+        why: Unseen,
     },
     /// Where the run was put.
     Placed {
@@ -166,7 +172,7 @@ impl Line {
     }
 
     fn encode(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
+        let mut bytes = checksum::seal(serde_json::to_vec(self).map_err(io::Error::other)?);
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -269,6 +275,9 @@ fn parse(bytes: &[u8]) -> Recorded {
     let mut record = RunRecord::default();
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     while let Some((index, line)) = lines.next() {
+        if !checksum::is_intact(line) {
+            return Recorded::Unreadable(format!("line {}: its checksum does not fit", index + 1));
+        }
         match serde_json::from_slice(line) {
             Ok(line) => add(&mut record, line),
             Err(_) if is_of_a_later_version(line) => {}
@@ -276,29 +285,17 @@ fn parse(bytes: &[u8]) -> Recorded {
             Err(error) => return Recorded::Unreadable(format!("line {}: {error}", index + 1)),
         }
     }
+    // What the kernel's record had to add was written at the end, whenever it happened.
+    record.signals.sort_by_key(|signal| signal.at);
     Recorded::Read(Box::new(record))
 }
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 14] = [
-        "shim",
-        "main",
-        "placed",
-        "untraced",
-        "signal",
-        "taken_over",
-        "followed",
-        "gone",
-        "spawn_failed",
-        "preflight",
-        "preflight_failed",
-        "ready",
-        "said",
-        "end",
-    ];
+    const KNOWN: &str = "shim main placed untraced unseen signal taken_over followed gone spawn_failed \
+                         preflight preflight_failed ready said end";
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
-    parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
+    parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.split(' ').any(|known| known == kind)))
 }
 
 fn add(record: &mut RunRecord, line: Line) {
@@ -307,6 +304,7 @@ fn add(record: &mut RunRecord, line: Line) {
         Line::Main { who, at } => (record.main, record.began) = (Some(who), Some(at)),
         Line::Placed { placed } => record.placed = Some(placed),
         Line::Untraced { errno } => record.untraced = Some(errno),
+        Line::Unseen { why } => record.unseen = Some(why),
         Line::Signal { record: signal } => record.signals.push(*signal),
         Line::TakenOver { who, takeover } => {
             (record.shim, record.untraced) = (Some(who), takeover.untraced);
