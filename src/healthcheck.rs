@@ -164,8 +164,8 @@ fn check(
         let outcome = Outcome { actions: vec!["busy"], ..Outcome::default() };
         return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
     };
-    held.later = later;
     held.inspection = inspection;
+    held.later = later;
     Ok(Some(advance(&mut held, as_desired, report)?))
 }
 
@@ -214,10 +214,10 @@ pub fn push(
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
     let inspection = noted(report, look(ctx, name, &entry.spec));
     let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
+    held.inspection = inspection;
     if stagger::is_catch_up(&held.state, &now()?, false) {
         held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
     }
-    held.inspection = inspection;
     let checked = advance(&mut held, true, report)?;
     let mine = held.state.run == run;
     let deadline = checked.deadline.clone().filter(|_| mine);

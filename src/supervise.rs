@@ -89,8 +89,18 @@ fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
     state.run = run;
     let since = now.clone();
     let began = Began::Operator;
-    let open =
-        OpenRun { run, since, began, log_offset: 0, healthy: false, unsupervised: false, stopping: None, watch: None };
+    let open = OpenRun {
+        run,
+        since,
+        began,
+        log_offset: 0,
+        healthy: false,
+        announced: false,
+        ready: false,
+        unsupervised: false,
+        stopping: None,
+        watch: None,
+    };
     state.phase = Phase::Open(open);
     state.desired = Desired::Up;
     let standing = consider(ctx, name, spec, &state, &now).standing;
@@ -142,17 +152,8 @@ impl<'a> Held<'a> {
                 state
             }
         };
-        Ok(Self {
-            ctx,
-            name,
-            spec,
-            sinks,
-            state,
-            later: Duration::ZERO,
-            announced: Vec::new(),
-            inspection: None,
-            _lock: lock,
-        })
+        let later = Duration::ZERO;
+        Ok(Self { ctx, name, spec, sinks, state, later, announced: Vec::new(), inspection: None, _lock: lock })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -200,7 +201,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// As [`Self::advance`].
     pub fn carry_out(&mut self, decision: Decision<'static>, outcome: &mut Outcome) -> Result<Then, Error> {
-        let Decision { state, changed, act, deadline, actions, standing } = decision;
+        let Decision { state, changed, act, deadline, actions, standing, ready: _ } = decision;
         let mut state = state.into_owned();
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
@@ -271,6 +272,12 @@ impl<'a> Held<'a> {
                 let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
                 self.announced.extend(began(look, pid));
                 outcome.deadline = self.consider()?.deadline;
+                Ok(Then::Rest)
+            }
+            // What becomes of it stands in the record; a pass of its shim's tells it.
+            Launched::Preparing => {
+                self.correct(&format!("restarting as run {}: its preflight runs", open.run));
+                outcome.deadline = None;
                 Ok(Then::Rest)
             }
             Launched::Failed { .. } => {

@@ -11,6 +11,7 @@ use crate::healthcheck::{LastPass, is_as_desired, last};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Lock, Recorded, RunRecord};
 use crate::model::name::Name;
+use crate::model::probe::Probe;
 use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
@@ -19,12 +20,13 @@ use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide};
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::{beat, hang, outbox, record, state};
+use crate::store::{beat, hang, outbox, record, says, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
     Alerts, Breaker, Document, Health, Heartbeat, Isolation, LastExit, Output, Row, State as Word, command, remark,
     table,
 };
+use crate::view::words::strip_control;
 
 use super::Call;
 use super::common::{complain_of, known, members, parse, registry};
@@ -233,7 +235,8 @@ fn fill<'a>(
         group: spec.group.as_deref(),
         state: word,
         desired: state.desired,
-        ready: main.map(|_| matches!(word, Word::Running | Word::Hung)),
+        ready: decision.ready,
+        says: main.and_then(|_| says(call, name, spec, state.run)),
         pid: main,
         shim_pid: shim.filter(|_| word != Word::Unsupervised),
         run: (state.run > 0).then_some(state.run),
@@ -253,14 +256,24 @@ fn fill<'a>(
         last_exit: state.last.as_ref().map(LastExit::of),
         command: command(&spec.command),
         cwd: spec.cwd.as_deref(),
-        remark: if call.out.is_json() {
-            String::new()
-        } else {
-            let life = life(call, name, state, heartbeat.as_ref());
-            remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
+        remark: match (call.out.is_json(), &spec.ready) {
+            (true, _) => String::new(),
+            (false, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
+                format!("not ready yet: {probe}")
+            }
+            (false, _) => {
+                let life = life(call, name, state, heartbeat.as_ref());
+                remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
+            }
         },
         heartbeat,
     }
+}
+
+/// What the program says of its state, where it was given a way to say it.
+fn says(call: &Call, name: &Name, spec: &Spec, run: u64) -> Option<String> {
+    let asked = spec.ready == Some(Probe::Notify) || spec.heartbeat.is_some();
+    asked.then(|| says::load(&call.ctx.paths, name, run)).flatten().map(|text| strip_control(&text))
 }
 
 /// Whether processes of the last run live on, kept by `leftover = "keep"`; `None`: they are not kept, or it runs.

@@ -26,6 +26,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         EventKind::Registered
         | EventKind::Started
         | EventKind::Restarted
+        | EventKind::Ready
         | EventKind::Signal
         | EventKind::Exited
         | EventKind::Completed

@@ -18,6 +18,12 @@ pub mod kernel_trace;
 pub mod kernel_trace;
 pub mod lock;
 #[cfg(target_os = "linux")]
+#[path = "notify_linux.rs"]
+pub mod notify;
+#[cfg(not(target_os = "linux"))]
+#[path = "notify_none.rs"]
+pub mod notify;
+#[cfg(target_os = "linux")]
 #[path = "orphan_linux.rs"]
 pub mod orphan;
 #[cfg(not(target_os = "linux"))]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, SignalRecord, StopReason, Verdict, WaitStatus};
-use crate::model::evidence::{Evidence, Left, Life, Lock, Recorded, RunRecord, SpawnFailure, SpawnStep};
+use crate::model::evidence::{
+    Evidence, Left, Life, Lock, PreflightFailure, Recorded, RunRecord, SpawnFailure, SpawnStep,
+};
 use crate::model::spec::{Command, Leftover, Spec, Target};
 use crate::model::state::{OpenRun, Stopping};
 use crate::model::time::{Stamp, Wall};
@@ -66,7 +68,8 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
     };
     let recorded_end = matches!(
         &evidence.record,
-        Recorded::Read(r) if r.end.is_some() || r.gone.is_some() || r.spawn_failure.is_some()
+        Recorded::Read(r)
+            if r.end.is_some() || r.gone.is_some() || r.spawn_failure.is_some() || r.preflight_failure.is_some()
     );
     match (evidence.shim_lock, evidence.main, evidence.tree_lock) {
         (Lock::Unknown, _, _) => Standing::Uncertain("the shim's lock cannot be asked"),
@@ -127,6 +130,10 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
             let what = spawn_failure(spec, failure, record);
             let cause = Cause::SpawnFailed { errno: failure.errno, what, step: Some(failure.step) };
             Found { cause, ended: Some(failure.at.clone()), ..known }
+        }
+        (None, None) if let Some(failure) = &record.preflight_failure => {
+            let PreflightFailure { code, what, at } = failure.clone();
+            Found { cause: Cause::PreflightFailed { code, what }, ended: Some(at), ..known }
         }
         (None, None) if record.gone.is_some() => {
             let gone = record.gone.as_ref();

@@ -15,8 +15,8 @@ use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopp
 use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, standing, target_at};
-use super::progress;
 use super::settle::settle;
+use super::{progress, readiness};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Decision<'a> {
     pub actions: Vec<&'static str>,
     /// What is so of the open run, for `status`; `None`: there is none.
     pub standing: Option<Standing>,
+    /// Whether the open run is ready; `None`: not known, or none is open.
+    pub ready: Option<bool>,
 }
 
 /// A process as one look takes it.
@@ -81,7 +83,8 @@ pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Dura
                 Standing::Ended(found) => settle(&mut next, open, *found),
                 Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
                 Standing::NeverBegan => next.edit().phase = Phase::Stopped,
-                Standing::Starting | Standing::Running => running(&mut next, open, evidence),
+                Standing::Starting => next.ready = Some(false),
+                Standing::Running => running(&mut next, open, evidence),
                 Standing::Unsupervised => unsupervised(&mut next, open, evidence),
                 Standing::Remnants => remnants(&mut next, open),
                 Standing::Closing | Standing::Uncertain(_) => {}
@@ -185,6 +188,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let Some(began) = record.began.clone() else { return };
     let mut open = open.clone();
     next.limits(&mut open, &began);
+    readiness::keep(next, &mut open, record, &began);
     progress::keep(next, &mut open, record, evidence);
     next.healthy(&mut open, &began);
     if Some(&open) != next.look.state.open() {
@@ -232,14 +236,15 @@ pub(super) struct Draft<'a> {
     pub(super) deadline: Option<Stamp>,
     pub(super) actions: Vec<&'static str>,
     pub(super) standing: Option<Standing>,
+    pub(super) ready: Option<bool>,
 }
 
 impl Decision<'_> {
     /// The same with a state of its own.
     #[must_use]
     pub fn into_owned(self) -> Decision<'static> {
-        let Self { state, changed, act, deadline, actions, standing } = self;
-        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing }
+        let Self { state, changed, act, deadline, actions, standing, ready } = self;
+        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing, ready }
     }
 }
 
@@ -253,13 +258,14 @@ impl<'a> Draft<'a> {
             deadline: None,
             actions: Vec::new(),
             standing: None,
+            ready: None,
         }
     }
 
     fn done(self) -> Decision<'a> {
         let changed = matches!(&self.state, Cow::Owned(state) if state != self.look.state);
-        let Self { state, act, deadline, actions, standing, .. } = self;
-        Decision { state, changed, act, deadline, actions, standing }
+        let Self { state, act, deadline, actions, standing, ready, .. } = self;
+        Decision { state, changed, act, deadline, actions, standing, ready }
     }
 
     /// The state, to be changed.
@@ -310,6 +316,8 @@ impl<'a> Draft<'a> {
             began,
             log_offset: 0,
             healthy: false,
+            announced: false,
+            ready: false,
             unsupervised: false,
             stopping: None,
             watch: None,

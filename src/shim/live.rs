@@ -20,6 +20,7 @@ use crate::store::record::{Durable, Line};
 
 use super::heard::Heard;
 use super::last_look::{Before, LastLook};
+use super::notices::Notices;
 use super::pass::Passes;
 use super::{Leftovers, now};
 
@@ -36,6 +37,8 @@ pub(super) struct Live {
     boot: BootId,
     leftovers: Leftovers,
     heard: Heard,
+    /// Where the program may speak of itself.
+    notices: Option<Notices>,
     /// Its control groups, if it has any of its own.
     group: Option<Group>,
     /// The program is not our child: its shim was killed, and the run taken over.
@@ -67,6 +70,7 @@ impl Live {
             boot,
             leftovers,
             heard,
+            notices: None,
             group: None,
             adopted: None,
             follow: None,
@@ -87,6 +91,11 @@ impl Live {
         Self { follow, trace, ..self }
     }
 
+    /// The same for a program that may speak of itself.
+    pub(super) fn listening(self, notices: Option<Notices>) -> Self {
+        Self { notices, ..self }
+    }
+
     /// The same for a program that is not our child.
     pub(super) fn adopting(self, adopted: Adopted) -> Self {
         Self { adopted: Some(adopted), ..self }
@@ -105,10 +114,15 @@ impl Live {
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
     pub(super) fn until_end(&mut self, passes: &mut Passes) -> io::Result<()> {
         loop {
+            // Before its end is taken: what it said last is still heard.
+            if self.notices.as_mut().is_some_and(|notices| notices.hear(&mut self.record, &self.boot)) {
+                passes.start_anew();
+            }
             // Before the first wait as well: the child may have ended before its signal could be waited for.
             let children = self.children(passes)?;
             self.look_at_adopted(passes)?;
             if self.over {
+                passes.stop_watching();
                 let cleared = self.clear(passes, children);
                 self.group.iter().for_each(Group::remove);
                 return cleared;
@@ -142,7 +156,7 @@ impl Live {
                 Waited::Ended { pid, status, usage } if pid == self.main && !self.over => {
                     self.main_ended(status, usage, passes);
                 }
-                Waited::Ended { pid, .. } => passes.ended(pid),
+                Waited::Ended { pid, status, .. } => passes.ended(pid, status),
                 Waited::Stopped { pid, stop } => {
                     if let Some(seen) = trace::resume(self.main, pid, stop) {
                         self.heard.at_process(&mut self.record, seen);

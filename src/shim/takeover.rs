@@ -52,6 +52,9 @@ pub(super) fn take_over(
     // The launcher may be gone: then nobody wants to know.
     drop(report.write_all(&Report::Started { pid: main.pid, untraced }.encode()));
     drop(report);
+    if !told.watch.is_empty() {
+        passes.watch(); // the one that looked may have gone with the shim
+    }
     live.until_end(&mut passes)?;
     drop(live); // with it the lock: the end is on the disk
     passes.start_last();

@@ -22,7 +22,7 @@ use super::words::{cause_phrase, strip_control};
 pub enum State {
     /// Never started.
     New,
-    /// Its shim is starting it.
+    /// Its shim is starting it, or it runs and is not ready.
     Starting,
     /// It runs under its shim.
     Running,
@@ -57,6 +57,7 @@ impl State {
                 Self::Waiting
             }
             (Phase::Open(_), Some(Standing::Starting | Standing::NeverBegan)) => Self::Starting,
+            (Phase::Open(_), Some(Standing::Running)) if decision.ready == Some(false) => Self::Starting,
             (Phase::Open(open), Some(Standing::Running)) if open.is_hung() => Self::Hung,
             (Phase::Open(_), Some(Standing::Running | Standing::Uncertain(_))) => Self::Running,
             (Phase::Open(_), Some(Standing::Unsupervised | Standing::Remnants)) => Self::Unsupervised,
@@ -195,6 +196,7 @@ pub struct Row<'a> {
     pub state: State,
     pub desired: Desired,
     pub ready: Option<bool>,
+    pub says: Option<String>,
     pub pid: Option<i32>,
     pub shim_pid: Option<i32>,
     pub run: Option<u64>,
