@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod outbox;
 pub mod paths;
 pub mod record;
+mod record_line;
 mod registry_cache;
 mod registry_compact;
 pub mod registry_file;

@@ -6,186 +6,28 @@
 //! never empty.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use fs2::FileExt;
-use serde::{Deserialize, Serialize};
-
 use crate::error::Error;
-use crate::model::ending::{SignalRecord, Unseen};
-use crate::model::evidence::{
-    End, Followed, Gone, Lock, Placed, PreflightFailure, Ready, Recorded, RunRecord, Said, SpawnFailure, TakenOver,
-};
+use crate::model::evidence::{Lock, Recorded, RunRecord, Said};
 use crate::model::name::Name;
-use crate::model::time::{Identity, Stamp};
 use crate::os::{self, lock, read};
+use fs2::FileExt;
 
 use super::atomic;
 use super::checksum;
 use super::paths::Paths;
+pub use super::record_line::{Durable, Line};
 
-/// Version of the lines.
-const SCHEMA: u32 = 1;
 /// Room that is set aside for each record, so that an end can be recorded on a full disk.
 const SET_ASIDE: u64 = 4096;
-/// Room that the end of a run takes at most.
-const END: u64 = 1024;
 /// Records of ended runs that are kept for `why --run` and `logs --run`.
 const KEPT: u64 = 100;
 
 /// Tries to get the lock of a record while others ask for it.
 const ASKED: u32 = 50;
-
-/// One line of a record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Line {
-    /// The shim began.
-    Shim {
-        /// Version of the lines.
-        schema: u32,
-        /// Who it is.
-        who: Identity,
-        /// Size of the log before the run, in bytes.
-        #[serde(default)]
-        log_bytes: Option<u64>,
-    },
-    /// The process was made; it writes this itself before it is executed.
-    Main {
-        /// Who it is.
-        who: Identity,
-        /// When.
-        at: Stamp,
-    },
-    /// Signals are not traced although that was asked for.
-    Untraced {
-        /// The system's error number.
-        errno: i32,
-    },
-    /// Nothing shows who sent the signal that ended it.
-    Unseen {
-        /// Why.
-        why: Unseen,
-    },
-    /// Where the run was put.
-    Placed {
-        /// At which level, and why at no better one.
-        placed: Placed,
-    },
-    /// A signal came.
-    Signal {
-        /// Which, when, from whom.
-        record: Box<SignalRecord>,
-    },
-    /// A new shim took the run over.
-    TakenOver {
-        /// Who it is.
-        who: Identity,
-        /// When, and what it cannot do.
-        takeover: TakenOver,
-    },
-    /// Another process is the main one now.
-    Followed {
-        /// Who it is.
-        who: Identity,
-        /// Which one it follows, and how that ended.
-        after: Followed,
-    },
-    /// The process ended, and nobody can know how.
-    Gone {
-        /// When.
-        gone: Box<Gone>,
-        /// As in [`Line::End`].
-        more_signals: u64,
-    },
-    /// The program never ran.
-    SpawnFailed {
-        /// Why.
-        failure: SpawnFailure,
-    },
-    /// The lines of the preflight succeeded; the program is started next.
-    Preflight {
-        /// Size of the log, in bytes: the program's own output begins there.
-        log_bytes: Option<u64>,
-    },
-    /// A line of the preflight did not succeed; the program is not started.
-    PreflightFailed {
-        /// Which, and how.
-        failure: PreflightFailure,
-    },
-    /// The program is ready. Whoever sees it appends this.
-    Ready {
-        /// When, and what showed it.
-        ready: Ready,
-    },
-    /// The program said something of itself.
-    Said {
-        /// What.
-        said: Said,
-    },
-    /// The process ended.
-    End {
-        /// How.
-        end: Box<End>,
-        /// Signals that came and were not written down, beyond the limit.
-        more_signals: u64,
-    },
-}
-
-impl Line {
-    /// The line with which a shim begins.
-    #[must_use]
-    pub fn shim(who: Identity, log_bytes: Option<u64>) -> Self {
-        Self::Shim { schema: SCHEMA, who, log_bytes }
-    }
-
-    /// Appends the line to `file` in one write. With `Durable::Yes` it is on the disk when this returns.
-    ///
-    /// # Errors
-    /// Those of writing; a disk that took a part has given it back, so that the next line begins on a line of its own.
-    pub fn append(&self, file: &mut File, durable: Durable) -> io::Result<()> {
-        let bytes = self.encode()?;
-        let written = file.write(&bytes)?;
-        if written < bytes.len() {
-            let length = file.metadata()?.len();
-            file.set_len(length.saturating_sub(u64::try_from(written).map_err(io::Error::other)?))?;
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        match durable {
-            Durable::Yes => file.sync_data(),
-            Durable::No => Ok(()),
-        }
-    }
-
-    /// The same for a line that may be lost: on a full disk it does not take the last room from the end.
-    ///
-    /// # Errors
-    /// Those of writing; no room is one.
-    pub fn append_sparing(&self, file: &mut File) -> io::Result<()> {
-        let length = u64::try_from(self.encode()?.len()).map_err(io::Error::other)?;
-        match os::descriptor::set_aside(file, file.metadata()?.len() + length + END) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error),
-            Ok(()) | Err(_) => self.append(file, Durable::No), // a file system that cannot set aside: it is tried
-        }
-    }
-
-    fn encode(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = checksum::seal(serde_json::to_vec(self).map_err(io::Error::other)?);
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-}
-
-/// Whether a line must be on the disk before anything follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durable {
-    /// It must.
-    Yes,
-    /// A crash of the machine ends the process as well, so it need not.
-    No,
-}
 
 fn path(paths: &Paths, name: &Name, run: u64, kind: &str) -> PathBuf {
     paths.process_run(name, &format!("{run}.{kind}"))
@@ -292,10 +134,25 @@ fn parse(bytes: &[u8]) -> Recorded {
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: &str = "shim main placed untraced unseen signal taken_over followed gone spawn_failed \
-                         preflight preflight_failed ready said end";
+    const KNOWN: [&str; 15] = [
+        "shim",
+        "main",
+        "placed",
+        "untraced",
+        "unseen",
+        "signal",
+        "taken_over",
+        "followed",
+        "gone",
+        "spawn_failed",
+        "preflight",
+        "preflight_failed",
+        "ready",
+        "said",
+        "end",
+    ];
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
-    parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.split(' ').any(|known| known == kind)))
+    parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
 }
 
 fn add(record: &mut RunRecord, line: Line) {
