@@ -80,7 +80,7 @@ pub(super) fn run(call: &Call, command: &Events) -> Result<u8, Error> {
     }
     show(call, &read.items);
     if read.later > 0 {
-        call.out.warn(&format!("{} lines were written by a later guardian and are not shown", read.later));
+        call.out.warn(&format!("events of a later guardian are not shown: {}", read.later));
     }
     let code = read.errors.iter().fold(0, |code, error| worse(code, call.out.fail(error)));
     if command.follow {

@@ -23,8 +23,8 @@ use crate::store::registry_file::Loaded;
 use crate::store::{beat, hang, outbox, record, says, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
-    Alerts, Breaker, Document, Health, Heartbeat, Isolation, LastExit, Output, Row, State as Word, command, remark,
-    table,
+    Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
+    remark, table,
 };
 use crate::view::words::strip_control;
 
@@ -230,6 +230,7 @@ fn fill<'a>(
         Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
     };
     let heartbeat = heartbeat(call, name, seen, began);
+    let hang = alive.and_then(|_| hang(call, name, state));
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
@@ -262,11 +263,12 @@ fn fill<'a>(
                 format!("not ready yet: {probe}")
             }
             (false, _) => {
-                let life = life(call, name, state, heartbeat.as_ref());
+                let life = life(hang.as_ref(), heartbeat.as_ref());
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
         heartbeat,
+        hang,
     }
 }
 
@@ -332,12 +334,23 @@ fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>, began: Option<&S
     of_this_run.then(|| Heartbeat { source: "file", age_s, said: beat::said(&path) })
 }
 
+/// The hang that goes on, as the last look showed it.
+fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
+    let open = state.open()?;
+    let hang = open.watch.as_ref()?.hang.as_ref()?;
+    Some(Hung {
+        since: hang.since.wall.rfc3339(),
+        silent_s: hang.silent_s,
+        silence: hang.silence,
+        blocked_on: hang::sentence(&call.ctx.paths, name, open.run),
+    })
+}
+
 /// What the process says of itself, and what guardian sees of its hang.
-fn life(call: &Call, name: &Name, state: &State, heartbeat: Option<&Heartbeat>) -> Vec<String> {
-    let open = state.open().filter(|open| open.is_hung());
-    let hang = open.and_then(|open| hang::sentence(&call.ctx.paths, name, open.run));
+fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>) -> Vec<String> {
+    let blocked = hang.and_then(|hang| hang.blocked_on.clone());
     let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    hang.into_iter().chain(said).collect()
+    blocked.into_iter().chain(said).collect()
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

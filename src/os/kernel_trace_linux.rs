@@ -142,7 +142,10 @@ fn lines(path: &Path, mut each: impl FnMut(&str)) -> io::Result<()> {
 /// # Errors
 /// Why it says nothing.
 pub fn about(pid: i32, from_ms: u64, to_ms: u64) -> Result<Found, Unseen> {
-    let dir = instance()?;
+    about_in(&instance()?, pid, from_ms, to_ms)
+}
+
+fn about_in(dir: &Path, pid: i32, from_ms: u64, to_ms: u64) -> Result<Found, Unseen> {
     let mut reading = Reading::default();
     match lines(&dir.join("trace"), |line| reading.take(line, pid, from_ms..=to_ms)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Unseen::Off),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
 use crate::model::evidence::{Level, Placed};
-use crate::model::progress::Beat;
+use crate::model::progress::{Beat, Silence};
 use crate::model::spec::Command;
 use crate::model::state::{Desired, Phase};
 use crate::model::time::Wall;
@@ -160,6 +160,19 @@ pub struct Heartbeat {
     pub said: Beat,
 }
 
+/// A hang that goes on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hung {
+    /// When it was called.
+    pub since: Option<String>,
+    /// How long it had been silent then, in seconds.
+    pub silent_s: u64,
+    /// Which silence it is.
+    pub silence: Silence,
+    /// What it is blocked on, in a sentence; `None`: that could not be kept.
+    pub blocked_on: Option<String>,
+}
+
 /// What the whole tree of a process uses.
 #[derive(Debug, Clone, Serialize)]
 pub struct Usage {
@@ -211,6 +224,8 @@ pub struct Row<'a> {
     pub next_action_at: Option<String>,
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hang: Option<Hung>,
     pub usage: Option<Usage>,
     pub isolation: Option<Isolation>,
     pub leftover: Option<bool>,

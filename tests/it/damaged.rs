@@ -367,3 +367,22 @@ fn a_damaged_message_is_not_sent_as_another_and_is_reported() {
     }
     fs::write(&entry, &whole).unwrap();
 }
+
+#[test]
+fn a_history_outlives_its_process_and_shows_its_damage_still() {
+    let home = Home::new();
+    home.up("p", &["--restart", "never"], "exit 7");
+    home.reaches("p", "dead");
+    until("its end is told", || home.kinds("p").contains(&"premature".to_owned()));
+    home.ok(&["deregister", "p"]);
+    let path = file(&home, "process/p/events.jsonl");
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.insert_str(0, "garbage\n");
+    text.push_str("{\"schema\":2,\"what\":\"a later guardian knows\"}\n");
+    fs::write(&path, text).unwrap();
+    assert_eq!(home.kinds("p").first().map(String::as_str), Some("gap"));
+    assert!(home.kinds("p").contains(&"exited".to_owned()));
+    home.run(&["events", "p"]).expect(0).complains("events of a later guardian are not shown: 1");
+    let last = home.ok(&["events", "p", "-n", "1"]);
+    assert!(!last.contains("gap") && last.lines().count() == 1, "{last}");
+}
