@@ -36,9 +36,9 @@ pub(super) struct Live {
     record: File,
     boot: BootId,
     leftovers: Leftovers,
+    heard: Heard,
     /// Where the program may speak of itself.
     notices: Option<Notices>,
-    heard: Heard,
     /// Its control groups, if it has any of its own.
     group: Option<Group>,
     /// The program is not our child: its shim was killed, and the run taken over.
@@ -69,8 +69,8 @@ impl Live {
             record,
             boot,
             leftovers,
-            notices: None,
             heard,
+            notices: None,
             group: None,
             adopted: None,
             follow: None,

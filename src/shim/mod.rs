@@ -125,8 +125,8 @@ fn begin() -> io::Result<()> {
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, untraced)) = spawned {
-        let heard = Heard::new(pid, trace && untraced.is_none());
-        let live = Live::new(pid, record, boot, leftovers, heard).listening(notices);
+        let live = Live::new(pid, record, boot, leftovers, Heard::new(pid, trace && untraced.is_none()));
+        let live = live.listening(notices);
         let mut live = live.following(follow, trace).placed(group, before);
         passes.alarm(deadline);
         if watch {

@@ -46,13 +46,13 @@ pub(super) struct Passes {
     again: bool,
     /// The last answer named a moment.
     due: bool,
+    /// Pids of the last ones, whatever became of them.
+    recent: [i32; SILENT],
+    started: usize,
     /// The child that looks whether the program is ready.
     watcher: Option<i32>,
     /// Watchers that ended badly.
     watches: u32,
-    /// Pids of the last ones, whatever became of them.
-    recent: [i32; SILENT],
-    started: usize,
 }
 
 impl Passes {
@@ -68,10 +68,10 @@ impl Passes {
             unanswered: 0,
             again: false,
             due: false,
-            watcher: None,
-            watches: 0,
             recent: [0; SILENT],
             started: 0,
+            watcher: None,
+            watches: 0,
         }
     }
 
