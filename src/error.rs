@@ -73,6 +73,9 @@ impl Error {
             Some(libc::EROFS) => "that file system is mounted read-only: point GUARDIAN_HOME at a writable directory",
             Some(libc::EACCES | libc::EPERM) => "check the owner and mode of that path, and who runs guardian",
             Some(libc::EMFILE | libc::ENFILE) => "raise the limit on open files (`ulimit -n`)",
+            Some(libc::EISDIR | libc::ENOTDIR | libc::ELOOP) => {
+                "something else stands in that place: move it away, and give the command again"
+            }
             Some(_) | None => "",
         };
         Self::new(Code::System, "io", format!("cannot {what} `{}`: {error}", path.display())).hint(hint)

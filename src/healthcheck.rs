@@ -24,15 +24,23 @@ use crate::model::time::{Stamp, Wall};
 use crate::os::{lock, process};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, decide};
+use crate::policy::stagger;
 use crate::registry::Registry;
 use crate::store::paths::Paths;
 use crate::store::record::Durable;
-use crate::store::{atomic, journal, log_index, state};
+use crate::store::{atomic, checksum, journal, log_index, state};
 use crate::supervise::{Held, Outcome, now, observe};
 use crate::view::status::State as Word;
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
 const DELIVERY: Duration = Duration::from_secs(25);
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
+/// Passes that must be missed before one makes up for the time without them, a few at a time.
+const UNWATCHED: u32 = 5;
+/// The least time that counts as such.
+const LONG: Duration = Duration::from_secs(300);
 
 /// Whether a pass changes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +79,12 @@ pub struct Report {
     pub errors: Vec<Error>,
     /// When the pass before this one ran.
     last: Option<Wall>,
+    /// That was on another day, in UTC.
+    first_today: bool,
+    /// That was long ago.
+    unwatched: bool,
+    /// Starts that made up for a time in which nobody looked.
+    caught_up: usize,
 }
 
 /// Checks `names` one after the other.
@@ -78,7 +92,14 @@ pub struct Report {
 pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> Report {
     let mut report = Report::default();
     match last(&ctx.paths) {
-        Ok(before) => report.last = before.map(|before| before.at),
+        Ok(before) => {
+            report.last = before.map(|before| before.at);
+            let long = registry.healthcheck.every.saturating_mul(UNWATCHED).max(LONG);
+            if let (Some(last), Ok(now)) = (report.last, now()) {
+                report.unwatched = last.until(now.wall) > long;
+                report.first_today = last.0.div_euclid(DAY_MS) != now.wall.0.div_euclid(DAY_MS);
+            }
+        }
         Err(error) => report.errors.push(error),
     }
     for name in names {
@@ -116,6 +137,9 @@ fn check(
     if mode == Mode::Act {
         wake_shim(evidence.as_ref(), &now);
     }
+    if mode == Mode::Act && report.first_today {
+        report.errors.extend(journal::prune(&ctx.paths, name, now.wall).err());
+    }
     if mode == Mode::Act && state.open().is_some() {
         report.errors.extend(log_index::note(&ctx.paths, name, report.last, now.wall).err());
     }
@@ -130,11 +154,18 @@ fn check(
         let outcome = Outcome { actions: first.actions, deadline: first.deadline, ..Outcome::default() };
         return Ok(Some(Checked::new(name, word, verdict, outcome, as_desired)));
     }
+    let mut later = Duration::ZERO;
+    if first.act == Act::Launch && stagger::is_catch_up(&state, &now, report.unwatched) {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        later = stagger::delay(report.caught_up, processors);
+        report.caught_up += 1;
+    }
     let Some(mut held) = Held::try_take(ctx, name, &entry.spec, &registry.sinks)? else {
         let outcome = Outcome { actions: vec!["busy"], ..Outcome::default() };
         return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
     };
     held.inspection = inspection;
+    held.later = later;
     Ok(Some(advance(&mut held, as_desired, report)?))
 }
 
@@ -184,6 +215,9 @@ pub fn push(
     let inspection = noted(report, look(ctx, name, &entry.spec));
     let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
     held.inspection = inspection;
+    if stagger::is_catch_up(&held.state, &now()?, false) {
+        held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
+    }
     let checked = advance(&mut held, true, report)?;
     let mine = held.state.run == run;
     let deadline = checked.deadline.clone().filter(|_| mine);
@@ -268,17 +302,22 @@ pub fn note(paths: &Paths, last: &LastPass) -> Result<(), Error> {
     let Some(_only) = lock::try_take(&path.with_extension("lock"))? else { return Ok(()) };
     let bytes = serde_json::to_vec(last)
         .map_err(|error| Error::new(Code::Bug, "bug", format!("the last pass cannot be written down: {error}")))?;
-    atomic::replace_unsynced_dir(&path, &bytes)
+    atomic::replace_unsynced_dir(&path, &checksum::seal(bytes))
 }
 
 /// When the last pass over all processes ran; `None`: never, or it cannot be told.
 ///
 /// # Errors
-/// The note is there and cannot be read.
+/// The note is there and cannot be read, or is damaged.
 pub fn last(paths: &Paths) -> Result<Option<LastPass>, Error> {
     let Some(bytes) = atomic::read_if_there(&paths.last_pass())? else { return Ok(None) };
-    // A note that is damaged says nothing: the next pass writes it anew.
-    Ok(serde_json::from_slice(&bytes).ok())
+    let note =
+        Some(&bytes).filter(|bytes| checksum::is_intact(bytes)).and_then(|bytes| serde_json::from_slice(bytes).ok());
+    note.map(Some).ok_or_else(|| {
+        let message = format!("the note of the last pass `{}` is damaged", paths.last_pass().display());
+        Error::new(Code::System, "last_pass_damaged", message)
+            .hint("the next pass writes it anew: guardian healthcheck")
+    })
 }
 
 /// Names that are to be looked at: the ones asked for, else all of the registry.

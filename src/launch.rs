@@ -20,15 +20,18 @@ use crate::model::time::Stamp;
 use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
-use crate::os::{clock, process};
+use crate::os::{clock, kernel_trace, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
 use crate::policy::progress::first_look;
+use crate::policy::readiness::{self, wants_looks};
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::record::{self, Durable, Line};
+use crate::store::says;
 use crate::store::{atomic, paths::Paths};
 
 mod main_pid;
+mod notify;
 mod takeover;
 
 pub use main_pid::{main_to_note, note_main};
@@ -57,15 +60,23 @@ pub fn log_size(paths: &Paths, name: &Name) -> Result<u64, Error> {
 ///
 /// # Errors
 /// Something of guardian's own is missing or full; nothing was started. That the program cannot be
-/// started is no error but [`Launched::Failed`].
-pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[Sink]) -> Result<Launched, Error> {
+/// started is no error but [`Launched::Failed`]. What fails beside the start, and undoes nothing of it, goes into `aside`.
+pub fn launch(
+    ctx: &Context,
+    name: &Name,
+    spec: &Spec,
+    open: &OpenRun,
+    sinks: &[Sink],
+    aside: &mut Vec<Error>,
+) -> Result<Launched, Error> {
     let paths = &ctx.paths;
     let snapshot = environment::load(paths, name)?;
-    let environment = program_environment(ctx, name, spec, open, snapshot.as_ref())?;
+    let mut environment = program_environment(ctx, name, spec, open, snapshot.as_ref())?;
+    let socket = notify::socket(spec, &mut environment)?;
     let (mut record, tree) = record::create(paths, name, open.run)?;
     let log = open_log(paths, name)?;
-    atomic::remove_if_there(&paths.sentinel(name, "status"))?;
-    let told = tell(ctx, name, spec, open, &environment, snapshot.as_ref())?;
+    aside.extend(atomic::remove_if_there(&paths.sentinel(name, "status")).err());
+    let told = tell(ctx, name, spec, open, (&environment, &socket), snapshot.as_ref())?;
     let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree])?;
     let launched = match read(report) {
         Some(launched) => {
@@ -81,10 +92,12 @@ pub fn launch(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, sinks: &[
         }
     };
     metadata::begin(ctx, name, spec, open, &told, launched);
+    // After the program runs, so that it waits for nothing. Where it cannot be kept the shim says so at the end.
+    kernel_trace::keep();
     if let Launched::Started { pid, .. } = launched {
-        note_main(ctx, name, pid)?;
+        aside.extend(note_main(ctx, name, pid).err());
     }
-    record::forget_oldest(paths, name, open.run)?;
+    aside.extend(record::forget_oldest(paths, name, open.run).err());
     if let Some(before) = open.run.checked_sub(1) {
         cgroup::remove(&cgroup::of_run(&paths.state, name.as_str(), before)); // its shim did, unless it was killed
     }
@@ -108,6 +121,11 @@ pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sin
         place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), run).encode())?,
         leftover_ms: none()?,
         deadline: plain(at.boot_ms)?,
+        watch: none()?,
+        notify: none()?,
+        heartbeat: none()?,
+        says: none()?,
+        preflight: Vec::new(),
         follow: none()?,
         orphan: none()?,
         candidates: Vec::new(),
@@ -205,13 +223,14 @@ fn tell(
     name: &Name,
     spec: &Spec,
     open: &OpenRun,
-    environment: &Environment,
+    (environment, socket): (&Environment, &str),
     snapshot: Option<&Snapshot>,
 ) -> Result<Launch<CString>, Error> {
     let argv = spec.command.argv();
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
-    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec)];
+    let moments =
+        [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec), readiness::first_look(spec)];
     let first = moments.into_iter().flatten().min();
     Ok(Launch {
         name: plain(name)?,
@@ -224,6 +243,11 @@ fn tell(
         leftover_ms: plain(leftover_ms(spec))?,
         // Measured from the decision to start, so a hair early: the pass then names the exact moment.
         deadline: plain(first.map(|first| open.since.plus(first).boot_ms.to_string()).unwrap_or_default())?,
+        watch: plain(if wants_looks(spec) { "watch" } else { "" })?,
+        notify: plain(socket)?,
+        heartbeat: text(ctx.paths.sentinel(name, "heartbeat").as_os_str())?,
+        says: text(says::path(&ctx.paths, name, open.run).as_os_str())?,
+        preflight: texts(&spec.preflight)?,
         follow: plain(follow(spec, Some(open.since.plus(FOLLOW_FIRST))))?,
         orphan: plain("")?,
         candidates: candidates(argv.first().map_or("", String::as_str), path)?,
@@ -262,7 +286,7 @@ fn candidates(program: &str, path: &OsStr) -> Result<Vec<CString>, Error> {
     path.as_bytes().split(|byte| *byte == b':').map(|dir| text(join(dir).as_os_str())).collect()
 }
 
-/// The environment of the program.
+/// The environment that the program of the run `open` is started with.
 ///
 /// # Errors
 /// Its `env_file` cannot be read.

@@ -29,6 +29,7 @@ pub mod os;
 pub mod policy;
 pub mod post_mortem;
 pub mod publish;
+pub mod readiness;
 pub mod registry;
 pub mod shim;
 pub mod store;

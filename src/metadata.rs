@@ -55,7 +55,7 @@ pub fn begin(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, told: &Lau
     let before = open.run.checked_sub(1).and_then(|run| metadata::load(&ctx.paths, name, run));
     let pid = match launched {
         Report::Started { pid, .. } => Some(pid),
-        Report::Failed { .. } => None,
+        Report::Preparing | Report::Failed { .. } => None,
     };
     let hashed = |fact: Option<FileFact>, earlier: Option<&FileFact>| {
         fact.map(|fact| FileFact {

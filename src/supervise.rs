@@ -4,6 +4,7 @@
 //! push, `start`, `stop`.
 
 use std::io;
+use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
@@ -11,7 +12,7 @@ use crate::inspect;
 use crate::launch::{self, Launched};
 use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
-use crate::model::evidence::{Evidence, Life, Lock, Recorded};
+use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
@@ -20,13 +21,16 @@ use crate::model::state::{Began, Desired, OpenRun, Phase, State};
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, began, decide};
+use crate::policy::decide::{Act, Decision, Look, began, decide_later};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{record, sentinel, state};
 
+mod observe;
 mod takeover;
+
+pub use observe::{consider, observe};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
@@ -44,6 +48,8 @@ pub struct Held<'a> {
     pub sinks: &'a [Sink],
     /// What is remembered; on the disk exactly like this.
     pub state: State,
+    /// A start that is due now is put off by this; see [`crate::policy::stagger`].
+    pub later: Duration,
     /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
     /// A look at its signs of progress that was taken before the lock.
@@ -74,33 +80,6 @@ pub fn now() -> Result<Stamp, Error> {
     clock::now().map_err(|error| Error::new(Code::System, "clock", format!("cannot read the clock: {error}")))
 }
 
-/// What can be observed of the open run of `name`; `None`: none is open. Takes no lock.
-#[must_use]
-pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option<Evidence> {
-    let run = state.open()?.run;
-    let (record, shim_lock) = record::read(&ctx.paths, name, run);
-    let main = match &record {
-        Recorded::Read(record) => record.main.clone(),
-        Recorded::Missing | Recorded::Unreadable(_) => None,
-    };
-    // While the shim lives nothing more need be asked: it records the end before it lets go.
-    let (main, tree_lock) = match (shim_lock, main) {
-        (Lock::Held, _) => (Life::Unknown, Lock::Unknown),
-        (Lock::Free | Lock::Unknown, main) => {
-            let life = main.map_or(Life::Gone, |main| process::life(&main, &now.boot));
-            (life, record::tree_lock(&ctx.paths, name, run))
-        }
-    };
-    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record, inspection: None })
-}
-
-/// Decides about `name` without changing anything.
-#[must_use]
-pub fn consider<'a>(ctx: &Context, name: &'a Name, spec: &'a Spec, state: &'a State, now: &'a Stamp) -> Decision<'a> {
-    let evidence = observe(ctx, name, state, now);
-    decide(Look { name, spec, state, now }, evidence.as_ref())
-}
-
 /// The state of a process that has none: new, unless there are records of runs. Then the numbers go on where they
 /// were, and a run that lives is taken over, so that a lost state starts nothing a second time.
 fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
@@ -110,8 +89,18 @@ fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
     state.run = run;
     let since = now.clone();
     let began = Began::Operator;
-    let open =
-        OpenRun { run, since, began, log_offset: 0, healthy: false, unsupervised: false, stopping: None, watch: None };
+    let open = OpenRun {
+        run,
+        since,
+        began,
+        log_offset: 0,
+        healthy: false,
+        announced: false,
+        ready: false,
+        unsupervised: false,
+        stopping: None,
+        watch: None,
+    };
     state.phase = Phase::Open(open);
     state.desired = Desired::Up;
     let standing = consider(ctx, name, spec, &state, &now).standing;
@@ -163,7 +152,8 @@ impl<'a> Held<'a> {
                 state
             }
         };
-        Ok(Self { ctx, name, spec, sinks, state, announced: Vec::new(), inspection: None, _lock: lock })
+        let later = Duration::ZERO;
+        Ok(Self { ctx, name, spec, sinks, state, later, announced: Vec::new(), inspection: None, _lock: lock })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -177,7 +167,7 @@ impl<'a> Held<'a> {
             evidence.inspection.clone_from(&self.inspection);
         }
         let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
-        Ok(decide(look, evidence.as_ref()).into_owned())
+        Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
     }
 
     /// Looks, and does what follows, until nothing more follows now.
@@ -211,7 +201,7 @@ impl<'a> Held<'a> {
     /// # Errors
     /// As [`Self::advance`].
     pub fn carry_out(&mut self, decision: Decision<'static>, outcome: &mut Outcome) -> Result<Then, Error> {
-        let Decision { state, changed, act, deadline, actions, standing } = decision;
+        let Decision { state, changed, act, deadline, actions, standing, ready: _ } = decision;
         let mut state = state.into_owned();
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
@@ -263,7 +253,7 @@ impl<'a> Held<'a> {
     /// Starts the open run. A run that could not begin is looked at again at once: it has ended.
     fn launch(&mut self, outcome: &mut Outcome) -> Result<Then, Error> {
         let Some(open) = self.state.open().cloned() else { return Ok(Then::Look) };
-        let launched = match launch::launch(self.ctx, self.name, self.spec, &open, self.sinks) {
+        let launched = match launch::launch(self.ctx, self.name, self.spec, &open, self.sinks, &mut outcome.errors) {
             Ok(launched) => launched,
             Err(error) => {
                 let why = &error.message;
@@ -282,6 +272,12 @@ impl<'a> Held<'a> {
                 let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
                 self.announced.extend(began(look, pid));
                 outcome.deadline = self.consider()?.deadline;
+                Ok(Then::Rest)
+            }
+            // What becomes of it stands in the record; a pass of its shim's tells it.
+            Launched::Preparing => {
+                self.correct(&format!("restarting as run {}: its preflight runs", open.run));
+                outcome.deadline = None;
                 Ok(Then::Rest)
             }
             Launched::Failed { .. } => {
@@ -309,7 +305,7 @@ impl<'a> Held<'a> {
             if shim != Lock::Held && record::tree_lock(&self.ctx.paths, self.name, open.run) != Lock::Held {
                 break;
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         Then::Look
     }

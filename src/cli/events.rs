@@ -1,19 +1,23 @@
 //! `events`: the history of processes, oldest first.
 
+use std::collections::HashSet;
+
 use clap::Parser;
+use serde_json::json;
 
 use crate::error::Error;
-use crate::model::event::Event;
+use crate::model::event::{Event, SCHEMA};
 use crate::model::name::Name;
 use crate::model::time::Wall;
 use crate::os::watch::FileWatch;
-use crate::store::journal;
+use crate::store::journal::{self, Gap};
 use crate::supervise::now;
 use crate::view::history::line;
 
 use super::Call;
 use super::common::{known, parse, registry};
 use super::moment;
+use super::out::worse;
 
 /// Events shown when nothing else limits them.
 const EVENTS: usize = 100;
@@ -36,49 +40,116 @@ pub(super) struct Events {
     lines: Option<usize>,
 }
 
+/// One line of the history.
+#[derive(Debug, Clone)]
+enum Item {
+    /// A fact.
+    Event(Box<Event>),
+    /// Lines that are damaged, in the place where they stood.
+    Gap { process: Name, gap: Gap, at: Option<Wall> },
+}
+
+/// What could be read of several histories.
+#[derive(Debug, Default)]
+struct Read {
+    items: Vec<Item>,
+    later: usize,
+    errors: Vec<Error>,
+}
+
 pub(super) fn run(call: &Call, command: &Events) -> Result<u8, Error> {
     let mut names = parse(&command.names)?;
     if names.is_empty() {
         names = registry(call)?.registry.processes.into_keys().collect();
     }
-    let unknown = names.iter().find(|name| !journal::path(&call.ctx.paths, name).exists());
+    let unknown = names.iter().find(|name| !journal::is_there(&call.ctx.paths, name));
     if let Some(name) = unknown.filter(|_| !command.names.is_empty()) {
         known(&registry(call)?, std::slice::from_ref(name), call)?; // one that left the registry still has a history
     }
     let since = command.since.as_deref().map(|text| moment::parse(text, now()?.wall)).transpose()?;
-    let (mut events, damaged) = read(call, &names, since)?;
+    let mut read = read(call, &names, since);
     let most = command.lines.or(since.is_none().then_some(EVENTS));
     if let Some(most) = most {
-        events.drain(..events.len().saturating_sub(most));
+        let events: Vec<usize> =
+            (0..).zip(&read.items).filter(|(_, item)| item.is_event()).map(|(nth, _)| nth).collect();
+        if let Some(skipped) = events.len().checked_sub(most).filter(|skipped| *skipped > 0) {
+            // Gaps before the first event that is shown go with what stood around them.
+            let first = events.get(skipped).copied().unwrap_or(read.items.len());
+            read.items.drain(..first);
+        }
     }
-    show(call, &events);
-    if damaged > 0 {
-        call.out.warn(&format!("{damaged} lines of the history are damaged and left out"));
+    show(call, &read.items);
+    if read.later > 0 {
+        call.out.warn(&format!("events of a later guardian are not shown: {}", read.later));
     }
+    let code = read.errors.iter().fold(0, |code, error| worse(code, call.out.fail(error)));
     if command.follow {
         follow(call, &names)?;
     }
-    Ok(0)
+    Ok(code)
 }
 
-fn read(call: &Call, names: &[Name], since: Option<Wall>) -> Result<(Vec<Event>, usize), Error> {
-    let mut events = Vec::new();
-    let mut damaged = 0;
+/// One history that cannot be read keeps none of the others from being shown.
+fn read(call: &Call, names: &[Name], since: Option<Wall>) -> Read {
+    let mut all = Read::default();
     for name in names {
-        let history = journal::read(&call.ctx.paths, name)?;
-        damaged += history.damaged;
-        events.extend(history.events.into_iter().filter(|event| since.is_none_or(|since| event.at >= since)));
+        let history = match journal::read(&call.ctx.paths, name) {
+            Ok(history) => history,
+            Err(error) => {
+                all.errors.push(error.about(name));
+                continue;
+            }
+        };
+        all.later += history.later;
+        let mut gaps = history.gaps.into_iter().peekable();
+        let mut at = None;
+        let count = history.events.len();
+        let events = history.events.into_iter().map(Some).chain([None]);
+        for (nth, event) in events.enumerate() {
+            while let Some(gap) = gaps.next_if(|gap| gap.after <= nth.min(count)) {
+                all.items.push(Item::Gap { process: name.clone(), gap, at });
+            }
+            if let Some(event) = event {
+                at = Some(event.at);
+                all.items.push(Item::Event(Box::new(event)));
+            }
+        }
     }
-    events.sort_by_key(|event| event.at); // stable: what one process did stays in its order
-    Ok((events, damaged))
+    // A gap whose time is not known may lie in the time that was asked for.
+    all.items.retain(|item| since.zip(item.at()).is_none_or(|(since, at)| at >= since));
+    all.items.sort_by_key(Item::at); // stable: what one process did stays in its order
+    all
 }
 
-fn show(call: &Call, events: &[Event]) {
-    for event in events {
-        if call.out.is_json() {
-            call.out.json_line(event);
-        } else {
-            call.out.say(&line(event));
+impl Item {
+    fn is_event(&self) -> bool {
+        matches!(self, Self::Event(_))
+    }
+
+    /// When; of a gap, the time of the event before it.
+    fn at(&self) -> Option<Wall> {
+        match self {
+            Self::Event(event) => Some(event.at),
+            Self::Gap { at, .. } => *at,
+        }
+    }
+}
+
+fn show(call: &Call, items: &[Item]) {
+    for item in items {
+        match (item, call.out.is_json()) {
+            (Item::Event(event), true) => call.out.json_line(event),
+            (Item::Event(event), false) => call.out.say(&line(event)),
+            (Item::Gap { process, gap: Gap { lines, file, .. }, at }, true) => call.out.json_line(&json!({
+                "schema": SCHEMA, "kind": "gap", "process": process, "after": at.map(|at| at.to_string()),
+                "lines": lines, "file": file.display().to_string(),
+            })),
+            (Item::Gap { process, gap: Gap { lines, file, .. }, at }, false) => {
+                let after = at.map_or("at the beginning".to_owned(), |at| format!("after {at}"));
+                let what = if *lines == 1 { "1 line is".to_owned() } else { format!("{lines} lines are") };
+                // Also with `--quiet`: nobody is to take the rest for the whole.
+                call.out.answer(&format!("-- gap: {process}, {after}: {what} damaged in {}", file.display()));
+            }
         }
     }
 }
@@ -88,13 +159,24 @@ fn follow(call: &Call, names: &[Name]) -> Result<(), Error> {
     let watched: Vec<_> = names.iter().map(|name| journal::path(&call.ctx.paths, name)).collect();
     let fail = |error: std::io::Error| Error::io("watch", &processes, &error);
     let watch = FileWatch::all(&watched).map_err(fail)?;
-    let (mut before, _) = read(call, names, None)?;
+    let ids = |read: &Read| -> HashSet<String> {
+        let events = read.items.iter().filter_map(|item| match item {
+            Item::Event(event) => Some(event.id.clone()),
+            Item::Gap { .. } => None,
+        });
+        events.collect()
+    };
+    let mut before = ids(&read(call, names, None));
     loop {
-        let (events, _) = read(call, names, None)?;
-        let new: Vec<Event> =
-            events.iter().filter(|event| !before.iter().any(|seen| seen.id == event.id)).cloned().collect();
+        let all = read(call, names, None);
+        let new: Vec<Item> = all
+            .items
+            .iter()
+            .filter(|item| matches!(item, Item::Event(event) if !before.contains(&event.id)))
+            .cloned()
+            .collect();
         show(call, &new);
-        before = events;
+        before = ids(&all);
         watch.wait(None).map_err(fail)?;
     }
 }

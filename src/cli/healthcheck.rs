@@ -17,6 +17,7 @@ use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
 use crate::os::{cgroup, clock, descriptor, signals, spawn};
+use crate::readiness::until_ready;
 use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
@@ -45,9 +46,15 @@ pub(super) struct Healthcheck {
     /// This pass was started by the shim of this run, which waits for the answer
     #[arg(long, hide = true, value_name = "RUN", conflicts_with = "dry_run")]
     push: Option<u64>,
+    /// Look until the program of that run is ready, instead
+    #[arg(long, hide = true, requires = "push")]
+    until_ready: bool,
 }
 
 pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
+    if let Some(run) = command.push.filter(|_| command.until_ready) {
+        return watch(call, command, run);
+    }
     if let Some(run) = command.push {
         return pushed(call, command, run);
     }
@@ -136,12 +143,7 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     let answer = descriptor::inherited(spawn::LAUNCH_FD)
         .map_err(|error| Error::new(Code::Usage, "usage", format!("--push is for shims: {error}")))?;
     own_log(call)?;
-    // Shims of earlier builds give it as an argument.
-    let named = call.ctx.environment.get(OsStr::new(PUSH_NAME)).and_then(|name| name.to_str()).map(str::to_owned);
-    let names = if command.names.is_empty() { parse(named.as_slice())? } else { parse(&command.names)? };
-    let [name] = &names[..] else {
-        return Err(Error::new(Code::Usage, "usage", "--push wants one name"));
-    };
+    let name = &pushed_name(call, command)?;
     let loaded = registry(call)?;
     let mut report = Report::default();
     let deadline = push(&call.ctx, &loaded.registry, name, run, &mut report);
@@ -164,6 +166,28 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
         code = worse(code, log(call, name, run, error));
     }
     Ok(worse(code, complain_of(&loaded, call)))
+}
+
+/// The process of the shim that started this pass. Shims of earlier builds give it as an argument.
+fn pushed_name(call: &Call, command: &Healthcheck) -> Result<Name, Error> {
+    let named = call.ctx.environment.get(OsStr::new(PUSH_NAME)).and_then(|name| name.to_str()).map(str::to_owned);
+    let mut names = if command.names.is_empty() { parse(named.as_slice())? } else { parse(&command.names)? };
+    match (names.pop(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        (_, _) => Err(Error::new(Code::Usage, "usage", "--push wants one name")),
+    }
+}
+
+/// Looks on behalf of the shim of `run` until the program is ready. Complaints go into guardian's own log.
+fn watch(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
+    own_log(call)?;
+    let name = &pushed_name(call, command)?;
+    let loaded = registry(call)?;
+    let Some(entry) = loaded.registry.processes.get(name) else { return Ok(0) };
+    match until_ready(&call.ctx, name, &entry.spec, run) {
+        Ok(()) => Ok(0),
+        Err(error) => Ok(log(call, name, run, &error)),
+    }
 }
 
 /// The shim hears of the next moment before anything slow is done.

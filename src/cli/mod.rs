@@ -19,6 +19,7 @@ mod logs;
 mod man;
 mod moment;
 mod out;
+mod ready;
 mod register;
 mod reset;
 pub mod spec_args;

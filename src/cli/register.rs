@@ -17,6 +17,7 @@ use crate::store::registry_file;
 use crate::store::{journal, state};
 use crate::supervise::now;
 
+use super::ready::Until;
 use super::spec_args::SpecArgs;
 use super::{Call, start};
 
@@ -77,7 +78,7 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
         call.out.json(&json!({"schema": SCHEMA, "name": name, "result": word, "started": false}));
         return Ok(0);
     }
-    start::start_all(call, &[name], Some(word))
+    start::start_all(call, &[name], Some(word), Until::Begun)
 }
 
 /// A process that stays as it is keeps the environment it has, unless `--replace` says otherwise: the one that asks now

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use crate::model::evidence::{Level, Placed, Recorded};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase};
+use crate::model::units::parse_duration;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look, start};
 use crate::store::record;
@@ -21,6 +23,7 @@ use crate::view::status::Isolation;
 
 use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
+use super::ready::{Until, follow};
 use super::start_error::{placed, start_error};
 use super::{Call, stop};
 
@@ -36,31 +39,62 @@ const SIDE_BY_SIDE: usize = 6;
 pub(super) struct Start {
     #[command(flatten)]
     which: Which,
+    /// Return when each is ready, or is known not to get ready (exit 1), or time is over (exit 124)
+    ///
+    /// Without a time its `ready_timeout` decides.
+    #[arg(long, value_name = "TIMEOUT", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    wait_ready: Option<String>,
 }
 
 pub(super) fn run(call: &Call, command: &Start) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
-    let code = start_all(call, &names, None)?;
+    let until = match command.wait_ready.as_deref() {
+        None => Until::Begun,
+        Some("") => Until::Ready(None),
+        Some(text) => Until::Ready(Some(limit(text)?)),
+    };
+    let code = start_all(call, &names, None, until)?;
     Ok(worse(code, complain_of(&loaded, call)))
 }
 
+fn limit(text: &str) -> Result<Duration, Error> {
+    parse_duration(text).map_err(|error| Error::new(Code::Usage, "bad_duration", error.what).hint(error.hint))
+}
+
 /// What became of one start.
-struct Started {
+pub(super) struct Started {
     name: Name,
-    result: &'static str,
-    run: u64,
-    pid: Option<i32>,
+    pub(super) result: &'static str,
+    pub(super) run: u64,
+    pub(super) pid: Option<i32>,
     untraced: Option<i32>,
     placed: Option<Placed>,
     /// Limits are set that only a control group keeps.
     limited: bool,
+    /// What it must be followed by, where its preflight still runs or more is waited for.
+    follow: Option<Spec>,
+    ready: Option<bool>,
+}
+
+impl Started {
+    /// Waits for what `until` asks for. The lock of the process is not held.
+    pub(super) fn follow(mut self, call: &Call, until: Until) -> Result<Self, Error> {
+        let Some(spec) = self.follow.take() else { return Ok(self) };
+        if !call.out.is_json() && !call.out.is_quiet() && !spec.preflight.is_empty() && self.pid.is_none() {
+            call.out.complain(&format!("{}: preflight of run {} …", self.name, self.run));
+        }
+        self.pid = follow(call, &self.name, &spec, self.run, until)?.or(self.pid);
+        self.ready = matches!(until, Until::Ready(_)).then_some(true);
+        Ok(self)
+    }
 }
 
 /// Starts `names` and tells of each. `registered` is what `register` did before.
-pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>) -> Result<u8, Error> {
+pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, until: Until) -> Result<u8, Error> {
     let fresh = Fresh::default();
-    let outcomes = side_by_side(names, |name| fresh.with(call, name, |held| begin(call, held)));
+    let outcomes =
+        side_by_side(names, |name| fresh.with(call, name, |held| begin(call, held, until))?.follow(call, until));
     let mut code = 0;
     let mut results = Vec::new();
     for (name, outcome) in names.iter().zip(outcomes) {
@@ -83,12 +117,13 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>) -
 fn document(started: &Started, registered: Option<&str>) -> Value {
     json!({"name": started.name, "result": started.result, "run": started.run, "pid": started.pid,
            "registered": registered, "untraced_errno": started.untraced,
-           "isolation": started.placed.as_ref().map(Isolation::of)})
+           "isolation": started.placed.as_ref().map(Isolation::of), "ready": started.ready})
 }
 
 fn say(call: &Call, started: &Started) {
     let pid = started.pid.map_or(String::new(), |pid| format!(" (pid {pid})"));
-    call.out.say(&format!("{}: {} as run {}{pid}", started.name, started.result.replace('_', " "), started.run));
+    let ready = if started.ready == Some(true) { ", ready" } else { "" };
+    call.out.say(&format!("{}: {} as run {}{pid}{ready}", started.name, started.result.replace('_', " "), started.run));
     if let Some(errno) = started.untraced {
         let why = std::io::Error::from_raw_os_error(errno);
         call.out.warn(&format!("`{}` runs, but its signals cannot be traced: {why}", started.name));
@@ -144,7 +179,7 @@ pub(super) fn side_by_side<T: Send>(names: &[Name], work: impl Fn(&Name) -> T + 
 }
 
 /// Starts a process that is held, unless it runs.
-fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
+fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     let mut outcome = Outcome::default();
     if held.state.open().is_some_and(|open| open.stopping.is_some()) {
         stop::until_gone(call, held, None, Desired::Up)?; // a stop that was cut short is finished first
@@ -152,7 +187,7 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
     let first = held.consider()?;
     let settled = match (&first.state.phase, &first.standing) {
         (Phase::Open(_), Some(Standing::Running | Standing::Starting | Standing::Uncertain(_))) => {
-            return already(held);
+            return already(held, until);
         }
         (Phase::Open(_), Some(Standing::Unsupervised)) => {
             held.supervise(&mut outcome)?;
@@ -160,7 +195,7 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
             for error in &outcome.errors {
                 call.out.warn(&error.message);
             }
-            return already(held);
+            return already(held, until);
         }
         (Phase::Open(_), Some(Standing::Closing | Standing::Remnants)) => {
             stop::clear(held)?;
@@ -194,9 +229,33 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
     }
     match launched {
         Some(Launched::Started { pid, untraced }) => {
-            let placed = placed(held.ctx, held.name, run);
-            let limited = limited(held.spec);
-            Ok(Started { name: held.name.clone(), result: "started", run, pid: Some(pid), untraced, placed, limited })
+            let (placed, limited) = (placed(held.ctx, held.name, run), limited(held.spec));
+            let follow = (until != Until::Begun).then(|| held.spec.clone());
+            Ok(Started {
+                name: held.name.clone(),
+                result: "started",
+                run,
+                pid: Some(pid),
+                untraced,
+                placed,
+                limited,
+                follow,
+                ready: None,
+            })
+        }
+        Some(Launched::Preparing) => {
+            let (name, limited, follow) = (held.name.clone(), limited(held.spec), Some(held.spec.clone()));
+            Ok(Started {
+                name,
+                result: "started",
+                run,
+                pid: None,
+                untraced: None,
+                placed: None,
+                limited,
+                follow,
+                ready: None,
+            })
         }
         Some(Launched::Failed { step, errno }) => Err(start_error(held.ctx, held.name, held.spec, run, (step, errno))),
         None => Err(Error::new(Code::Bug, "bug", format!("`{}` was not started and nobody knows why", held.name))),
@@ -204,7 +263,7 @@ fn begin(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
 }
 
 /// It runs: that is what was asked for. Its wish is noted where it was another one.
-fn already(held: &mut Held<'_>) -> Result<Started, Error> {
+fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     if held.state.desired == Desired::Down {
         held.state.desired = Desired::Up;
         crate::store::state::commit(&held.ctx.paths, held.name, &held.state)?;
@@ -214,10 +273,12 @@ fn already(held: &mut Held<'_>) -> Result<Started, Error> {
         Recorded::Read(record) => (record.main.map(|main| main.pid), record.placed),
         Recorded::Missing | Recorded::Unreadable(_) => (None, None),
     };
-    Ok(Started { name: held.name.clone(), result: "already_running", run, pid, untraced: None, placed, limited })
+    let follow = (until != Until::Begun).then(|| held.spec.clone());
+    let name = held.name.clone();
+    Ok(Started { name, result: "already_running", run, pid, untraced: None, placed, limited, follow, ready: None })
 }
 
 /// Starts a process that is held and was just stopped.
-pub(super) fn again(call: &Call, held: &mut Held<'_>) -> Result<(u64, Option<i32>), Error> {
-    begin(call, held).map(|started| (started.run, started.pid))
+pub(super) fn again(call: &Call, held: &mut Held<'_>) -> Result<Started, Error> {
+    begin(call, held, Until::Begun)
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::error::{Code, Error};
-use crate::healthcheck::{is_as_desired, last};
+use crate::healthcheck::{LastPass, is_as_desired, last};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Lock, Recorded, RunRecord};
 use crate::model::name::Name;
+use crate::model::probe::Probe;
 use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
@@ -19,12 +20,13 @@ use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide};
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::{beat, hang, outbox, record, state};
+use crate::store::{beat, hang, outbox, record, says, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
-    Alerts, Breaker, Document, Health, Heartbeat, Isolation, LastExit, Output, Row, State as Word, command, remark,
-    table,
+    Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
+    remark, table,
 };
+use crate::view::words::strip_control;
 
 use super::Call;
 use super::common::{complain_of, known, members, parse, registry};
@@ -100,7 +102,14 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
             Err(error) => errors.push(error),
         }
     }
-    let health = health(call, &loaded, &rows, &now)?;
+    let last = match last(&call.ctx.paths) {
+        Ok(last) => Some(last),
+        Err(error) => {
+            errors.push(error);
+            None
+        }
+    };
+    let health = health(last, &loaded, &rows, &now);
     let alerts = alerts(call)?;
     let sentences: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
     call.out.json(&Document {
@@ -221,12 +230,14 @@ fn fill<'a>(
         Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
     };
     let heartbeat = heartbeat(call, name, seen, began);
+    let hang = alive.and_then(|_| hang(call, name, state));
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
         state: word,
         desired: state.desired,
-        ready: main.map(|_| matches!(word, Word::Running | Word::Hung)),
+        ready: decision.ready,
+        says: main.and_then(|_| says(call, name, spec, state.run)),
         pid: main,
         shim_pid: shim.filter(|_| word != Word::Unsupervised),
         run: (state.run > 0).then_some(state.run),
@@ -246,14 +257,25 @@ fn fill<'a>(
         last_exit: state.last.as_ref().map(LastExit::of),
         command: command(&spec.command),
         cwd: spec.cwd.as_deref(),
-        remark: if call.out.is_json() {
-            String::new()
-        } else {
-            let life = life(call, name, state, heartbeat.as_ref());
-            remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
+        remark: match (call.out.is_json(), &spec.ready) {
+            (true, _) => String::new(),
+            (false, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
+                format!("not ready yet: {probe}")
+            }
+            (false, _) => {
+                let life = life(hang.as_ref(), heartbeat.as_ref());
+                remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
+            }
         },
         heartbeat,
+        hang,
     }
+}
+
+/// What the program says of its state, where it was given a way to say it.
+fn says(call: &Call, name: &Name, spec: &Spec, run: u64) -> Option<String> {
+    let asked = spec.ready == Some(Probe::Notify) || spec.heartbeat.is_some();
+    asked.then(|| says::load(&call.ctx.paths, name, run)).flatten().map(|text| strip_control(&text))
 }
 
 /// Whether processes of the last run live on, kept by `leftover = "keep"`; `None`: they are not kept, or it runs.
@@ -312,25 +334,38 @@ fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>, began: Option<&S
     of_this_run.then(|| Heartbeat { source: "file", age_s, said: beat::said(&path) })
 }
 
-/// What the process says of itself, and what guardian sees of its hang.
-fn life(call: &Call, name: &Name, state: &State, heartbeat: Option<&Heartbeat>) -> Vec<String> {
-    let open = state.open().filter(|open| open.is_hung());
-    let hang = open.and_then(|open| hang::sentence(&call.ctx.paths, name, open.run));
-    let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    hang.into_iter().chain(said).collect()
+/// The hang that goes on, as the last look showed it.
+fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
+    let open = state.open()?;
+    let hang = open.watch.as_ref()?.hang.as_ref()?;
+    Some(Hung {
+        since: hang.since.wall.rfc3339(),
+        silent_s: hang.silent_s,
+        silence: hang.silence,
+        blocked_on: hang::sentence(&call.ctx.paths, name, open.run),
+    })
 }
 
-fn health(call: &Call, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Result<Health, Error> {
+/// What the process says of itself, and what guardian sees of its hang.
+fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>) -> Vec<String> {
+    let blocked = hang.and_then(|hang| hang.blocked_on.clone());
+    let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
+    blocked.into_iter().chain(said).collect()
+}
+
+/// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.
+fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Health {
     let every_s = loaded.registry.healthcheck.every.as_secs().max(1);
-    let last = last(&call.ctx.paths)?;
+    let unread = last.is_none();
+    let last = last.flatten();
     let age_s = last.as_ref().map(|last| last.at.until(now.wall).as_secs());
     let wanted = rows.iter().any(|row| row.desired == Desired::Up);
-    Ok(Health {
+    Health {
         last_at: last.and_then(|last| last.at.rfc3339()),
         age_s,
         every_s,
-        overdue: wanted && age_s.is_none_or(|age| age > OVERDUE * every_s),
-    })
+        overdue: wanted && !unread && age_s.is_none_or(|age| age > OVERDUE * every_s),
+    }
 }
 
 fn alerts(call: &Call) -> Result<Alerts, Error> {

@@ -25,6 +25,7 @@ use crate::supervise::{Held, Outcome, now};
 use super::Call;
 use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
+use super::ready::Until;
 use super::start::{again, side_by_side};
 
 /// After KILL, until it is said that something cannot be ended (a process that hangs in the kernel).
@@ -82,10 +83,12 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
     let grace = grace(command.grace.as_ref())?;
     let fresh = Fresh::default();
     let outcomes = side_by_side(&names, |name| {
-        fresh.with(call, name, |held| {
+        let started = fresh.with(call, name, |held| {
             until_gone(call, held, grace, Desired::Up)?;
-            again(call, held).map(|started| ("restarted", Some(started)))
-        })
+            again(call, held)
+        })?;
+        let started = started.follow(call, Until::Begun)?;
+        Ok(("restarted", Some((started.run, started.pid))))
     });
     let code = tell(call, &names, outcomes);
     Ok(worse(code, complain_of(&loaded, call)))
@@ -179,6 +182,7 @@ pub(super) fn clear(held: &Held<'_>) -> Result<(), Error> {
 fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
     let began = now()?;
     let (kill_at, give_up_at) = (began.plus(grace), began.plus(grace + AFTER_KILL));
+    let preparing = matches!(record::read(&held.ctx.paths, held.name, run).0, Recorded::Read(r) if r.main.is_none());
     let mut pause = PAUSE.0;
     let mut known: Vec<Identity> = Vec::new();
     let mut seen = HashSet::new();
@@ -187,6 +191,10 @@ fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
         // Those seen once stay known: a parent that dies takes the way to its children with it.
         for identity in living(held.ctx, held.name, run).map_err(|error| table(held.name, &error))? {
             if seen.insert((identity.pid, identity.started)) {
+                if preparing {
+                    // The next line of a preflight, or the program after it: neither was there when all were asked to end.
+                    drop(process::send(&identity, &began.boot, held.spec.stop_signal)); // gone: the loop sees it
+                }
                 known.push(identity);
             }
         }

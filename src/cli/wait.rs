@@ -26,6 +26,7 @@ use crate::view::words::cause_phrase;
 use super::Call;
 use super::common::{Which, registry};
 use super::logs::{pattern, search};
+use super::ready::{changes, is_ready, late};
 
 /// Between the end of a process and its record lie two system calls: looks this far apart bridge them.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -42,7 +43,7 @@ pub(super) struct Wait {
     /// Return when the first one has ended
     #[arg(long)]
     any: bool,
-    /// What to wait for: `exit`, or `output:RE`, a line that matches this regular expression
+    /// What to wait for: `exit`, `ready`, or `output:RE`, a line that matches this regular expression
     #[arg(long, value_name = "WHAT", default_value = "exit")]
     until: String,
     /// At most this long; then exit code 124
@@ -59,9 +60,10 @@ pub(super) fn run(call: &Call, command: &Wait) -> Result<u8, Error> {
     match command.until.split_once(':') {
         Some(("output", text)) => for_output(call, &loaded, &names, &pattern(text)?, until.as_ref()),
         None if command.until == "exit" => for_ends(call, command, &loaded, &names, until.as_ref()),
+        None if command.until == "ready" => for_ready(call, command, &loaded, &names, limit),
         Some(_) | None => {
             let message = format!("cannot wait until {:?}", command.until);
-            Err(Error::new(Code::Usage, "bad_until", message).hint("write `exit` or `output:RE`"))
+            Err(Error::new(Code::Usage, "bad_until", message).hint("write `exit`, `ready` or `output:RE`"))
         }
     }
 }
@@ -188,6 +190,7 @@ fn code(last: &EndedRun) -> u8 {
         (Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. }, None) => 126,
         (Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. }, None) => 127,
         (Cause::SpawnFailed { .. }, None) => 126,
+        (Cause::PreflightFailed { code: Some(code), .. }, None) => *code,
         (_, None) => 1, // how it ended is not known: surely not well
     };
     u8::try_from(code).unwrap_or(1) // codes are 0 to 255, signals 1 to 64
@@ -214,6 +217,50 @@ fn tell(call: &Call, names: &[Name], ended: &[(Name, EndedRun, Word)], open: &[(
         (_, _) => Code::No as u8,
     }
 }
+
+/// Until each is ready, whatever restarts come between; with `--any`, until the first is.
+fn for_ready(
+    call: &Call,
+    command: &Wait,
+    loaded: &Loaded,
+    names: &[Name],
+    limit: Option<Duration>,
+) -> Result<u8, Error> {
+    let until = limit.map(|limit| now().map(|now| (limit, now.plus(limit)))).transpose()?;
+    let mut left: Vec<(&Name, FileWatch)> = Vec::new();
+    for name in names {
+        left.push((name, changes(call, name)?));
+    }
+    let mut ready = Vec::new();
+    loop {
+        let mut waiting = Vec::new();
+        for (name, watch) in left {
+            match is_ready(call, name, &entry(loaded, name)?.spec, &state_of(call, name)?)? {
+                true => ready.push(name),
+                false => waiting.push((name, watch)),
+            }
+        }
+        left = waiting;
+        let done = left.is_empty() || (command.any && !ready.is_empty());
+        let Some((first, watch)) = left.first().filter(|_| !done) else { break };
+        let now = now()?;
+        if let Some((limit, _)) = until.as_ref().filter(|(_, at)| now.has_reached(at)) {
+            return Err(late(first, *limit));
+        }
+        // One is watched; the others are looked at again when it changes, or soon.
+        let soon = if left.len() > 1 { SOON } else { LIVES };
+        let pause = until.as_ref().map_or(soon, |(_, at)| at.since(&now).min(soon));
+        watch.wait(Some(pause)).map_err(|error| Error::io("watch", &call.ctx.paths.process(first), &error))?;
+    }
+    call.out.json(&json!({"schema": SCHEMA, "ready": ready}));
+    for name in ready {
+        call.out.say(&format!("{name}: ready"));
+    }
+    Ok(0)
+}
+
+/// Between two looks at several processes.
+const SOON: Duration = Duration::from_millis(50);
 
 /// Until a line of what the open run of each writes matches.
 fn for_output(

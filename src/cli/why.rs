@@ -87,6 +87,8 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         action: past.action,
         left: record.end.as_ref().and_then(|end| end.left.clone()).or(record.gone.and_then(|gone| gone.left)),
         taken_over: record.taken_over.iter().map(|takeover| takeover.at.wall).collect(),
+        unseen: record.unseen,
+        untraced: record.untraced.map(|errno| std::io::Error::from_raw_os_error(errno).to_string()),
         end: record.end,
         placed: record.placed,
         hang: hang(call, &name, past.run),

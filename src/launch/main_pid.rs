@@ -1,5 +1,5 @@
-//! `NAME.pid` of a program that puts itself into the background: its shim knows of the new main process, a pass writes
-//! the file.
+//! `NAME.pid` of a program that puts itself into the background, or began after its preflight: its shim knows of the
+//! main process, a pass writes the file.
 
 use crate::context::Context;
 use crate::error::Error;
@@ -14,9 +14,12 @@ use crate::store::{atomic, record};
 /// # Errors
 /// The file is there and cannot be read.
 pub fn main_to_note(ctx: &Context, name: &Name, spec: &Spec, state: &State) -> Result<Option<i32>, Error> {
-    let (Follow::Fork, Some(open)) = (spec.follow, state.open()) else { return Ok(None) };
+    let late = spec.follow == Follow::Fork || !spec.preflight.is_empty();
+    let Some(open) = state.open().filter(|_| late) else { return Ok(None) };
     let Recorded::Read(record) = record::read(&ctx.paths, name, open.run).0 else { return Ok(None) };
-    let Some(main) = record.main.filter(|_| !record.followed.is_empty() && record.end.is_none()) else {
+    let Some(main) =
+        record.main.filter(|_| (!record.followed.is_empty() || !spec.preflight.is_empty()) && record.end.is_none())
+    else {
         return Ok(None);
     };
     let noted = atomic::read_if_there(&ctx.paths.sentinel(name, "pid"))?;

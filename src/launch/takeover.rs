@@ -15,6 +15,7 @@ use crate::model::spec::Spec;
 use crate::model::time::Stamp;
 use crate::os::cgroup::Wanted;
 use crate::os::orphan;
+use crate::policy::readiness::wants_looks;
 use crate::store::launch::{FOLLOW_FIRST, FOLLOW_NEXT, Launch};
 use crate::store::record;
 
@@ -50,6 +51,11 @@ pub fn take_over(
         place: plain(Wanted::of(spec, &paths.state, name.as_str(), run).encode())?,
         leftover_ms: plain(leftover_ms(spec))?,
         deadline: plain(deadline.map(|at| at.boot_ms.to_string()).unwrap_or_default())?,
+        watch: plain(if wants_looks(spec) { "watch" } else { "" })?,
+        notify: plain("")?,
+        heartbeat: plain("")?,
+        says: plain("")?,
+        preflight: Vec::new(),
         follow: plain(follow(spec, follow_until(&recorded)))?,
         orphan: plain(identity)?,
         candidates: Vec::new(),
@@ -64,7 +70,7 @@ pub fn take_over(
     drop(lock); // the shim has it, or nobody
     match reported {
         // It runs under its new shim; or it has ended meanwhile.
-        Some(Launched::Started { .. } | Launched::Failed { .. }) => Ok(true),
+        Some(Launched::Started { .. } | Launched::Preparing | Launched::Failed { .. }) => Ok(true),
         None => Err(Error::new(Code::System, "takeover", format!("the new shim of `{name}` ended without a word"))
             .hint("the program lives on; the next pass tries again")
             .about(name)),

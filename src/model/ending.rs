@@ -170,10 +170,10 @@ pub struct Ancestor {
 /// Who sent a signal or gave a command, as far as it could be read before it was gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sender {
-    /// Its pid.
+    /// Its pid; 0: it is outside of this pid namespace.
     pub pid: i32,
-    /// Its user.
-    pub uid: u32,
+    /// Its user; `None`: not known, the kernel's own record does not name it.
+    pub uid: Option<u32>,
     /// Its short name; `None`: it was gone already, or is not ours to read.
     pub comm: Option<String>,
     /// Its command line, cut at 256 bytes.
@@ -184,6 +184,40 @@ pub struct Sender {
     /// Its control group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
+    /// Which part of guardian itself it is, by its executable; `None`: none, or it could not be told.
+    #[serde(default)]
+    pub guardian: Option<Part>,
+    /// It is the managed process itself, which raised the signal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub itself: bool,
+}
+
+impl Sender {
+    /// One of whom only the pid is known.
+    #[must_use]
+    pub fn gone(pid: i32, uid: Option<u32>, comm: Option<String>) -> Self {
+        Self { pid, uid, comm, cmdline: None, parents: Vec::new(), cgroup: None, guardian: None, itself: false }
+    }
+}
+
+/// A part of guardian that sends signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// A pass: `guardian healthcheck`.
+    Pass,
+    /// A shim.
+    Shim,
+    /// `guardian start`.
+    Start,
+    /// `guardian stop`.
+    Stop,
+    /// `guardian restart`.
+    Restart,
+    /// `guardian deregister`.
+    Deregister,
+    /// Another command.
+    Command,
 }
 
 /// Where a recorded signal arrived.
@@ -194,6 +228,26 @@ pub enum Arrived {
     Shim,
     /// At the process itself (seen by tracing).
     Process,
+    /// At the process itself (found in the kernel's own record of signals).
+    Kernel,
+}
+
+/// Why nothing shows who sent the signal that ended a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unseen {
+    /// The kernel's own record of signals may be read by root only.
+    NotRoot,
+    /// This kernel or container has no such record.
+    NoRecord,
+    /// The record counts pids of another namespace.
+    Namespace,
+    /// The record was off.
+    Off,
+    /// The record began, or lost something, during the run.
+    Gap,
+    /// The record was on, and has no such signal to the main process.
+    NotThere,
 }
 
 /// One signal on its way to the managed process.

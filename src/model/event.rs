@@ -43,6 +43,8 @@ pub enum EventKind {
     Started,
     /// A run began because guardian decided so.
     Restarted,
+    /// It became ready.
+    Ready,
     /// A signal was on its way to it.
     Signal,
     /// A run ended, in whichever way; the verdict is an event of its own.
@@ -77,10 +79,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
+        Self::Ready,
         Self::Signal,
         Self::Exited,
         Self::Premature,
@@ -106,6 +109,7 @@ impl EventKind {
             Self::Registered
             | Self::Started
             | Self::Restarted
+            | Self::Ready
             | Self::Signal
             | Self::Exited
             | Self::Premature
@@ -128,6 +132,7 @@ impl EventKind {
             Self::Registered => "registered",
             Self::Started => "started",
             Self::Restarted => "restarted",
+            Self::Ready => "ready",
             Self::Signal => "signal",
             Self::Exited => "exited",
             Self::Premature => "premature",

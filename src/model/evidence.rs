@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ending::{Ancestor, SignalRecord, WaitStatus};
+use super::ending::{Ancestor, SignalRecord, Unseen, WaitStatus};
 use super::progress::Inspection;
 use super::time::{Identity, Stamp};
 
@@ -199,6 +199,38 @@ pub struct SpawnFailure {
     pub at: Stamp,
 }
 
+/// Why the program was not started: a line of its `preflight` did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreflightFailure {
+    /// Exit code of the line; `None`: a signal ended it, or time ran out.
+    pub code: Option<i32>,
+    /// Which line, what became of it and what it wrote last, in words.
+    pub what: String,
+    /// When.
+    pub at: Stamp,
+}
+
+/// That the program is ready, as somebody saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// When it was seen.
+    pub at: Stamp,
+    /// What showed it, as the registry has it.
+    pub by: String,
+}
+
+/// What a program says of itself through sd_notify, beside being ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// It is about to end (`STOPPING=1`).
+    Stopping(Stamp),
+    /// This is its main process (`MAINPID=`).
+    Main(i32),
+    /// It needs until then to get ready (`EXTEND_TIMEOUT_USEC=`).
+    Extended(Stamp),
+}
+
 /// The steps between fork and the first instruction of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -232,8 +264,22 @@ pub struct RunRecord {
     pub more_signals: u64,
     /// Why signals are not traced although that was asked for: the system's error number.
     pub untraced: Option<i32>,
+    /// Why nothing shows who sent the signal that ended it.
+    pub unseen: Option<Unseen>,
     /// Why the program never ran.
     pub spawn_failure: Option<SpawnFailure>,
+    /// Why the program was not started, where a preflight stood before it.
+    pub preflight_failure: Option<PreflightFailure>,
+    /// Size of the log when the program began, after a preflight, in bytes.
+    pub program_log: Option<u64>,
+    /// That it is ready.
+    pub ready: Option<Ready>,
+    /// When it said that it is about to end.
+    pub stopping: Option<Stamp>,
+    /// The main process that it named.
+    pub named_main: Option<i32>,
+    /// Until when it asked for time to get ready.
+    pub extended: Option<Stamp>,
     /// The end.
     pub end: Option<End>,
     /// The end, where only that there was one is known.

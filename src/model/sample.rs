@@ -26,6 +26,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         EventKind::Registered
         | EventKind::Started
         | EventKind::Restarted
+        | EventKind::Ready
         | EventKind::Signal
         | EventKind::Exited
         | EventKind::Completed
@@ -45,11 +46,13 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
 pub(crate) fn btc_bot() -> Notification {
     let sender = Sender {
         pid: 99,
-        uid: 1000,
+        uid: Some(1000),
         comm: Some("node".to_owned()),
         cmdline: Some("node gateway.js".to_owned()),
         parents: vec![Ancestor { pid: 42, comm: "bash".to_owned() }, Ancestor { pid: 1, comm: "systemd".to_owned() }],
         cgroup: None,
+        guardian: None,
+        itself: false,
     };
     let signal = SignalRecord { signal: Signal(15), at: at(3).wall, to: Arrived::Shim, sender: Some(sender) };
     let event = Event {

@@ -57,6 +57,12 @@ pub struct OpenRun {
     /// Whether it has been up for `healthy_after`.
     #[serde(default)]
     pub healthy: bool,
+    /// Whether it was told that the program began, where a preflight stands before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub announced: bool,
+    /// Whether it was told that it is ready.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ready: bool,
     /// Whether the loss of its shim was told.
     #[serde(default)]
     pub unsupervised: bool,

@@ -1,7 +1,7 @@
 //! Open files: passed on, mapped, set aside, redirected.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::platform;
@@ -93,6 +93,23 @@ pub fn redirect_output(fd: i32) -> io::Result<()> {
 #[must_use]
 pub fn size_of_output() -> Option<u64> {
     nix::sys::stat::fstat(io::stdout()).ok().and_then(|stat| u64::try_from(stat.st_size).ok())
+}
+
+/// Writes to the file that standard output goes to. A full disk takes what it can.
+pub fn write_output(bytes: &[u8]) {
+    let _written = nix::unistd::write(io::stdout(), bytes);
+}
+
+/// At most the last `most` bytes that were written to the file of standard output from `from` on; `None`: it cannot be
+/// read, such as where the platform does not let its own output be opened.
+#[must_use]
+pub fn tail_of_output(from: u64, most: u64) -> Option<Vec<u8>> {
+    let mut file = File::open("/proc/self/fd/1").ok()?;
+    let size = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(from.max(size.saturating_sub(most)))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// A pipe, both ends close-on-exec: (read, write).

@@ -80,6 +80,23 @@ pub(super) fn cgroup(pid: i32) -> Option<String> {
     unified.filter(|path| *path != "/").or_else(memory).or(unified).map(str::to_owned)
 }
 
+/// The process that a thread belongs to.
+pub(super) fn thread_group(thread: i32) -> Option<i32> {
+    status_field(thread, "Tgid:")?.parse().ok()
+}
+
+/// The real user of a process, which is what `siginfo` names.
+pub(super) fn uid(pid: i32) -> Option<u32> {
+    status_field(pid, "Uid:")?.parse().ok()
+}
+
+/// The first word of a field of `/proc/PID/status`; the name in it has its control characters escaped.
+fn status_field(pid: i32, name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name))?;
+    value.split_ascii_whitespace().next().map(str::to_owned)
+}
+
 pub(super) fn environment_has(pid: i32, marks: &[String]) -> bool {
     // Not ours to read, or gone: then it is none of ours either.
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };

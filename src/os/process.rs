@@ -9,6 +9,7 @@ use crate::model::time::{BootId, Identity};
 use crate::policy::environment::without_values;
 
 use super::children::SHIM_NAME;
+use super::kernel_trace::{self, Made};
 use super::platform;
 
 /// Longest command line that is kept, in bytes.
@@ -165,8 +166,9 @@ pub fn is_pass(pid: i32) -> bool {
 
 /// Who `pid` is, as much as can be read before it is gone.
 #[must_use]
-pub fn describe(pid: i32, uid: u32) -> Sender {
-    let process = look(pid).ok().flatten();
+pub fn describe(pid: i32, uid: Option<u32>) -> Sender {
+    // 0 stands for somebody outside of this pid namespace.
+    let process = (pid > 0).then(|| look(pid).ok().flatten()).flatten();
     let mut parents = Vec::new();
     let mut parent = process.as_ref().map(|process| process.parent);
     while let Some(next) = parent.filter(|next| *next > 0 && parents.len() < PARENTS_MAX) {
@@ -181,6 +183,26 @@ pub fn describe(pid: i32, uid: u32) -> Sender {
         cmdline: platform::cmdline(pid, CMDLINE_MAX),
         parents,
         cgroup: platform::cgroup(pid),
+        guardian: super::own::part(pid),
+        itself: false,
+    }
+}
+
+/// The sender of a signal that the kernel's own record holds: named by it, and filled in where it still lives.
+#[must_use]
+pub fn describe_recorded(made: &Made) -> Sender {
+    let gone = Sender::gone(made.thread, None, made.comm.clone());
+    let Some(pid) = kernel_trace::process_of(made) else { return gone };
+    let now = describe(pid, platform::uid(pid));
+    match (&now.comm, &made.comm) {
+        // A thread has a name of its own; the process is who sent it.
+        (Some(_), Some(_)) if pid != made.thread => now,
+        // It executes another program now: the name that it had then stands, and its command line is not known.
+        (Some(now_comm), Some(then)) if now_comm != then => {
+            Sender { comm: made.comm.clone(), cmdline: None, guardian: None, ..now }
+        }
+        (None, _) => gone,
+        (Some(_), _) => now,
     }
 }
 
@@ -195,7 +217,7 @@ pub fn caller() -> Sender {
     );
     let end = line.floor_char_boundary(CMDLINE_MAX);
     let cmdline = line.get(..end).map(str::to_owned);
-    Sender { cmdline, ..describe(pid, nix::unistd::getuid().as_raw()) }
+    Sender { cmdline, ..describe(pid, Some(nix::unistd::getuid().as_raw())) }
 }
 
 /// The file mode creation mask of this process.

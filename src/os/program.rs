@@ -28,7 +28,7 @@ pub struct Program<'a> {
     /// Whether to trace signals.
     pub trace: bool,
     /// The way into its control groups.
-    pub entrance: Entrance,
+    pub entrance: &'a Entrance,
 }
 
 /// A program that runs, or the step and errno that kept it from running.
@@ -89,7 +89,7 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl F
     meanwhile();
     match read_report(&mut outcome) {
         Some(Report::Failed { step, errno }) => Err((step, errno)),
-        Some(Report::Started { .. }) | None => Ok((child, untraced.flatten())),
+        Some(Report::Started { .. } | Report::Preparing) | None => Ok((child, untraced.flatten())),
     }
 }
 

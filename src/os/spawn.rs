@@ -119,7 +119,7 @@ pub(super) fn wait_for(child: i32) -> io::Result<()> {
     }
 }
 
-/// What comes through the report pipe: `S` and the pid, or `F`, the step and errno.
+/// What comes through the report pipe: `S` and the pid, `P`, or the step and errno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
     /// The program runs.
@@ -129,6 +129,8 @@ pub enum Report {
         /// Why it is not traced although it was asked for.
         untraced: Option<i32>,
     },
+    /// Its preflight runs; what becomes of it will stand in the record.
+    Preparing,
     /// It does not.
     Failed {
         /// The step that failed.
@@ -146,6 +148,7 @@ impl Report {
     pub fn encode(self) -> [u8; REPORT_LEN] {
         let (kind, number, extra) = match self {
             Self::Started { pid, untraced } => (b'S', pid, untraced.unwrap_or(0)), // errno 0 is no error
+            Self::Preparing => (b'P', 0, 0),
             Self::Failed { step: SpawnStep::Fork, errno } => (b'f', errno, 0),
             Self::Failed { step: SpawnStep::Cwd, errno } => (b'c', errno, 0),
             Self::Failed { step: SpawnStep::Exec, errno } => (b'x', errno, 0),
@@ -168,6 +171,7 @@ impl Report {
         let extra = i32::from_le_bytes(extra.try_into().ok()?);
         match kind {
             b'S' => Some(Self::Started { pid: number, untraced: (extra != 0).then_some(extra) }),
+            b'P' => Some(Self::Preparing),
             b'f' => Some(Self::Failed { step: SpawnStep::Fork, errno: number }),
             b'c' => Some(Self::Failed { step: SpawnStep::Cwd, errno: number }),
             b'x' => Some(Self::Failed { step: SpawnStep::Exec, errno: number }),

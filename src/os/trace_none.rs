@@ -13,11 +13,8 @@ pub fn seize(_pid: i32) -> io::Result<()> {
 }
 
 /// No stop ever comes from a tracer that is not there.
-///
-/// # Errors
-/// Never.
-pub fn resume(_pid: i32, _stop: Stop) -> io::Result<Option<Seen>> {
-    Ok(None)
+pub fn resume(_main: i32, _thread: i32, _stop: Stop) -> Option<Seen> {
+    None
 }
 
 /// A signal that is about to be delivered to a traced thread.

@@ -30,6 +30,17 @@ impl FileWatch {
         Self::all(&[path])
     }
 
+    /// Watches the file at `path` alone, which is there: what happens beside it wakes nobody.
+    ///
+    /// # Errors
+    /// The kernel has no watch left, or the file is not there.
+    pub fn only(path: &Path) -> io::Result<Self> {
+        use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        inotify.add_watch(path, AddWatchFlags::IN_MODIFY)?;
+        Ok(Self { inotify })
+    }
+
     /// The same for several files.
     ///
     /// # Errors
@@ -64,6 +75,14 @@ impl FileWatch {
     /// # Errors
     /// Never.
     pub fn new(_path: &Path) -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Watches nothing: looks are made at intervals.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn only(_path: &Path) -> io::Result<Self> {
         Ok(Self {})
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::time::ClockId;
 
 use crate::model::evidence::Limits;
-use crate::policy::kernel_log::Search;
+use crate::policy::kernel_log::{Named, Search};
 
 /// The pid namespace that the kernel's log counts in.
 const INITIAL_PID_NAMESPACE: u64 = 4_026_531_836;
@@ -63,7 +63,8 @@ pub fn memory_kills() -> Option<u64> {
 /// Whether the kernel's log names `pid` as killed for want of memory since `from`; `None`: the log cannot be read, counts
 /// other pids, or has gaps.
 #[must_use]
-pub fn killed_for_memory(pid: i32, from: LogTime) -> Option<bool> {
+#[inline(never)] // its buffer is to lie on the stack of a shim only while this runs, not in a frame that stands for the whole run
+pub fn killed_for_memory(pid: i32, from: LogTime) -> Option<Named> {
     if fs::metadata("/proc/self/ns/pid").ok()?.ino() != INITIAL_PID_NAMESPACE {
         return None;
     }

@@ -1,6 +1,7 @@
 //! Where the kernel tells nothing more of a process that has ended: everything here is unknown.
 
 use crate::model::evidence::Limits;
+use crate::policy::kernel_log::Named;
 
 /// A moment on the clock of a kernel's log that nobody reads.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +21,7 @@ pub fn memory_kills() -> Option<u64> {
 
 /// Whether the kernel's log names `pid` as killed for want of memory: it cannot be read.
 #[must_use]
-pub fn killed_for_memory(_pid: i32, _from: LogTime) -> Option<bool> {
+pub fn killed_for_memory(_pid: i32, _from: LogTime) -> Option<Named> {
     None
 }
 

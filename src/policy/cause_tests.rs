@@ -79,7 +79,7 @@ fn the_evidence_beside_the_wait_status_decides_and_without_it_the_status_stands(
 
 #[test]
 fn a_signal_that_somebody_is_known_to_have_sent_is_that_somebodys() {
-    let sender = Sender { pid: 9, uid: 0, comm: None, cmdline: None, parents: Vec::new(), cgroup: None };
+    let sender = Sender::gone(9, Some(0), None);
     let by = |signal, sender| SignalRecord { signal: Signal(signal), at: Wall(0), to: Arrived::Process, sender };
     let end = end(XCPU, limits(Some(6), None, None, 5_000), None);
     assert_eq!(cause_of_end(&end, &[by(libc::SIGXCPU, Some(sender.clone()))]), XCPU.cause());

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, SignalRecord, StopReason, Verdict, WaitStatus};
-use crate::model::evidence::{Evidence, Left, Life, Lock, Recorded, RunRecord, SpawnFailure, SpawnStep};
+use crate::model::evidence::{
+    Evidence, Left, Life, Lock, PreflightFailure, Recorded, RunRecord, SpawnFailure, SpawnStep,
+};
 use crate::model::spec::{Command, Leftover, Spec, Target};
-use crate::model::state::OpenRun;
+use crate::model::state::{OpenRun, Stopping};
 use crate::model::time::{Stamp, Wall};
 
 use super::cause::cause_of_end;
@@ -66,7 +68,8 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
     };
     let recorded_end = matches!(
         &evidence.record,
-        Recorded::Read(r) if r.end.is_some() || r.gone.is_some() || r.spawn_failure.is_some()
+        Recorded::Read(r)
+            if r.end.is_some() || r.gone.is_some() || r.spawn_failure.is_some() || r.preflight_failure.is_some()
     );
     match (evidence.shim_lock, evidence.main, evidence.tree_lock) {
         (Lock::Unknown, _, _) => Standing::Uncertain("the shim's lock cannot be asked"),
@@ -76,7 +79,7 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
             Recorded::Read(_) | Recorded::Missing => Standing::Starting,
             Recorded::Unreadable(_) => Standing::Running,
         },
-        (Lock::Free, _, Lock::Free) if nobody => Standing::NeverBegan,
+        (Lock::Free, Life::Gone, Lock::Free) if nobody => Standing::NeverBegan,
         (Lock::Free, _, _) if recorded_end => Standing::Ended(found),
         (Lock::Free, Life::Alive, _) => Standing::Unsupervised,
         (Lock::Free, Life::Unknown, _) => Standing::Uncertain("whether the main process lives cannot be asked"),
@@ -128,6 +131,10 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
             let cause = Cause::SpawnFailed { errno: failure.errno, what, step: Some(failure.step) };
             Found { cause, ended: Some(failure.at.clone()), ..known }
         }
+        (None, None) if let Some(failure) = &record.preflight_failure => {
+            let PreflightFailure { code, what, at } = failure.clone();
+            Found { cause: Cause::PreflightFailed { code, what }, ended: Some(at), ..known }
+        }
         (None, None) if record.gone.is_some() => {
             let gone = record.gone.as_ref();
             Found { ended: gone.map(|gone| gone.at.clone()), left: gone.and_then(|gone| gone.left.clone()), ..known }
@@ -172,6 +179,7 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
     let reason = asked.map(|stopping| stopping.reason);
     let verdict = verdict(spec, &found.cause, reason, longest);
     let cause = reason.and_then(|reason| reason.cause(spec.time_limit)).unwrap_or(found.cause);
+    let signals = with_stop(found.signals, open.stopping.as_ref());
     EndedRun {
         run: open.run,
         began,
@@ -180,13 +188,25 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
         verdict,
         cause,
         status: found.status,
-        signals: found.signals,
+        signals,
         stopped_by: asked.and_then(|stopping| stopping.by.clone()),
         pid: found.pid,
         left: found.left,
         taken_over: found.taken_over,
         action: String::new(),
     }
+}
+
+/// Signals with what is known of the one who stopped the run: it may have been gone before it could be looked at.
+fn with_stop(mut signals: Vec<SignalRecord>, stopping: Option<&Stopping>) -> Vec<SignalRecord> {
+    let Some(Stopping { since, by: Some(by), .. }) = stopping else { return signals };
+    let same = |record: &SignalRecord| {
+        record.at >= since.wall && record.sender.as_ref().is_some_and(|sender| sender.pid == by.pid)
+    };
+    for sender in signals.iter_mut().filter(|record| same(record)).filter_map(|record| record.sender.as_mut()) {
+        *sender = by.clone();
+    }
+    signals
 }
 
 /// The verdict table of the contract. `longest`: how long the run lived, or at most could have lived.
@@ -219,3 +239,7 @@ pub fn target_at(spec: &Spec, began: &Stamp) -> Option<Stamp> {
 pub fn told_at(ended: &EndedRun, now: &Stamp) -> Wall {
     ended.ended.unwrap_or(now.wall)
 }
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

@@ -15,8 +15,8 @@ use crate::model::state::{Began, Desired, Incident, OpenRun, Phase, State, Stopp
 use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, standing, target_at};
-use super::progress;
 use super::settle::settle;
+use super::{progress, readiness};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Decision<'a> {
     pub actions: Vec<&'static str>,
     /// What is so of the open run, for `status`; `None`: there is none.
     pub standing: Option<Standing>,
+    /// Whether the open run is ready; `None`: not known, or none is open.
+    pub ready: Option<bool>,
 }
 
 /// A process as one look takes it.
@@ -66,7 +68,13 @@ pub struct Look<'a> {
 /// Decides what follows from `evidence`, which was observed of the open run (`None`: none is open). Pure and idempotent: deciding again on the returned state, with nothing new observed, changes nothing.
 #[must_use]
 pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
-    let mut next = Draft::new(look);
+    decide_later(look, evidence, Duration::ZERO)
+}
+
+/// The same, with a start that would follow now put off by `later`; see [`super::stagger`].
+#[must_use]
+pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Duration) -> Decision<'a> {
+    let mut next = Draft { later, ..Draft::new(look) };
     match (&look.state.phase, evidence) {
         (Phase::Open(open), Some(evidence)) => {
             let standing = standing(look.spec, open, evidence);
@@ -75,18 +83,20 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
                 Standing::Ended(found) => settle(&mut next, open, *found),
                 Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
                 Standing::NeverBegan => next.edit().phase = Phase::Stopped,
-                Standing::Starting | Standing::Running => running(&mut next, open, evidence),
+                Standing::Starting => next.ready = Some(false),
+                Standing::Running => running(&mut next, open, evidence),
                 Standing::Unsupervised => unsupervised(&mut next, open, evidence),
                 Standing::Remnants => remnants(&mut next, open),
                 Standing::Closing | Standing::Uncertain(_) => {}
             }
         }
         (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) => next.launch(Began::Restart),
+            (Desired::Up, true) => next.launch_or_put_off(Began::Restart),
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
         (Phase::Tripped { until, .. }, _) => match (look.state.desired, look.now.has_reached(until)) {
+            (Desired::Up, true) if !later.is_zero() => next.launch_or_put_off(Began::Trial),
             (Desired::Up, true) => {
                 next.launch(Began::Trial);
                 next.actions.push("half_open");
@@ -96,7 +106,7 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
-        (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch(Began::Restart),
+        (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch_or_put_off(Began::Restart),
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
     next.done()
@@ -178,6 +188,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     let Some(began) = record.began.clone() else { return };
     let mut open = open.clone();
     next.limits(&mut open, &began);
+    readiness::keep(next, &mut open, record, &began);
     progress::keep(next, &mut open, record, evidence);
     next.healthy(&mut open, &began);
     if Some(&open) != next.look.state.open() {
@@ -218,19 +229,22 @@ fn remnants(next: &mut Draft<'_>, open: &OpenRun) {
 /// A decision while it is being made.
 pub(super) struct Draft<'a> {
     pub(super) look: Look<'a>,
+    /// A start that is due now is put off by this.
+    pub(super) later: Duration,
     pub(super) state: Cow<'a, State>,
     pub(super) act: Act,
     pub(super) deadline: Option<Stamp>,
     pub(super) actions: Vec<&'static str>,
     pub(super) standing: Option<Standing>,
+    pub(super) ready: Option<bool>,
 }
 
 impl Decision<'_> {
     /// The same with a state of its own.
     #[must_use]
     pub fn into_owned(self) -> Decision<'static> {
-        let Self { state, changed, act, deadline, actions, standing } = self;
-        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing }
+        let Self { state, changed, act, deadline, actions, standing, ready } = self;
+        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing, ready }
     }
 }
 
@@ -238,18 +252,20 @@ impl<'a> Draft<'a> {
     fn new(look: Look<'a>) -> Self {
         Self {
             look,
+            later: Duration::ZERO,
             state: Cow::Borrowed(look.state),
             act: Act::None,
             deadline: None,
             actions: Vec::new(),
             standing: None,
+            ready: None,
         }
     }
 
     fn done(self) -> Decision<'a> {
         let changed = matches!(&self.state, Cow::Owned(state) if state != self.look.state);
-        let Self { state, act, deadline, actions, standing, .. } = self;
-        Decision { state, changed, act, deadline, actions, standing }
+        let Self { state, act, deadline, actions, standing, ready, .. } = self;
+        Decision { state, changed, act, deadline, actions, standing, ready }
     }
 
     /// The state, to be changed.
@@ -300,6 +316,8 @@ impl<'a> Draft<'a> {
             began,
             log_offset: 0,
             healthy: false,
+            announced: false,
+            ready: false,
             unsupervised: false,
             stopping: None,
             watch: None,

@@ -11,21 +11,34 @@ pub struct Search {
     to_us: u64,
     last: Option<u64>,
     whole: bool,
-    found: bool,
+    found: Named,
+}
+
+/// What the log says of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// It was not killed for want of memory.
+    Not,
+    /// It was: the machine had none left.
+    ByTheMachine,
+    /// It was: a control group above it had used up its limit.
+    ByAGroup,
+    /// It was; for which of these is not known.
+    BySomething,
 }
 
 /// One record of the log, as far as it matters.
 struct Record {
     sequence: u64,
     at_us: u64,
-    killed: Option<i32>,
+    killed: Option<(i32, Named)>,
 }
 
 impl Search {
     /// For the kill of process `pid` between two times on the log's clock, in microseconds.
     #[must_use]
     pub fn new(pid: i32, from_us: u64, to_us: u64) -> Self {
-        Self { pid, from_us, to_us, last: None, whole: false, found: false }
+        Self { pid, from_us, to_us, last: None, whole: false, found: Named::Not }
     }
 
     /// The next record, as `/dev/kmsg` gives it.
@@ -41,7 +54,12 @@ impl Search {
             Some(_) => {}
         }
         self.last = Some(sequence);
-        self.found |= killed == Some(self.pid) && (self.from_us..=self.to_us).contains(&at_us);
+        if let Some((pid, named)) = killed
+            && pid == self.pid
+            && (self.from_us..=self.to_us).contains(&at_us)
+        {
+            self.found = named;
+        }
     }
 
     /// Records were overwritten while the log was read, or cannot be understood.
@@ -52,8 +70,8 @@ impl Search {
 
     /// Whether the log names the process; `None`: it may have gaps.
     #[must_use]
-    pub fn answer(&self) -> Option<bool> {
-        (self.found || self.whole).then_some(self.found)
+    pub fn answer(&self) -> Option<Named> {
+        (self.whole || self.found != Named::Not).then_some(self.found)
     }
 }
 
@@ -68,20 +86,24 @@ fn parse(record: &[u8]) -> Option<Record> {
 }
 
 /// `Out of memory: Killed process 42 (name) …`, and the same of a control group.
-fn killed(text: &[u8]) -> Option<i32> {
+fn killed(text: &[u8]) -> Option<(i32, Named)> {
     const MARK: &[u8] = b"Killed process ";
+    const GROUP: &[u8] = b"Memory cgroup";
     let at = text.windows(MARK.len()).position(|part| part == MARK)?;
+    let by_a_group = text.get(..at)?.windows(GROUP.len()).any(|part| part == GROUP);
+    let named = if by_a_group { Named::ByAGroup } else { Named::ByTheMachine };
     let rest = text.get(at + MARK.len()..)?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (pid, after) = rest.split_at(digits);
-    after.starts_with(b" (").then(|| std::str::from_utf8(pid).ok()?.parse().ok()).flatten()
+    let pid = std::str::from_utf8(pid).ok()?.parse().ok()?;
+    after.starts_with(b" (").then_some((pid, named))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn answer(records: &[&str]) -> Option<bool> {
+    fn answer(records: &[&str]) -> Option<Named> {
         let mut search = Search::new(42, 1_000, 2_000);
         for record in records {
             if *record == "lost" { search.lost() } else { search.see(record.as_bytes()) }
@@ -99,24 +121,32 @@ mod tests {
             (
                 "named by the machine's killer",
                 &[boot, "3,1,1500,-;Out of memory: Killed process 42 (a b) x"],
-                Some(true),
+                Some(Named::ByTheMachine),
             ),
-            ("named by a group's killer", &[early, ours], Some(true)),
-            ("named although the log is cut", &["6,9,1400,-;late", "3,10,1500,-;Killed process 42 (x)"], Some(true)),
-            ("not named, the log begins with the boot", &[boot], Some(false)),
-            ("not named, the log reaches back", &[early, "6,8,1600,-;y"], Some(false)),
+            ("named by a group's killer", &[early, ours], Some(Named::ByAGroup)),
+            (
+                "named although the log is cut",
+                &["6,9,1400,-;late", "3,10,1500,-;Killed process 42 (x)"],
+                Some(Named::ByTheMachine),
+            ),
+            ("not named, the log begins with the boot", &[boot], Some(Named::Not)),
+            ("not named, the log reaches back", &[early, "6,8,1600,-;y"], Some(Named::Not)),
             ("the log begins too late", &["6,9,1400,-;late"], None),
             ("records are missing in the time in question", &[early, "6,9,1600,-;y"], None),
-            ("records are missing before it", &[boot, "6,5,10,-;y"], Some(false)),
+            ("records are missing before it", &[boot, "6,5,10,-;y"], Some(Named::Not)),
             ("records were overwritten meanwhile", &[early, "lost", "6,8,1600,-;y"], None),
             ("a record that cannot be understood", &[early, "garbage"], None),
-            ("another process", &[early, "3,8,1500,-;Out of memory: Killed process 421 (x)"], Some(false)),
-            ("an earlier holder of the pid", &[boot, "3,1,500,-;Out of memory: Killed process 42 (x)"], Some(false)),
-            ("a later one", &[boot, "3,1,2500,-;Out of memory: Killed process 42 (x)"], Some(false)),
+            ("another process", &[early, "3,8,1500,-;Out of memory: Killed process 421 (x)"], Some(Named::Not)),
+            (
+                "an earlier holder of the pid",
+                &[boot, "3,1,500,-;Out of memory: Killed process 42 (x)"],
+                Some(Named::Not),
+            ),
+            ("a later one", &[boot, "3,1,2500,-;Out of memory: Killed process 42 (x)"], Some(Named::Not)),
             (
                 "what a program wrote into the log",
                 &[early, "12,8,1500,-;Out of memory: Killed process 42 (x)"],
-                Some(false),
+                Some(Named::Not),
             ),
         ];
         for (claim, records, want) in cases {

@@ -18,7 +18,9 @@ pub mod kernel_log;
 pub mod memory;
 pub mod notify;
 pub mod progress;
+pub mod readiness;
 pub mod settle;
+pub mod stagger;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]

@@ -32,10 +32,10 @@ const LATE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Less CPU time than this is no sign of progress, in milliseconds: two ticks of the kernel's accounting.
 const CPU_LEAST_MS: u64 = 20;
-/// Neither is less than one part in this many of the time since the last sign: a thousandth of one processor. An idle
-/// event loop that wakes every 100 ms to look at a timer takes about 20 µs each time, a fifth of that; a computation
-/// that is starved by its neighbours to a hundredth of a processor still takes ten times as much.
-const CPU_SHARE: u64 = 1000;
+/// Neither is less than one part in this many of the time since the last sign: 0.2 % of one processor. Event loops of
+/// Python and Node that wake ten times a second for nothing were seen at 0.15 % on a slow and busy machine; a
+/// computation that is starved to a hundredth of a processor takes five times as much as this.
+const CPU_SHARE: u64 = 500;
 
 /// The limits on silence that `spec` sets.
 fn limits(spec: &Spec) -> impl Iterator<Item = Duration> {

@@ -45,7 +45,10 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
     if bad && ended.cause != Cause::Reboot {
         next.edit().failures = next.state.failures.saturating_add(1);
     }
-    let what = follows(next, open, &ended);
+    let what = match follows(next, open, &ended) {
+        Next::Restart(delay) => Next::Restart(delay.max(next.later)),
+        what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::Trip(_)) => what,
+    };
     ended.action = describe(&what, next, &ended);
     tell_history(next, open, &ended);
     tell_verdict(next, &ended, &what);
@@ -261,7 +264,9 @@ fn apply(next: &mut Draft<'_>, what: Next) {
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
         Next::Restart(delay) => {
             let until = now.plus(delay);
-            next.edit().backoffs = next.state.backoffs.saturating_add(1);
+            if delay > next.later {
+                next.edit().backoffs = next.state.backoffs.saturating_add(1);
+            }
             next.at(until.clone());
             next.edit().phase = Phase::Waiting { until };
         }

@@ -13,9 +13,10 @@ use crate::model::ending::WaitStatus;
 use crate::model::evidence::{End, Limits, Oom};
 use crate::model::signal::Signal;
 use crate::model::time::Wall;
-use crate::os::clock;
 use crate::os::zombie::{self, LogTime};
+use crate::os::{clock, kernel_trace};
 use crate::policy::core_pattern::{Destination, Place, destination};
+use crate::policy::kernel_log::Named;
 
 /// Longest text about a core dump: the record has room for so much.
 const CORE_MAX: usize = 256;
@@ -46,7 +47,8 @@ impl Before {
 #[derive(Debug, Default)]
 pub(super) struct LastLook {
     limits: Option<Limits>,
-    oom: Option<Oom>,
+    /// Whether it was killed for want of memory, where that was asked; `Some(None)`: it cannot be told.
+    memory: Option<Option<Named>>,
     core: Option<String>,
 }
 
@@ -57,7 +59,7 @@ impl LastLook {
         let limited = matches!(signal, libc::SIGKILL | libc::SIGXCPU | libc::SIGXFSZ);
         Self {
             limits: limited.then(|| zombie::limits(main)).flatten(),
-            oom: (signal == libc::SIGKILL).then(|| out_of_memory(main, before)),
+            memory: (signal == libc::SIGKILL).then(|| out_of_memory(main, before)),
             core: dumped.then(|| core(main, signal, before)).flatten(),
         }
     }
@@ -69,20 +71,28 @@ impl LastLook {
 
     /// Puts it into the end that is recorded, beside what the run's own control group counted.
     pub(super) fn fill(self, end: &mut End) {
-        let Self { limits, oom, core } = self;
+        let Self { limits, memory, core } = self;
         (end.limits, end.core) = (limits, core);
-        end.oom = match (end.oom, oom) {
-            (Some(counted), Some(logged)) => Some(Oom { named: logged.named, ..counted }),
-            (counted, logged) => counted.or(logged),
-        };
+        let Some(named) = memory else { return };
+        let counted = end.oom.unwrap_or(Oom { named: None, own_group: None, limit_bytes: None });
+        // The group counts its members whoever killed them: its limit is not what ran out when the machine's memory did.
+        let limit_bytes = counted.limit_bytes.filter(|_| !matches!(named, Some(Named::ByTheMachine | Named::BySomething)));
+        end.oom = Some(Oom { named: named.map(|named| named != Named::Not), limit_bytes, ..counted });
     }
 }
 
 /// The log is read only if the kernel's counter rose: it counts before it kills, and logs before the killed one is gone.
-fn out_of_memory(main: i32, before: &Before) -> Oom {
+fn out_of_memory(main: i32, before: &Before) -> Option<Named> {
     let none_since = before.memory_kills.is_some_and(|earlier| zombie::memory_kills() == Some(earlier));
-    let named = if none_since { Some(false) } else { before.at.and_then(|at| zombie::killed_for_memory(main, at)) };
-    Oom { named, own_group: None, limit_bytes: None }
+    if none_since {
+        return Some(Named::Not);
+    }
+    let logged = before.at.and_then(|at| zombie::killed_for_memory(main, at));
+    logged.or_else(|| {
+        let now = clock::boot_ms().ok()?;
+        let victim = kernel_trace::was_oom_victim(main, kernel_trace::started_ms(main), now)?;
+        Some(if victim { Named::BySomething } else { Named::Not })
+    })
 }
 
 /// Where the core dump is, or who was given it.

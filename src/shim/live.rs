@@ -7,34 +7,28 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 
-use crate::model::ending::{Ancestor, Arrived, SignalRecord, WaitStatus};
+use crate::model::ending::{Ancestor, WaitStatus};
 use crate::model::evidence::{End, Left};
-use crate::model::signal::Signal;
 use crate::model::time::{BootId, Identity};
 use crate::os::cgroup::Group;
 use crate::os::children::{self, Usage, Waited};
 use crate::os::descriptor;
 use crate::os::signals::Arrival;
-use crate::os::{clock, process, signals, trace};
+use crate::os::{process, signals, trace};
 use crate::store::launch::Follow;
 use crate::store::record::{Durable, Line};
 
+use super::heard::Heard;
 use super::last_look::{Before, LastLook};
+use super::notices::Notices;
 use super::pass::Passes;
 use super::{Leftovers, now};
 
 pub(super) use adopted::Adopted;
 
-/// Signals that are written down for one run; more are counted.
-const SIGNALS_KEPT: u64 = 64;
-
 /// Looks at the process table until what it shows is believed to be nothing: one that forked and ended during a look
 /// shows neither itself nor its child.
 const LOOKS: u32 = 3;
-
-/// What the kernel itself sends and an operator wants to know of, when tracing.
-const FROM_THE_KERNEL: [i32; 6] =
-    [libc::SIGHUP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGXCPU, libc::SIGXFSZ];
 
 /// A run that lives.
 pub(super) struct Live {
@@ -42,6 +36,9 @@ pub(super) struct Live {
     record: File,
     boot: BootId,
     leftovers: Leftovers,
+    heard: Heard,
+    /// Where the program may speak of itself.
+    notices: Option<Notices>,
     /// Its control groups, if it has any of its own.
     group: Option<Group>,
     /// The program is not our child: its shim was killed, and the run taken over.
@@ -49,7 +46,6 @@ pub(super) struct Live {
     /// When the end of the main process is not that of the run.
     follow: Option<Follow>,
     trace: bool,
-    signals: u64,
     before: Before,
     /// What the main process showed when it had ended.
     last_look: Option<LastLook>,
@@ -67,17 +63,18 @@ enum Children {
 }
 
 impl Live {
-    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers) -> Self {
+    pub(super) fn new(main: i32, record: File, boot: BootId, leftovers: Leftovers, heard: Heard) -> Self {
         Self {
             main,
             record,
             boot,
             leftovers,
+            heard,
+            notices: None,
             group: None,
             adopted: None,
             follow: None,
             trace: false,
-            signals: 0,
             before: Before::default(),
             last_look: None,
             over: false,
@@ -94,9 +91,19 @@ impl Live {
         Self { follow, trace, ..self }
     }
 
+    /// The same for a program that may speak of itself.
+    pub(super) fn listening(self, notices: Option<Notices>) -> Self {
+        Self { notices, ..self }
+    }
+
     /// The same for a program that is not our child.
     pub(super) fn adopting(self, adopted: Adopted) -> Self {
         Self { adopted: Some(adopted), ..self }
+    }
+
+    /// Signals to the program are seen by tracing, or no longer.
+    pub(super) fn traced(&mut self, main: i32, traced: bool) {
+        self.heard.follow(main, traced);
     }
 
     /// Writes a line about the run, if that takes no room from its end.
@@ -107,10 +114,15 @@ impl Live {
     /// Until the main process has ended, that is on the disk, and what it left is cleared.
     pub(super) fn until_end(&mut self, passes: &mut Passes) -> io::Result<()> {
         loop {
+            // Before its end is taken: what it said last is still heard.
+            if self.notices.as_mut().is_some_and(|notices| notices.hear(&mut self.record, &self.boot)) {
+                passes.start_anew();
+            }
             // Before the first wait as well: the child may have ended before its signal could be waited for.
             let children = self.children(passes)?;
             self.look_at_adopted(passes)?;
             if self.over {
+                passes.stop_watching();
                 let cleared = self.clear(passes, children);
                 self.group.iter().for_each(Group::remove);
                 return cleared;
@@ -126,21 +138,9 @@ impl Live {
 
     /// Takes note of a signal that was sent to the shim and gives it to the process.
     fn pass_on(&mut self, signal: i32, sender: Option<(i32, u32)>) {
-        self.note(signal, sender, Arrived::Shim);
+        self.heard.at_shim(&mut self.record, signal, sender);
         // Gone already: its end is what is recorded next.
         drop(self.give(signal));
-    }
-
-    fn note(&mut self, signal: i32, sender: Option<(i32, u32)>, to: Arrived) {
-        self.signals += 1;
-        if self.signals > SIGNALS_KEPT {
-            return;
-        }
-        let sender = sender.map(|(pid, uid)| process::describe(pid, uid)); // at once: it may be gone in a millisecond
-        let Ok(at) = clock::wall() else { return };
-        let record = Box::new(SignalRecord { signal: Signal(signal), at, to, sender });
-        // On a full disk the note is lost; the signal is not, and neither is the end.
-        drop(Line::Signal { record }.append_sparing(&mut self.record));
     }
 
     /// Waits for all children that have changed.
@@ -156,8 +156,12 @@ impl Live {
                 Waited::Ended { pid, status, usage } if pid == self.main && !self.over => {
                     self.main_ended(status, usage, passes);
                 }
-                Waited::Ended { pid, .. } => passes.ended(pid),
-                Waited::Stopped { pid, stop } => self.traced(pid, trace::resume(pid, stop)?),
+                Waited::Ended { pid, status, .. } => passes.ended(pid, status),
+                Waited::Stopped { pid, stop } => {
+                    if let Some(seen) = trace::resume(self.main, pid, stop) {
+                        self.heard.at_process(&mut self.record, seen);
+                    }
+                }
             }
         }
     }
@@ -173,25 +177,15 @@ impl Live {
         drop(self.end(status, usage, passes));
     }
 
-    fn traced(&mut self, thread: i32, seen: Option<trace::Seen>) {
-        let Some(seen) = seen else { return };
-        let me = nix::unistd::getpid().as_raw();
-        let worth = match seen.sender {
-            Some((pid, _)) => pid != self.main && pid != me && pid != thread,
-            None => FROM_THE_KERNEL.contains(&seen.signal),
-        };
-        if worth {
-            self.note(seen.signal, seen.sender, Arrived::Process);
-        }
-    }
-
     /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
+        let at = now(&self.boot)?;
+        let more_signals = self.heard.finish(&mut self.record, Some(status), at.boot_ms, passes);
         let (oom, memory_peak_bytes) = self.group.as_ref().map_or((None, None), Group::evidence);
         let left = self.left_named(passes);
         let mut end = Box::new(End {
             status,
-            at: now(&self.boot)?,
+            at,
             user_ms: usage.user_ms,
             system_ms: usage.system_ms,
             max_rss_kib: usage.max_rss_kib,
@@ -206,7 +200,6 @@ impl Live {
         if let Some(last_look) = self.last_look.take() {
             last_look.fill(&mut end);
         }
-        let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
         Line::End { end, more_signals }.append(&mut self.record, Durable::Yes)
     }
 

@@ -8,20 +8,25 @@
 //! Once the run is over it stays only while a pass has asked to be started again at some moment
 //! (the end of a backoff), so that no restart waits for cron.
 
+mod heard;
 mod last_look;
 mod live;
+mod notices;
 mod pass;
 mod place;
+mod preflight;
 mod takeover;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::evidence::{SpawnFailure, SpawnStep};
 use crate::model::time::{BootId, Stamp};
-use crate::os::cgroup::{self, Entrance, Wanted};
+use crate::os::cgroup::{self, Group, Wanted};
 use crate::os::children;
 use crate::os::descriptor::{self, Mapping};
 use crate::os::program::{self, Program};
@@ -30,9 +35,12 @@ use crate::os::{clock, process, signals};
 use crate::store::launch::{Follow, Launch};
 use crate::store::record::{Durable, Line};
 
+use heard::Heard;
 use last_look::Before;
 use live::Live;
+use notices::Notices;
 use pass::Passes;
+use preflight::{Lines, Preflight};
 
 /// The command line of every shim. What it guards stands in no argument.
 pub const ARGV0: &str = "guardian-shim";
@@ -78,7 +86,7 @@ fn begin() -> io::Result<()> {
         cgroup::shelter(&wanted);
         drop(tree);
         passes.alarm(deadline);
-        let live = |main| Live::new(main, record, boot, leftovers).following(follow, trace);
+        let live = |main| Live::new(main, record, boot, leftovers, Heard::new(main, false)).following(follow, trace);
         return takeover::take_over(&told, report, live, passes);
     }
     if told.argv.is_empty() {
@@ -91,26 +99,42 @@ fn begin() -> io::Result<()> {
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
     Line::shim(who, descriptor::size_of_output()).append(&mut record, Durable::No)?;
-    let program = Program {
-        cwd: told.cwd,
-        candidates: &told.candidates,
-        argv: &told.argv,
-        environment: &told.environment,
-        umask: told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077), // the strictest
-        trace,
-        entrance: Entrance::default(),
-    };
+    let umask = told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077); // the strictest
+    let mut report = Some(report);
+    let prepared = !told.preflight.is_empty();
+    if prepared {
+        preparing(report.take())?;
+    }
+    let (place, entrance) = place::find(&wanted, &mut record);
+    let (candidates, argv, environment) = (&told.candidates, &told.argv, &told.environment);
+    let program = Program { cwd: told.cwd, candidates, argv, environment, umask, trace, entrance: &entrance };
+    let lines = Lines { program: &program, lines: &told.preflight, boot: &boot };
+    if prepared && lines.run(&mut record, &mut passes)? == Preflight::Failed {
+        place.1.iter().for_each(Group::remove);
+        children::stop_adopting();
+        drop((record, tree));
+        passes.start_last();
+        return passes.until_done();
+    }
+    let (notices, watch) = (notices(&told), !told.watch.is_empty());
     let mut before = Before::default();
     let meanwhile = || before = Before::now(CString::from(told.cwd));
-    let (spawned, group) = place::start(program, &wanted, &mut record, &boot, meanwhile);
-    drop((told.candidates, told.argv, told.environment, wanted));
+    let (spawned, group) = place::start(program, &wanted, place, &mut record, &boot, meanwhile);
+    drop((told.preflight, told.candidates, told.argv, told.environment, wanted, entrance));
     drop(mapping);
     drop((launch, tree));
     tell(report, &mut record, &boot, &spawned);
-    if let Ok((pid, _)) = spawned {
-        let live = Live::new(pid, record, boot, leftovers);
+    if let Ok((pid, untraced)) = spawned {
+        let live = Live::new(pid, record, boot, leftovers, Heard::new(pid, trace && untraced.is_none()));
+        let live = live.listening(notices);
         let mut live = live.following(follow, trace).placed(group, before);
         passes.alarm(deadline);
+        if watch {
+            passes.watch();
+        }
+        if prepared {
+            passes.start(); // nobody has told that it began
+        }
         live.until_end(&mut passes)?;
         children::stop_adopting();
         drop(live); // with it the lock: the end is on the disk
@@ -120,6 +144,19 @@ fn begin() -> io::Result<()> {
     }
     passes.start_last();
     passes.until_done()
+}
+
+/// Whoever launched waits for nothing slow: what becomes of the start stands in the record.
+fn preparing(report: Option<File>) -> io::Result<()> {
+    report.map_or(Ok(()), |mut report| report.write_all(&Report::Preparing.encode()))
+}
+
+/// The ear for what the program says of itself, where it was given a way to. One that cannot be made hears nothing: the
+/// program is not ready in time.
+fn notices(told: &Launch<&CStr>) -> Option<Notices> {
+    let path = |text: &CStr| PathBuf::from(OsStr::from_bytes(text.to_bytes()));
+    let bind = || Notices::bind(told.notify.to_bytes(), path(told.heartbeat), path(told.says)).ok();
+    if told.notify.is_empty() { None } else { bind() }
 }
 
 /// In the child, before it is executed: it writes down who it is, so that it is known even if the shim dies now.
@@ -140,7 +177,7 @@ fn now(boot: &BootId) -> io::Result<Stamp> {
 }
 
 /// The outcome of the start goes into the record, then to the launcher, who may be gone.
-fn tell(mut report: File, record: &mut File, boot: &BootId, spawned: &program::Spawned) {
+fn tell(report: Option<File>, record: &mut File, boot: &BootId, spawned: &program::Spawned) {
     let (line, outcome) = match *spawned {
         Ok((pid, untraced)) => (untraced.map(|errno| Line::Untraced { errno }), Report::Started { pid, untraced }),
         Err((step, errno)) => (failure(boot, step, errno), Report::Failed { step, errno }),
@@ -149,7 +186,7 @@ fn tell(mut report: File, record: &mut File, boot: &BootId, spawned: &program::S
         // A disk that refuses the line leaves the end of this run unexplained; the launcher is still told.
         drop(line.append(record, Durable::Yes));
     }
-    drop(report.write_all(&outcome.encode()));
+    drop(report.map(|mut report| report.write_all(&outcome.encode())));
 }
 
 fn failure(boot: &BootId, step: SpawnStep, errno: i32) -> Option<Line> {

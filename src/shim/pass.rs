@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 
+use crate::model::ending::WaitStatus;
 use crate::os::children::{self, Waited};
 use crate::os::clock;
 use crate::os::signals::{self, Alarm, Arrival};
@@ -45,6 +46,13 @@ pub(super) struct Passes {
     again: bool,
     /// The last answer named a moment.
     due: bool,
+    /// Pids of the last ones, whatever became of them.
+    recent: [i32; SILENT],
+    started: usize,
+    /// The child that looks whether the program is ready.
+    watcher: Option<i32>,
+    /// Watchers that ended badly.
+    watches: u32,
 }
 
 impl Passes {
@@ -60,6 +68,10 @@ impl Passes {
             unanswered: 0,
             again: false,
             due: false,
+            recent: [0; SILENT],
+            started: 0,
+            watcher: None,
+            watches: 0,
         }
     }
 
@@ -68,9 +80,14 @@ impl Passes {
         self.named.to_str().ok().and_then(|named| named.split_once('=')).map_or("", |(_, name)| name)
     }
 
-    /// Whether this is a pass that runs.
+    /// Whether this is a pass or a watcher that runs.
     pub(super) fn has(&self, pid: i32) -> bool {
-        self.running.iter().any(|running| running.pid == pid)
+        self.watcher == Some(pid) || self.running.iter().any(|running| running.pid == pid)
+    }
+
+    /// Whether this was the pid of one of the last passes of this shim.
+    pub(super) fn was(&self, pid: i32) -> bool {
+        pid > 0 && self.recent.contains(&pid)
     }
 
     /// Whether a pass has yet to say when the next is due.
@@ -92,8 +109,42 @@ impl Passes {
             return;
         }
         self.due = false;
+        match self.spawn(&[]) {
+            Ok((pid, answer)) => {
+                if self.silent.len() >= SILENT {
+                    self.silent.remove(0);
+                }
+                self.silent.push(pid);
+                if let Some(place) = self.recent.get_mut(self.started % SILENT) {
+                    *place = pid;
+                }
+                self.started += 1;
+                self.running.push(Running { pid, answer, answered: false });
+            }
+            Err(_) => self.try_again(),
+        }
+    }
+
+    /// A child of ours that looks until the program is ready; when it ends, a pass sees what it wrote down.
+    pub(super) fn watch(&mut self) {
+        match self.spawn(&[c"--until-ready"]) {
+            Ok((pid, _)) => self.watcher = Some(pid), // it gives no answer
+            Err(_) => self.watcher = None,            // nobody looks: the run is ended when its time is over
+        }
+    }
+
+    /// The run is over: nobody need look whether it is ready.
+    pub(super) fn stop_watching(&mut self) {
+        if let Some(pid) = self.watcher {
+            self.watches = RETRIES;
+            drop(children::signal_child(pid, libc::SIGKILL)); // it has not been waited for: its pid is its own
+        }
+    }
+
+    fn spawn(&self, more: &[&CStr]) -> io::Result<(i32, File)> {
         // Its name stands in no argument: no pattern that means the program matches a pass, either.
-        let argv = [c"guardian", c"healthcheck", c"--push", &self.run];
+        let mut argv = vec![c"guardian", c"healthcheck", c"--push", &self.run];
+        argv.extend(more);
         let itself = c"/proc/self/exe";
         let environment: Vec<CString> = std::env::vars_os()
             .filter_map(|(name, value)| {
@@ -104,21 +155,10 @@ impl Passes {
             })
             .chain([self.named.clone()])
             .collect();
-        let started = descriptor::pipe().and_then(|(answer, write)| {
-            descriptor::set_nonblocking(&answer)?;
-            let exe: [&CStr; 2] = [&self.exe, itself];
-            spawn::pass(&exe, &argv, &environment, &write).map(|pid| (pid, answer))
-        });
-        match started {
-            Ok((pid, answer)) => {
-                if self.silent.len() >= SILENT {
-                    self.silent.remove(0);
-                }
-                self.silent.push(pid);
-                self.running.push(Running { pid, answer, answered: false });
-            }
-            Err(_) => self.try_again(),
-        }
+        let (answer, write) = descriptor::pipe()?;
+        descriptor::set_nonblocking(&answer)?;
+        let exe: [&CStr; 2] = [&self.exe, itself];
+        spawn::pass(&exe, &argv, &environment, &write).map(|pid| (pid, answer))
     }
 
     /// The same for something that has just happened: one that runs looked before it, perhaps, and another follows.
@@ -158,13 +198,30 @@ impl Passes {
     }
 
     /// The child `pid` has been waited for.
-    pub(super) fn ended(&mut self, pid: i32) {
+    pub(super) fn ended(&mut self, pid: i32, status: WaitStatus) {
         if !self.has(pid) {
+            return;
+        }
+        if self.watcher == Some(pid) {
+            self.watcher = None;
+            self.watched(status);
             return;
         }
         self.hear();
         if self.running.extract_if(.., |running| running.pid == pid).any(|running| !running.answered) {
             self.try_again();
+        }
+    }
+
+    /// The watcher has ended: a pass sees what it saw. One that was killed has seen nothing, and another looks.
+    fn watched(&mut self, status: WaitStatus) {
+        match status {
+            WaitStatus::Code(0) => self.start_anew(),
+            WaitStatus::Code(_) | WaitStatus::Signal(..) if self.watches < RETRIES => {
+                self.watches += 1;
+                self.watch();
+            }
+            WaitStatus::Code(_) | WaitStatus::Signal(..) => {}
         }
     }
 
@@ -186,8 +243,8 @@ impl Passes {
         while self.due || self.is_unanswered() {
             match signals::wait()? {
                 Arrival::Child => {
-                    while let Waited::Ended { pid, .. } = children::poll_children()? {
-                        self.ended(pid);
+                    while let Waited::Ended { pid, status, .. } = children::poll_children()? {
+                        self.ended(pid, status);
                     }
                 }
                 Arrival::Alarm => self.start(),

@@ -5,27 +5,32 @@ use std::fs::File;
 use crate::model::evidence::{Level, Placed, SpawnStep};
 use crate::model::spec::Isolation;
 use crate::model::time::BootId;
-use crate::os::cgroup::{self, Entrance, Group, Wanted};
+use crate::os::cgroup::{self, Entrance, Group, Made, Wanted};
 use crate::os::program::{self, Program, Spawned};
 use crate::store::record::{Durable, Line};
 
 use super::introduce;
 
-/// Puts this shim and its run where `wanted` says, and starts the program there; `meanwhile` as in [`program::program`].
+/// Takes this shim where `wanted` says and makes the groups of its run, which is written down.
+pub(super) fn find(wanted: &Wanted, record: &mut File) -> ((Level, Option<Group>), Entrance) {
+    let Made { placed, group, entrance } = cgroup::place(wanted);
+    let level = placed.level;
+    note(record, placed);
+    ((level, group), entrance)
+}
+
+/// Starts the program in the place that was found; `meanwhile` as in [`program::program`].
 pub(super) fn start(
-    mut program: Program<'_>,
+    program: Program<'_>,
     wanted: &Wanted,
+    (level, mut group): (Level, Option<Group>),
     record: &mut File,
     boot: &BootId,
     mut meanwhile: impl FnMut(),
 ) -> (Spawned, Option<Group>) {
-    let made = cgroup::place(wanted);
-    note(record, made.placed.clone());
-    if wanted.isolation == Isolation::Scope && made.placed.level == Level::Session {
+    if wanted.isolation == Isolation::Scope && level == Level::Session {
         return (Err((SpawnStep::Isolate, libc::EOPNOTSUPP)), None);
     }
-    program.entrance = made.entrance;
-    let mut group = made.group;
     let mut spawned = program::program(&program, || introduce(record, boot), &mut meanwhile);
     if spawned.is_err()
         && let Some(group) = group.take()
@@ -36,7 +41,7 @@ pub(super) fn start(
         // It was made and cannot be entered: the program is started all the same, and that is said.
         let why = std::io::Error::from_raw_os_error(errno);
         note(record, cgroup::outside(wanted, &why));
-        program.entrance = Entrance::default();
+        let program = Program { entrance: &Entrance::default(), ..program };
         spawned = program::program(&program, || introduce(record, boot), &mut meanwhile);
     }
     (spawned, group)

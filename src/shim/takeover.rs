@@ -45,12 +45,16 @@ pub(super) fn take_over(
     let who = process::identify(nix::unistd::getpid().as_raw(), boot)?.ok_or_else(damaged)?;
     let traced = (!told.trace.is_empty()).then(|| orphan::seize_all(main.pid));
     let untraced = traced.and_then(|traced| traced.err()).map(|error| error.raw_os_error().unwrap_or(libc::EIO));
+    live.traced(main.pid, !told.trace.is_empty() && untraced.is_none());
     let takeover = TakenOver { at: now(boot)?, untraced };
     // A disk without room for this line leaves the run as it was: the room that is left is that of its end.
     live.record(&Line::TakenOver { who, takeover })?;
     // The launcher may be gone: then nobody wants to know.
     drop(report.write_all(&Report::Started { pid: main.pid, untraced }.encode()));
     drop(report);
+    if !told.watch.is_empty() {
+        passes.watch(); // the one that looked may have gone with the shim
+    }
     live.until_end(&mut passes)?;
     drop(live); // with it the lock: the end is on the disk
     passes.start_last();

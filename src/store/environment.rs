@@ -9,10 +9,13 @@ use crate::model::name::Name;
 use crate::policy::environment::Environment;
 
 use super::atomic;
+use super::checksum;
 use super::paths::Paths;
 
 /// Key of the first entry, which is no variable: the file mode creation mask, octal.
 const UMASK: &[u8] = b"\x01umask";
+/// Key of an entry before it: the checksum of all that follows. What has none was written by an earlier build.
+const SUM: &[u8] = b"\x01sum=";
 
 /// What was taken down.
 #[derive(Debug, Clone)]
@@ -40,7 +43,8 @@ pub fn save(paths: &Paths, name: &Name, snapshot: &Snapshot) -> Result<(), Error
         bytes.extend(value.as_bytes());
         bytes.push(0);
     }
-    atomic::replace(&path(paths, name), &bytes)
+    let sealed = [SUM, format!("{:016x}\0", checksum::of(&bytes)).as_bytes(), &bytes].concat();
+    atomic::replace(&path(paths, name), &sealed)
 }
 
 /// What was taken down for `name`; `None`: nothing.
@@ -56,11 +60,15 @@ pub fn load(paths: &Paths, name: &Name) -> Result<Option<Snapshot>, Error> {
             .hint(format!("register it again from the right shell: guardian register {name} --replace …"))
             .about(name)
     };
+    let bytes = unsealed(&bytes).ok_or_else(damaged)?;
     let mut variables = Environment::new();
     let mut umask = None;
     for entry in bytes.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
         let at = entry.iter().position(|byte| *byte == b'=').ok_or_else(damaged)?;
         let (key, value) = (entry.get(..at).ok_or_else(damaged)?, entry.get(at + 1..).ok_or_else(damaged)?);
+        if key.starts_with(b"\x01") && key != UMASK {
+            return Err(damaged());
+        }
         if key == UMASK {
             let octal = std::str::from_utf8(value).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
             umask = Some(octal.ok_or_else(damaged)?);
@@ -69,4 +77,13 @@ pub fn load(paths: &Paths, name: &Name) -> Result<Option<Snapshot>, Error> {
         }
     }
     Ok(Some(Snapshot { variables, umask: umask.ok_or_else(damaged)? }))
+}
+
+/// The entries after the checksum, if it fits them; all entries, if there is none and the last one is whole.
+fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
+    let Some(rest) = bytes.strip_prefix(SUM) else { return bytes.ends_with(b"\0").then_some(bytes) };
+    let (digits, entries) = rest.split_at_checked(16)?;
+    let entries = entries.strip_prefix(b"\0")?;
+    let sum = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    (sum == checksum::of(entries)).then_some(entries)
 }

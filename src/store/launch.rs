@@ -35,6 +35,16 @@ pub struct Launch<S> {
     pub leftover_ms: S,
     /// First moment at which something would become true, in milliseconds on the boot clock, or nothing.
     pub deadline: S,
+    /// `watch`, where somebody must look whether the program is ready, or nothing.
+    pub watch: S,
+    /// Name of the socket that the program may talk to, or nothing.
+    pub notify: S,
+    /// File whose time is set at each sign of life that comes through that socket.
+    pub heartbeat: S,
+    /// File that takes what the program says of its state there.
+    pub says: S,
+    /// Lines for the shell that must succeed first.
+    pub preflight: Vec<S>,
     /// Until when, in milliseconds on the boot clock, and after which codes an end of the main process is followed by
     /// what it left; or nothing. See [`Follow`].
     pub follow: S,
@@ -55,11 +65,13 @@ impl Launch<CString> {
         let mut bytes = Vec::new();
         let begin = [&self.name, &self.run, &self.exe, &self.cwd];
         let rest = [&self.umask, &self.trace, &self.place, &self.leftover_ms];
-        let texts = begin.into_iter().chain(rest).chain([&self.deadline, &self.follow, &self.orphan]);
+        let ready = [&self.watch, &self.notify, &self.heartbeat, &self.says];
+        let end = [&self.deadline, &self.follow, &self.orphan];
+        let texts = begin.into_iter().chain(rest).chain(ready).chain(end);
         for text in texts {
             bytes.extend(text.as_bytes_with_nul());
         }
-        for list in [&self.candidates, &self.argv, &self.environment] {
+        for list in [&self.preflight, &self.candidates, &self.argv, &self.environment] {
             bytes.extend(format!("{}\0", list.len()).bytes());
             list.iter().for_each(|text| bytes.extend(text.as_bytes_with_nul()));
         }
@@ -77,13 +89,14 @@ impl<'a> Launch<&'a CStr> {
             Some(text)
         };
         let (name, run, exe, cwd) = (text()?, text()?, text()?, text()?);
-        let (umask, trace, place) = (text()?, text()?, text()?);
-        let (leftover_ms, deadline, follow, orphan) = (text()?, text()?, text()?, text()?);
+        let (umask, trace, place, leftover_ms) = (text()?, text()?, text()?, text()?);
+        let (watch, notify, heartbeat, says) = (text()?, text()?, text()?, text()?);
+        let (deadline, follow, orphan) = (text()?, text()?, text()?);
         let mut list = || {
             let count = text()?.to_str().ok()?.parse().ok()?;
             (0..count).map(|_| text()).collect::<Option<Vec<_>>>()
         };
-        let (candidates, argv, environment) = (list()?, list()?, list()?);
+        let (preflight, candidates, argv, environment) = (list()?, list()?, list()?, list()?);
         Some(Self {
             name,
             run,
@@ -94,8 +107,13 @@ impl<'a> Launch<&'a CStr> {
             place,
             leftover_ms,
             deadline,
+            watch,
+            notify,
+            heartbeat,
+            says,
             follow,
             orphan,
+            preflight,
             candidates,
             argv,
             environment,
@@ -146,6 +164,11 @@ mod tests {
             place: text(b"auto g - - -"),
             leftover_ms: text(b"10000"),
             deadline: text(b""),
+            watch: text(b""),
+            notify: text(b""),
+            heartbeat: text(b""),
+            says: text(b""),
+            preflight: vec![text(b"true")],
             follow: text(b"5 0"),
             orphan: text(b""),
             candidates: vec![text(b"/bin/a")],

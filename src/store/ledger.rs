@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::atomic;
+use super::checksum;
 use super::paths::Paths;
 use crate::error::{Code, Error};
 use crate::model::delivery::Receipt;
@@ -46,11 +47,11 @@ pub fn read(paths: &Paths) -> Result<Ledger, Error> {
     let mut ledger = Ledger::default();
     for line in content.split_inclusive(|b| *b == b'\n') {
         match (serde_json::from_slice(line), line.ends_with(b"\n")) {
-            (Ok(receipt), true) => ledger.receipts.push(receipt),
+            (Ok(receipt), true) if checksum::is_intact(line) => ledger.receipts.push(receipt),
             // The last append was cut off: that delivery has no receipt and is made again.
             (_, false) => {}
             (Err(_), true) if line.len() == 1 => {}
-            (Err(_), true) => ledger.unreadable += 1,
+            (_, true) => ledger.unreadable += 1,
         }
     }
     Ok(ledger)
@@ -95,8 +96,9 @@ pub fn append(paths: &Paths, receipts: &[Receipt]) -> Result<(), Error> {
 }
 
 fn encode(receipt: &Receipt) -> Result<Vec<u8>, Error> {
-    let mut line = serde_json::to_vec(receipt)
+    let line = serde_json::to_vec(receipt)
         .map_err(|error| Error::new(Code::Bug, "encode", format!("cannot encode a receipt: {error}")))?;
+    let mut line = checksum::seal(line);
     line.push(b'\n');
     Ok(line)
 }

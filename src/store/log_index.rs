@@ -29,6 +29,17 @@ pub struct Sample {
     pub bytes: u64,
 }
 
+impl Sample {
+    /// Tells a flipped bit.
+    fn check(&self) -> u64 {
+        self.at.0.unsigned_abs() ^ self.bytes
+    }
+
+    fn line(&self) -> String {
+        format!("{} {} #{}\n", self.at.0, self.bytes, self.check())
+    }
+}
+
 fn path(paths: &Paths, name: &Name) -> PathBuf {
     paths.log(name).with_extension("log.index")
 }
@@ -51,11 +62,11 @@ pub fn note(paths: &Paths, name: &Name, last: Option<Wall>, now: Wall) -> Result
     if noted.is_some_and(|noted| noted.len() > MAX) {
         let samples = read(paths, name)?;
         let newer = samples.iter().skip(samples.len() / 2);
-        let text: String = newer.map(|sample| format!("{} {}\n", sample.at.0, sample.bytes)).collect();
+        let text: String = newer.map(Sample::line).collect();
         atomic::replace_unsynced_dir(&index, text.as_bytes())?;
     }
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&index).map_err(fail)?;
-    file.write_all(format!("{} {}\n", now.0, log.len()).as_bytes()).map_err(fail)
+    file.write_all(Sample { at: now, bytes: log.len() }.line().as_bytes()).map_err(fail)
 }
 
 /// All samples, oldest first. A line that is none is passed over: it only makes the answer coarser.
@@ -66,8 +77,12 @@ pub fn read(paths: &Paths, name: &Name) -> Result<Vec<Sample>, Error> {
     let Some(bytes) = atomic::read_if_there(&path(paths, name))? else { return Ok(Vec::new()) };
     let text = String::from_utf8_lossy(&bytes);
     let sample = |line: &str| {
-        let (at, bytes) = line.split_once(' ')?;
-        Some(Sample { at: Wall(at.parse().ok()?), bytes: bytes.parse().ok()? })
+        let mut numbers = line.split(' ');
+        let sample = Sample { at: Wall(numbers.next()?.parse().ok()?), bytes: numbers.next()?.parse().ok()? };
+        match numbers.next() {
+            Some(check) => (check.strip_prefix('#')?.parse() == Ok(sample.check())).then_some(sample),
+            None => Some(sample), // of an earlier build
+        }
     };
     Ok(text.lines().filter_map(sample).collect())
 }

@@ -66,3 +66,47 @@ pub fn load(paths: &Paths, name: &Name, run: u64) -> Option<Metadata> {
 pub fn forget(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> {
     atomic::remove_if_there(&paths.process_run(name, &file(run)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::record;
+
+    const STORED: &str = r#"{"schema":1,"name":"x","run":1,"at":"2026-11-21T00:00:00.000Z","guardian":"0.2.0","host":"h",
+        "boot":"b","kernel":null,"uid":0,"gid":0,"groups":null,"umask":"22","cwd":"/","command":{"argv":["a"]},
+        "target":"exit","healthy_after_ms":1,"environment":null,"rlimits":{},"program":null,"input":null,"git":null,
+        "asked":null}"#;
+
+    fn home() -> (tempfile::TempDir, Paths, Name) {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, registry) = (dir.path().join("state"), dir.path().join("registry.toml"));
+        let (paths, name) = (Paths { home: None, registry, state }, "x".parse().unwrap());
+        record::prepare(&paths, &name).unwrap();
+        (dir, paths, name)
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_what_is_torn_is_not_known() {
+        let (_dir, paths, name) = home();
+        let stored: Metadata = serde_json::from_str(STORED).unwrap();
+        begin(&paths, &stored).unwrap();
+        assert_eq!(load(&paths, &name, 1), Some(stored.clone()));
+        assert_eq!(load(&paths, &name, 2), None);
+        let path = paths.process_run(&name, "1.meta");
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        assert_eq!(load(&paths, &name, 1), None, "torn");
+        begin(&paths, &Metadata { schema: SCHEMA + 1, ..stored }).unwrap();
+        assert_eq!(load(&paths, &name, 1), None, "of a later version");
+    }
+
+    #[test]
+    fn it_is_forgotten_with_its_record_and_not_brought_back() {
+        let (_dir, paths, name) = home();
+        let stored: Metadata = serde_json::from_str(STORED).unwrap();
+        begin(&paths, &stored).unwrap();
+        record::forget_oldest(&paths, &name, 101).unwrap();
+        complete(&paths, &stored).unwrap();
+        assert_eq!(load(&paths, &name, 1), None);
+    }
+}

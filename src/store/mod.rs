@@ -5,6 +5,7 @@
 
 pub mod atomic;
 pub mod beat;
+pub mod checksum;
 pub mod environment;
 pub mod git;
 pub mod hang;
@@ -16,9 +17,11 @@ pub mod metadata;
 pub mod outbox;
 pub mod paths;
 pub mod record;
+mod record_line;
 mod registry_cache;
 mod registry_compact;
 pub mod registry_file;
 mod registry_trust;
+pub mod says;
 pub mod sentinel;
 pub mod state;

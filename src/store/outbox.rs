@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{atomic, ledger, paths::Paths};
+use super::{atomic, checksum, ledger, paths::Paths};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, SCHEMA};
 use crate::model::event::Notification;
@@ -115,7 +115,7 @@ fn exists(path: &Path) -> Result<bool, Error> {
 fn write(path: &Path, entry: &Entry) -> Result<(), Error> {
     let content = serde_json::to_vec(entry)
         .map_err(|error| Error::new(Code::Bug, "encode", format!("cannot encode an outbox entry: {error}")))?;
-    atomic::replace(path, &content)
+    atomic::replace(path, &checksum::seal(content))
 }
 
 /// Replaces a pending entry, after a failed try. The caller holds the outbox lock.
@@ -209,6 +209,9 @@ pub fn list(paths: &Paths, part: Part) -> Result<Listing, Error> {
 
 fn read(path: &Path) -> Result<Option<Entry>, String> {
     let Some(content) = atomic::read_if_there(path).map_err(|error| error.message)? else { return Ok(None) };
+    if !checksum::is_intact(&content) {
+        return Err("is damaged: its checksum does not fit".to_owned());
+    }
     let entry = serde_json::from_slice::<Entry>(&content).map_err(|error| format!("is not valid: {error}"))?;
     if entry.schema > SCHEMA {
         return Err(format!("was written by a newer guardian (schema {})", entry.schema));

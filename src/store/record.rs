@@ -6,158 +6,28 @@
 //! never empty.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use fs2::FileExt;
-use serde::{Deserialize, Serialize};
-
 use crate::error::Error;
-use crate::model::ending::SignalRecord;
-use crate::model::evidence::{End, Followed, Gone, Lock, Placed, Recorded, RunRecord, SpawnFailure, TakenOver};
+use crate::model::evidence::{Lock, Recorded, RunRecord, Said};
 use crate::model::name::Name;
-use crate::model::time::{Identity, Stamp};
 use crate::os::{self, lock, read};
+use fs2::FileExt;
 
 use super::atomic;
+use super::checksum;
 use super::paths::Paths;
+pub use super::record_line::{Durable, Line};
 
-/// Version of the lines.
-const SCHEMA: u32 = 1;
 /// Room that is set aside for each record, so that an end can be recorded on a full disk.
 const SET_ASIDE: u64 = 4096;
-/// Room that the end of a run takes at most.
-const END: u64 = 1024;
 /// Records of ended runs that are kept for `why --run` and `logs --run`.
 const KEPT: u64 = 100;
 
 /// Tries to get the lock of a record while others ask for it.
 const ASKED: u32 = 50;
-
-/// One line of a record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Line {
-    /// The shim began.
-    Shim {
-        /// Version of the lines.
-        schema: u32,
-        /// Who it is.
-        who: Identity,
-        /// Size of the log before the run, in bytes.
-        #[serde(default)]
-        log_bytes: Option<u64>,
-    },
-    /// The process was made; it writes this itself before it is executed.
-    Main {
-        /// Who it is.
-        who: Identity,
-        /// When.
-        at: Stamp,
-    },
-    /// Signals are not traced although that was asked for.
-    Untraced {
-        /// The system's error number.
-        errno: i32,
-    },
-    /// Where the run was put.
-    Placed {
-        /// At which level, and why at no better one.
-        placed: Placed,
-    },
-    /// A signal came.
-    Signal {
-        /// Which, when, from whom.
-        record: Box<SignalRecord>,
-    },
-    /// A new shim took the run over.
-    TakenOver {
-        /// Who it is.
-        who: Identity,
-        /// When, and what it cannot do.
-        takeover: TakenOver,
-    },
-    /// Another process is the main one now.
-    Followed {
-        /// Who it is.
-        who: Identity,
-        /// Which one it follows, and how that ended.
-        after: Followed,
-    },
-    /// The process ended, and nobody can know how.
-    Gone {
-        /// When.
-        gone: Box<Gone>,
-        /// As in [`Line::End`].
-        more_signals: u64,
-    },
-    /// The program never ran.
-    SpawnFailed {
-        /// Why.
-        failure: SpawnFailure,
-    },
-    /// The process ended.
-    End {
-        /// How.
-        end: Box<End>,
-        /// Signals that came and were not written down, beyond the limit.
-        more_signals: u64,
-    },
-}
-
-impl Line {
-    /// The line with which a shim begins.
-    #[must_use]
-    pub fn shim(who: Identity, log_bytes: Option<u64>) -> Self {
-        Self::Shim { schema: SCHEMA, who, log_bytes }
-    }
-
-    /// Appends the line to `file` in one write. With `Durable::Yes` it is on the disk when this returns.
-    ///
-    /// # Errors
-    /// Those of writing; a disk that took a part has given it back, so that the next line begins on a line of its own.
-    pub fn append(&self, file: &mut File, durable: Durable) -> io::Result<()> {
-        let bytes = self.encode()?;
-        let written = file.write(&bytes)?;
-        if written < bytes.len() {
-            let length = file.metadata()?.len();
-            file.set_len(length.saturating_sub(u64::try_from(written).map_err(io::Error::other)?))?;
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        match durable {
-            Durable::Yes => file.sync_data(),
-            Durable::No => Ok(()),
-        }
-    }
-
-    /// The same for a line that may be lost: on a full disk it does not take the last room from the end.
-    ///
-    /// # Errors
-    /// Those of writing; no room is one.
-    pub fn append_sparing(&self, file: &mut File) -> io::Result<()> {
-        let length = u64::try_from(self.encode()?.len()).map_err(io::Error::other)?;
-        match os::descriptor::set_aside(file, file.metadata()?.len() + length + END) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error),
-            Ok(()) | Err(_) => self.append(file, Durable::No), // a file system that cannot set aside: it is tried
-        }
-    }
-
-    fn encode(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-}
-
-/// Whether a line must be on the disk before anything follows from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durable {
-    /// It must.
-    Yes,
-    /// A crash of the machine ends the process as well, so it need not.
-    No,
-}
 
 fn path(paths: &Paths, name: &Name, run: u64, kind: &str) -> PathBuf {
     paths.process_run(name, &format!("{run}.{kind}"))
@@ -247,6 +117,9 @@ fn parse(bytes: &[u8]) -> Recorded {
     let mut record = RunRecord::default();
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     while let Some((index, line)) = lines.next() {
+        if !checksum::is_intact(line) {
+            return Recorded::Unreadable(format!("line {}: its checksum does not fit", index + 1));
+        }
         match serde_json::from_slice(line) {
             Ok(line) => add(&mut record, line),
             Err(_) if is_of_a_later_version(line) => {}
@@ -254,13 +127,30 @@ fn parse(bytes: &[u8]) -> Recorded {
             Err(error) => return Recorded::Unreadable(format!("line {}: {error}", index + 1)),
         }
     }
+    // What the kernel's record had to add was written at the end, whenever it happened.
+    record.signals.sort_by_key(|signal| signal.at);
     Recorded::Read(Box::new(record))
 }
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 10] =
-        ["shim", "main", "placed", "untraced", "signal", "taken_over", "followed", "gone", "spawn_failed", "end"];
+    const KNOWN: [&str; 15] = [
+        "shim",
+        "main",
+        "placed",
+        "untraced",
+        "unseen",
+        "signal",
+        "taken_over",
+        "followed",
+        "gone",
+        "spawn_failed",
+        "preflight",
+        "preflight_failed",
+        "ready",
+        "said",
+        "end",
+    ];
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(line);
     parsed.is_ok_and(|line| line.len() == 1 && !line.keys().any(|kind| KNOWN.contains(&kind.as_str())))
 }
@@ -271,6 +161,7 @@ fn add(record: &mut RunRecord, line: Line) {
         Line::Main { who, at } => (record.main, record.began) = (Some(who), Some(at)),
         Line::Placed { placed } => record.placed = Some(placed),
         Line::Untraced { errno } => record.untraced = Some(errno),
+        Line::Unseen { why } => record.unseen = Some(why),
         Line::Signal { record: signal } => record.signals.push(*signal),
         Line::TakenOver { who, takeover } => {
             (record.shim, record.untraced) = (Some(who), takeover.untraced);
@@ -282,6 +173,12 @@ fn add(record: &mut RunRecord, line: Line) {
         }
         Line::Gone { gone, more_signals } => (record.gone, record.more_signals) = (Some(*gone), more_signals),
         Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
+        Line::Preflight { log_bytes } => record.program_log = log_bytes,
+        Line::PreflightFailed { failure } => record.preflight_failure = Some(failure),
+        Line::Ready { ready } => record.ready = record.ready.take().or(Some(ready)), // the first one who saw it
+        Line::Said { said: Said::Stopping(at) } => record.stopping = Some(at),
+        Line::Said { said: Said::Main(pid) } => record.named_main = Some(pid),
+        Line::Said { said: Said::Extended(until) } => record.extended = Some(until),
         Line::End { end, more_signals } => (record.end, record.more_signals) = (Some(*end), more_signals),
     }
 }
@@ -317,6 +214,7 @@ pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> 
     let Some(old) = run.checked_sub(KEPT) else { return Ok(()) };
     super::metadata::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
+    super::says::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "hang"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }
@@ -343,49 +241,5 @@ pub fn runs(paths: &Paths, name: &Name) -> Result<Vec<u64>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::time::{BootId, Wall};
-
-    fn shim() -> Vec<u8> {
-        let who = Identity { pid: 7, started: 9, boot: BootId::new("b").unwrap(), unique: None };
-        let mut bytes = serde_json::to_vec(&Line::shim(who.clone(), None)).unwrap();
-        bytes.push(b'\n');
-        let at = Stamp { wall: Wall(1), boot_ms: 2, boot: BootId::new("b").unwrap() };
-        bytes.extend(serde_json::to_vec(&Line::Main { who, at }).unwrap());
-        bytes.push(b'\n');
-        bytes
-    }
-
-    #[test]
-    fn a_torn_last_line_is_dropped_and_the_rest_is_kept() {
-        let mut bytes = shim();
-        bytes.extend(br#"{"end":{"end":{"sta"#);
-        let Recorded::Read(record) = parse(&bytes) else { panic!("not read") };
-        assert!(record.main.is_some() && record.end.is_none());
-    }
-
-    #[test]
-    fn a_torn_earlier_line_makes_the_record_unreadable_and_never_empty() {
-        let mut bytes = b"{\"sh\n".to_vec();
-        bytes.extend(shim());
-        assert!(matches!(parse(&bytes), Recorded::Unreadable(why) if why.starts_with("line 1")));
-    }
-
-    #[test]
-    fn an_end_of_an_earlier_version_is_read_with_its_figures_and_one_without_them_as_not_known() {
-        let end = r#""status":{"code":0},"at":{"wall_ms":1,"boot_ms":2,"boot":"b"},"leftover":true,"log_bytes":null"#;
-        for (figures, cpu) in [(r#""user_ms":3,"system_ms":4,"max_rss_kib":5,"#, Some(7)), ("", None)] {
-            let line = format!("{{\"end\":{{\"end\":{{{figures}{end}}},\"more_signals\":0}}}}\n");
-            let Recorded::Read(record) = parse(line.as_bytes()) else { panic!("not read: {line}") };
-            assert_eq!(record.end.unwrap().cpu_ms(), cpu);
-        }
-    }
-
-    #[test]
-    fn a_line_of_a_later_version_is_passed_over() {
-        let mut bytes = shim();
-        bytes.extend(b"{\"moon_phase\":{\"x\":1}}\n");
-        assert!(matches!(parse(&bytes), Recorded::Read(record) if record.main.is_some()));
-    }
-}
+#[path = "record_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{atomic, registry_compact};
+use super::{atomic, checksum, registry_compact};
 use crate::model::time::Wall;
 use crate::registry::Registry;
 
@@ -46,7 +46,7 @@ impl Origin {
 pub(super) fn get(path: &Path, meta: &Metadata, home: Option<&Path>) -> Option<Registry> {
     let bytes = fs::read(path).ok()?;
     let (sum, body) = bytes.split_first_chunk::<8>()?;
-    if checksum(body) != u64::from_le_bytes(*sum) {
+    if checksum::of(body) != u64::from_le_bytes(*sum) {
         return None;
     }
     let (origin, registry) = postcard::take_from_bytes::<Origin>(body).ok()?;
@@ -66,15 +66,7 @@ pub(super) fn put(path: &Path, meta: &Metadata, home: Option<&Path>, registry: &
     let origin = postcard::to_stdvec(&Origin::of(meta, home));
     let body = origin.and_then(|origin| registry_compact::write(registry, origin));
     if let Ok(body) = body {
-        let bytes = [checksum(&body).to_le_bytes().as_slice(), &body].concat();
+        let bytes = [checksum::of(&body).to_le_bytes().as_slice(), &body].concat();
         drop(atomic::replace_unsynced_dir(path, &bytes));
     }
-}
-
-/// Tells torn or flipped bytes; eight at a time, because it is paid on every pass.
-fn checksum(bytes: &[u8]) -> u64 {
-    let mix = |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    let (words, rest) = bytes.as_chunks::<8>();
-    let sum = words.iter().fold(bytes.len() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
-    rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)))
 }

@@ -10,6 +10,7 @@ use crate::model::state::{SCHEMA, State};
 use crate::os::lock;
 
 use super::atomic;
+use super::checksum;
 use super::paths::Paths;
 use super::record;
 
@@ -29,22 +30,25 @@ struct Version {
 pub fn load(paths: &Paths, name: &Name) -> Result<Option<State>, Error> {
     let path = path(paths, name);
     let Some(bytes) = atomic::read_if_there(&path)? else { return Ok(None) };
-    let damaged = |error: serde_json::Error| {
+    let damaged = |error: String| {
         let message = format!("state `{}` is damaged: {error}", path.display());
         let hint = format!("nothing is done about `{name}` until it is mended; move the file away to begin anew");
         Error::new(Code::System, "state_damaged", message).hint(hint).about(name)
     };
+    if !checksum::is_intact(&bytes) {
+        return Err(damaged("its checksum does not fit".to_owned()));
+    }
     match serde_json::from_slice::<State>(&bytes) {
         Ok(state) if state.schema <= SCHEMA => Ok(Some(state)),
         outcome => {
-            let version: Version = serde_json::from_slice(&bytes).map_err(damaged)?;
+            let version: Version = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
             if version.schema > SCHEMA {
                 let message =
                     format!("state `{}` has schema {}, this guardian knows {SCHEMA}", path.display(), version.schema);
                 let error = Error::new(Code::System, "state_newer", message);
                 return Err(error.hint("use the newer guardian that wrote it").about(name));
             }
-            outcome.map(Some).map_err(damaged)
+            outcome.map(Some).map_err(|error| damaged(error.to_string()))
         }
     }
 }
@@ -66,7 +70,7 @@ pub fn commit(paths: &Paths, name: &Name, state: &State) -> Result<(), Error> {
 pub fn commit_unsettled(paths: &Paths, name: &Name, state: &State) -> Result<(), Error> {
     let bytes = serde_json::to_vec(state)
         .map_err(|error| Error::new(Code::Bug, "bug", format!("state of `{name}` cannot be written down: {error}")))?;
-    atomic::replace_unsynced_dir(&path(paths, name), &bytes).map_err(|error| error.about(name))
+    atomic::replace_unsynced_dir(&path(paths, name), &checksum::seal(bytes)).map_err(|error| error.about(name))
 }
 
 /// Makes the last commit of `name` outlast a power cut.

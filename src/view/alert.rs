@@ -79,6 +79,10 @@ fn headline(event: &Event) -> String {
         EventKind::Hung => "hung: alive without progress".to_owned(),
         EventKind::Killed => format!("guardian is ending it{because}"),
         EventKind::Restarted => format!("restarted{because}"),
+        EventKind::Ready => match event.ran_s {
+            Some(_) => format!("ready after {lived}"),
+            None => "ready".to_owned(),
+        },
         EventKind::HalfOpen => "one more try after the breaker was open".to_owned(),
         EventKind::Recovered => "recovered".to_owned(),
         EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
@@ -143,6 +147,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::Registered => "it came into the registry",
         EventKind::Started => "it was started",
         EventKind::Restarted => "guardian started it again",
+        EventKind::Ready => "it is ready",
         EventKind::Signal => "it was sent a signal",
         EventKind::Exited => "it ended",
         EventKind::Premature => "it ended before its time",

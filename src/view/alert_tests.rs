@@ -77,6 +77,7 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] h/web: registered
         [guardian] h/web: started
         [guardian] h/web: restarted
+        [guardian] h/web: ready
         [guardian] h/web: was sent a signal
         [guardian] h/web: exited after an unknown time
         [guardian] h/web: premature after an unknown time (exit 1)
@@ -181,4 +182,22 @@ proptest! {
         prop_assert!(!rendered.text.chars().any(|c| c.is_control() && c != '\n'));
         prop_assert!(!rendered.json.contains('\n'));
     }
+}
+
+#[test]
+fn what_differs_from_the_last_good_run_is_one_bounded_line_of_text_and_json() {
+    let mut told = btc_bot();
+    assert!(!render(&told, &[]).json.contains("\"differs\""));
+    told.differs = "git commit 1a2b3c4d → 4d5e6f70 (run 1 was well)".to_owned();
+    let rendered = render(&told, &[]);
+    assert!(
+        rendered.text.contains("\nDiffers: git commit 1a2b3c4d → 4d5e6f70 (run 1 was well)\n"),
+        "{}",
+        rendered.text
+    );
+    let json: serde_json::Value = serde_json::from_str(&rendered.json).unwrap();
+    assert_eq!(json["differs"], told.differs);
+    told.differs = "x\n".repeat(100_000);
+    let line = render(&told, &[]).text.lines().find(|line| line.starts_with("Differs:")).unwrap().to_owned();
+    assert!(line.chars().count() <= DIFFERS_WIDTH + 9);
 }

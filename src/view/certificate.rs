@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::model::ending::{Cause, Sender, SignalRecord, Verdict, WaitStatus};
+use crate::model::ending::{Cause, Sender, SignalRecord, Unseen, Verdict, WaitStatus};
 use crate::model::evidence::{End, Left, Placed};
 use crate::model::metadata::Metadata;
 use crate::model::time::Wall;
@@ -14,7 +14,9 @@ use super::circumstances::{place, started_by};
 use super::differ::Difference;
 use super::exit_code::{exit_code_meaning, python_exception};
 use super::fit::{fit, wrap};
-use super::words::{cause_phrase, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal};
+use super::words::{
+    cause_phrase, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal, unseen_sentence,
+};
 
 /// Lines of the whole, where the output leaves room for it.
 const LINES: usize = 24;
@@ -87,6 +89,10 @@ pub struct Certificate {
     pub action: Option<String>,
     /// What its shim recorded.
     pub end: Option<End>,
+    /// Why nothing shows who sent the signal that ended it.
+    pub unseen: Option<Unseen>,
+    /// Why its signals were not traced although that was asked for.
+    pub untraced: Option<String>,
     /// What lived on when the main process had ended.
     pub left: Option<Left>,
     /// When new shims took it over.
@@ -153,6 +159,8 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     rows.extend(signals(certificate));
     let mut row =
         |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
+    row("sender", certificate.unseen.map(|why| format!("not known: {}", unseen_sentence(why))));
+    row("tracing", certificate.untraced.as_ref().map(|why| format!("asked for, but refused: {why}")));
     row("asked by", certificate.stopped_by.as_ref().map(sender_phrase));
     row("lived", Some(lived(certificate)));
     row("used", certificate.end.as_ref().map(used));

@@ -128,6 +128,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "began_at": certificate.began.map(|at| at.to_string()), "ended_at": certificate.ended.map(|at| at.to_string()),
         "pid": certificate.pid, "exit_code_means": code(certificate),
         "signals": signals(certificate, room), "signals_seen": seen(certificate),
+        "sender_unknown": certificate.unseen, "untraced": certificate.untraced.as_deref().map(words),
         "stopped_by": certificate.stopped_by.as_ref().map(|by| who(by, room)),
         "cpu_s": end.and_then(End::cpu_ms).map(|ms| Duration::from_millis(ms).as_secs_f64()),
         "max_rss_bytes": end.and_then(|end| end.max_rss_kib).map(|kib| kib.saturating_mul(1024)),
@@ -193,7 +194,7 @@ fn signals(certificate: &Certificate, room: &Room) -> Vec<Value> {
                 sender["cmdline"] = json!(cmdline);
                 sender
             });
-            json!({"signal": record.signal, "at": record.at.to_string(), "sender": sender})
+            json!({"signal": record.signal, "at": record.at.to_string(), "to": record.to, "sender": sender})
         })
         .collect()
 }
@@ -207,7 +208,8 @@ fn who(sender: &Sender, room: &Room) -> Value {
     let parents = cut(&chain.collect::<Vec<_>>().join(" < "), room.parents);
     let comm = sender.comm.as_deref().map(|comm| cut(&strip_control(comm), room.words.min(20)));
     let parents = (!parents.is_empty()).then_some(parents);
-    json!({"pid": sender.pid, "uid": sender.uid, "comm": comm, "parents": parents})
+    json!({"pid": sender.pid, "uid": sender.uid, "comm": comm, "parents": parents,
+           "guardian": sender.guardian, "itself": sender.itself})
 }
 
 fn by(asked: &Asked, room: &Room) -> Value {

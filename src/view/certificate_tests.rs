@@ -70,6 +70,8 @@ fn certificate() -> Certificate {
     let event = btc_bot().event;
     Certificate {
         hang: None,
+        unseen: None,
+        untraced: None,
         name: "btc-bot".to_owned(),
         run: 3,
         verdict: event.verdict,
@@ -169,11 +171,13 @@ fn worst(letter: &str) -> Certificate {
     let ancestor = Ancestor { pid: i32::MAX, comm: some.clone() };
     let sender = Sender {
         pid: i32::MAX,
-        uid: u32::MAX,
+        uid: Some(u32::MAX),
         comm: Some(some.clone()),
         cmdline: Some(long.clone()),
         parents: vec![ancestor.clone(); 16],
         cgroup: Some(long.clone()),
+        guardian: None,
+        itself: true,
     };
     let record = SignalRecord { signal: Signal(64), at: at(3).wall, to: Arrived::Shim, sender: Some(sender.clone()) };
     let name = "n".repeat(64);

@@ -35,7 +35,8 @@ pub fn started_by(asked: &Asked) -> String {
             let line = caller.cmdline.as_deref().map(|line| format!("`{line}`")).unwrap_or_default();
             let chain = caller.parents.iter().map(|parent| format!("{} {}", parent.comm, parent.pid));
             let chain = chain.collect::<Vec<_>>().join(" < ");
-            let by = if agents.is_empty() { format!("user {}", caller.uid) } else { agents };
+            let user = caller.uid.map_or("a user not known".to_owned(), |uid| format!("user {uid}"));
+            let by = if agents.is_empty() { user } else { agents };
             format!("by {by}: {line} from {chain}")
         }
     }

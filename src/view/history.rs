@@ -22,6 +22,7 @@ fn signal(record: &SignalRecord) -> Option<String> {
     let to = match record.to {
         Arrived::Shim => "to its shim, passed on",
         Arrived::Process => "to the process itself",
+        Arrived::Kernel => "seen in the kernel's own record",
     };
     Some(format!("{} {to}, from {sender}", record.signal))
 }
@@ -42,7 +43,8 @@ fn what(event: &Event) -> String {
             vec![cause, some(&event.action)]
         }
         EventKind::Stopped => vec![cause, by],
-        EventKind::Registered
+        EventKind::Ready
+        | EventKind::Registered
         | EventKind::Hung
         | EventKind::Killed
         | EventKind::HalfOpen
@@ -55,4 +57,27 @@ fn what(event: &Event) -> String {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let lived = if event.verdict.is_some() { lived } else { String::new() };
     if parts.is_empty() { lived } else { format!("{lived}: {}", parts.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::{btc_bot, event};
+
+    #[test]
+    fn a_signal_is_told_with_all_that_is_known_of_its_sender() {
+        let signals = btc_bot().event.signals;
+        let told = line(&Event { signals, ..event("btc-bot", 3, EventKind::Signal, 3) });
+        let want = "2026-11-18T11:06:43.000Z  btc-bot run 3  signal: SIGTERM to its shim, passed on, from node (pid 99, \
+                    user 1000), command `node gateway.js`, started by bash 42 < systemd 1";
+        assert_eq!(told, want);
+    }
+
+    #[test]
+    fn every_kind_of_event_is_one_clean_line() {
+        for kind in EventKind::ALL {
+            let told = line(&Event { detail: "a\nb\u{1b}[31m".to_owned(), ..event("x", 1, kind, 0) });
+            assert!(told.contains(kind.word()) && !told.contains(char::is_control), "{told}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
 use crate::model::evidence::{Level, Placed};
-use crate::model::progress::Beat;
+use crate::model::progress::{Beat, Silence};
 use crate::model::spec::Command;
 use crate::model::state::{Desired, Phase};
 use crate::model::time::Wall;
@@ -22,7 +22,7 @@ use super::words::{cause_phrase, strip_control};
 pub enum State {
     /// Never started.
     New,
-    /// Its shim is starting it.
+    /// Its shim is starting it, or it runs and is not ready.
     Starting,
     /// It runs under its shim.
     Running,
@@ -57,6 +57,7 @@ impl State {
                 Self::Waiting
             }
             (Phase::Open(_), Some(Standing::Starting | Standing::NeverBegan)) => Self::Starting,
+            (Phase::Open(_), Some(Standing::Running)) if decision.ready == Some(false) => Self::Starting,
             (Phase::Open(open), Some(Standing::Running)) if open.is_hung() => Self::Hung,
             (Phase::Open(_), Some(Standing::Running | Standing::Uncertain(_))) => Self::Running,
             (Phase::Open(_), Some(Standing::Unsupervised | Standing::Remnants)) => Self::Unsupervised,
@@ -159,6 +160,19 @@ pub struct Heartbeat {
     pub said: Beat,
 }
 
+/// A hang that goes on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hung {
+    /// When it was called.
+    pub since: Option<String>,
+    /// How long it had been silent then, in seconds.
+    pub silent_s: u64,
+    /// Which silence it is.
+    pub silence: Silence,
+    /// What it is blocked on, in a sentence; `None`: that could not be kept.
+    pub blocked_on: Option<String>,
+}
+
 /// What the whole tree of a process uses.
 #[derive(Debug, Clone, Serialize)]
 pub struct Usage {
@@ -195,6 +209,7 @@ pub struct Row<'a> {
     pub state: State,
     pub desired: Desired,
     pub ready: Option<bool>,
+    pub says: Option<String>,
     pub pid: Option<i32>,
     pub shim_pid: Option<i32>,
     pub run: Option<u64>,
@@ -209,6 +224,8 @@ pub struct Row<'a> {
     pub next_action_at: Option<String>,
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hang: Option<Hung>,
     pub usage: Option<Usage>,
     pub isolation: Option<Isolation>,
     pub leftover: Option<bool>,

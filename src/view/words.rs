@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::ending::{Ancestor, Cause, Sender, SignalRecord};
+use crate::model::ending::{Ancestor, Cause, Part, Sender, SignalRecord, Unseen};
 use crate::model::units::{format_duration, format_size, human_duration};
 
 /// The text without anything that moves a cursor, colours, breaks a line or turns the reading
@@ -54,30 +54,75 @@ pub fn cut(text: &str, max: usize) -> String {
     text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// A sender by name: its own, or the part of guardian that it is; `None`: not known.
+fn sender_name(sender: &Sender) -> Option<String> {
+    let part = |part: &str| Some(format!("guardian's own {part}"));
+    match sender.guardian {
+        Some(Part::Pass) => part("pass"),
+        Some(Part::Shim) => part("shim"),
+        Some(Part::Start) => part("`start`"),
+        Some(Part::Stop) => part("`stop`"),
+        Some(Part::Restart) => part("`restart`"),
+        Some(Part::Deregister) => part("`deregister`"),
+        Some(Part::Command) => part("command"),
+        None => sender.comm.as_deref().map(strip_control),
+    }
+}
+
+/// Senders that need no pid to be known.
+fn special_sender(sender: &Sender) -> Option<&'static str> {
+    match sender {
+        Sender { itself: true, .. } => Some("itself"),
+        Sender { pid: 0, .. } => Some("a process outside of this container"),
+        Sender { .. } => None,
+    }
+}
+
 /// A sender in short: `node, pid 99`; its name when it could be read, always its pid.
 #[must_use]
 pub fn sender_phrase(sender: &Sender) -> String {
-    match &sender.comm {
-        Some(comm) => format!("{}, pid {}", strip_control(comm), sender.pid),
-        None => format!("pid {}, gone before it could be named", sender.pid),
+    match (special_sender(sender), sender_name(sender)) {
+        (Some(special), _) => special.to_owned(),
+        (None, Some(name)) => format!("{name}, pid {}", sender.pid),
+        (None, None) => format!("pid {}, gone before it could be named", sender.pid),
     }
 }
 
 /// A sender in full: name, pid, user id, command line, and the chain of its parents.
 #[must_use]
 pub fn sender_sentence(sender: &Sender) -> String {
-    let mut text = match &sender.comm {
-        Some(comm) => format!("{} (pid {}, user {})", strip_control(comm), sender.pid, sender.uid),
-        None => format!("pid {} of user {}, gone before it could be named", sender.pid, sender.uid),
+    if let Some(special) = special_sender(sender) {
+        return special.to_owned();
+    }
+    let user = sender.uid.map_or("user not known".to_owned(), |uid| format!("user {uid}"));
+    let mut text = match sender_name(sender) {
+        Some(name) => format!("{name} (pid {}, {user})", sender.pid),
+        None => format!("pid {} ({user}), gone before it could be named", sender.pid),
     };
     if let Some(cmdline) = &sender.cmdline {
         text.push_str(&format!(", command `{}`", strip_control(cmdline)));
     }
     if !sender.parents.is_empty() {
         let chain = sender.parents.iter().map(|Ancestor { pid, comm }| format!("{} {pid}", strip_control(comm)));
-        text.push_str(&format!(", started by {}", chain.collect::<Vec<_>>().join(" < ")));
+        let by = if sender.guardian.is_some() { "asked for by" } else { "started by" };
+        text.push_str(&format!(", {by} {}", chain.collect::<Vec<_>>().join(" < ")));
     }
     text
+}
+
+/// Why nothing shows who sent a signal.
+#[must_use]
+pub fn unseen_sentence(why: Unseen) -> &'static str {
+    match why {
+        Unseen::NotRoot => "only root may ask the kernel's own record of signals",
+        Unseen::NoRecord => "this kernel or container offers no record of signals (tracefs)",
+        Unseen::Namespace => "the kernel's own record counts pids of another namespace",
+        Unseen::Off => "the kernel's own record of signals was off",
+        Unseen::Gap => "the kernel's own record of signals began, or lost something, during the run",
+        Unseen::NotThere => {
+            "the kernel's own record has no such signal to the main process; a thread of it may have got it"
+        }
+    }
 }
 
 /// The signal that matters for this cause: the one that ended the run, else the last one seen.

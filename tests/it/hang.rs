@@ -73,6 +73,8 @@ fn twelve_hung_programs_are_called_hung_and_it_is_said_on_what_they_are_blocked(
     }
     for (name, _, blocked) in HUNG {
         home.reaches(name, "hung");
+        let hang = home.status(name)["hang"].clone();
+        assert!(hang["blocked_on"].as_str().unwrap().contains(blocked) && hang["silence"] == "all", "{name}: {hang}");
         let hung = event(&home, name, "hung");
         let detail = hung["detail"].as_str().unwrap();
         assert!(detail.contains(blocked), "{name}: {detail}");

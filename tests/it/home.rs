@@ -332,7 +332,12 @@ pub(crate) fn number(value: &Value) -> i32 {
 #[track_caller]
 pub(crate) fn finish(mut command: Command) -> Output {
     let shown = format!("{command:?}");
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(&shown);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = eventually(&shown, || match command.spawn() {
+        // Another test forked while this one's copy of the program was open for writing.
+        Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => None,
+        spawned => Some(spawned.expect(&shown)),
+    });
     let stdout = reader(child.stdout.take().unwrap());
     let stderr = reader(child.stderr.take().unwrap());
     let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(COMMAND_LIMIT), stderr.recv_timeout(COMMAND_LIMIT)) else {

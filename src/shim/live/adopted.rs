@@ -18,7 +18,7 @@ use crate::shim::pass::Passes;
 use crate::shim::{Leftovers, now};
 use crate::store::record::{self, Durable, Line};
 
-use super::{LOOKS, Live, SIGNALS_KEPT};
+use super::{LOOKS, Live};
 
 /// Between two looks at what was asked to end: it is nobody's child of ours, so that no signal tells of its end.
 const LOOK_MS: u64 = 20;
@@ -109,8 +109,9 @@ impl Live {
     /// That it ended is on the disk when this returns well. How is not known.
     fn gone(&mut self, passes: &Passes) -> io::Result<()> {
         let left = self.left_named(passes);
-        let gone = Box::new(Gone { at: now(&self.boot)?, left, log_bytes: descriptor::size_of_output() });
-        let more_signals = self.signals.saturating_sub(SIGNALS_KEPT);
+        let at = now(&self.boot)?;
+        let more_signals = self.heard.finish(&mut self.record, None, at.boot_ms, passes);
+        let gone = Box::new(Gone { at, left, log_bytes: descriptor::size_of_output() });
         Line::Gone { gone, more_signals }.append(&mut self.record, Durable::Yes)
     }
 

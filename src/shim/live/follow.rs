@@ -46,6 +46,7 @@ impl Live {
         let after = Followed { from: self.main, status, at, untraced };
         Line::Followed { who, after }.append(&mut self.record, Durable::No)?;
         self.main = main;
+        self.heard.follow(main, self.trace && untraced.is_none());
         self.follow = self.follow.take().map(|rule| rule.next(boot_ms));
         passes.start_anew(); // which writes down the new pid for others
         Ok(true)
