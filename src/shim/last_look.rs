@@ -76,7 +76,8 @@ impl LastLook {
         let Some(named) = memory else { return };
         let counted = end.oom.unwrap_or(Oom { named: None, own_group: None, limit_bytes: None });
         // The group counts its members whoever killed them: its limit is not what ran out when the machine's memory did.
-        let limit_bytes = counted.limit_bytes.filter(|_| !matches!(named, Some(Named::ByTheMachine | Named::BySomething)));
+        let limit_bytes =
+            counted.limit_bytes.filter(|_| !matches!(named, Some(Named::ByTheMachine | Named::BySomething)));
         end.oom = Some(Oom { named: named.map(|named| named != Named::Not), limit_bytes, ..counted });
     }
 }
