@@ -73,8 +73,9 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             Err(error) => report.errors.push(error),
         }
         if all {
-            cgroup::sweep(&call.ctx.paths.state);
             kernel_trace::tidy();
+            let living = report.checked.iter().filter(|checked| checked.state.is_alive()).count();
+            cgroup::sweep(&call.ctx.paths.state, living);
             let last = LastPass { at: now()?.wall, duration_ms: elapsed(&began)? };
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }
