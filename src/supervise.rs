@@ -89,18 +89,7 @@ fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
     state.run = run;
     let since = now.clone();
     let began = Began::Operator;
-    let open = OpenRun {
-        run,
-        since,
-        began,
-        log_offset: 0,
-        healthy: false,
-        announced: false,
-        ready: false,
-        unsupervised: false,
-        stopping: None,
-        watch: None,
-    };
+    let open = OpenRun::new(run, since, began);
     state.phase = Phase::Open(open);
     state.desired = Desired::Up;
     let standing = consider(ctx, name, spec, &state, &now).standing;

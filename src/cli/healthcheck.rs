@@ -16,7 +16,7 @@ use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
-use crate::os::{cgroup, clock, descriptor, signals, spawn};
+use crate::os::{cgroup, clock, descriptor, kernel_trace, signals, spawn};
 use crate::readiness::until_ready;
 use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
@@ -73,7 +73,9 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             Err(error) => report.errors.push(error),
         }
         if all {
-            cgroup::sweep(&call.ctx.paths.state);
+            kernel_trace::tidy();
+            let living = report.checked.iter().filter(|checked| checked.state.is_alive()).count();
+            cgroup::sweep(&call.ctx.paths.state, living);
             let last = LastPass { at: now()?.wall, duration_ms: elapsed(&began)? };
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }

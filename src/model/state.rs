@@ -75,6 +75,23 @@ pub struct OpenRun {
 }
 
 impl OpenRun {
+    /// A run whose start has just been decided on.
+    #[must_use]
+    pub fn new(run: u64, since: Stamp, began: Began) -> Self {
+        Self {
+            run,
+            since,
+            began,
+            log_offset: 0,
+            healthy: false,
+            announced: false,
+            ready: false,
+            unsupervised: false,
+            stopping: None,
+            watch: None,
+        }
+    }
+
     /// Whether it lives without progress, as far as the last look showed.
     #[must_use]
     pub fn is_hung(&self) -> bool {

@@ -31,7 +31,7 @@ const MANY: u64 = 64;
 /// The unit of start times, in milliseconds: `USER_HZ` is 100 wherever Linux runs.
 const TICK_MS: u64 = 10;
 /// How long nothing must have happened, in milliseconds: whoever died has been read about.
-const QUIET_MS: u64 = 5_000;
+const QUIET_MS: u64 = 2_000;
 
 /// A signal that the kernel made for the process that was asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,9 +83,16 @@ fn is_on(path: &Path) -> bool {
 /// Where it cannot, [`about`] says why.
 pub fn keep() {
     let Ok(dir) = instance() else { return };
-    let on = is_on(&dir.join(SIGNALS)) && is_on(&dir.join("tracing_on"));
+    if !is_on(&dir.join(SIGNALS)) || !is_on(&dir.join("tracing_on")) {
+        drop(switch_on(&dir));
+    }
+}
+
+/// Empties the record when there is much in it and all of it is old: whoever reads it reads all of it.
+pub fn tidy() {
+    let Ok(dir) = instance() else { return };
     // One that cannot be emptied costs whoever reads it some time, no more.
-    drop(if on { tidy(&dir) } else { switch_on(&dir) });
+    drop(empty(&dir));
 }
 
 fn switch_on(dir: &Path) -> io::Result<()> {
@@ -110,8 +117,7 @@ fn put(dir: &Path, file: &str, text: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(dir.join(file))?.write_all(text.as_bytes())
 }
 
-/// Empties the buffer when there is much in it and all of it is old.
-fn tidy(dir: &Path) -> io::Result<()> {
+fn empty(dir: &Path) -> io::Result<()> {
     let mut head = [0; 160];
     let got = super::read::open(&dir.join("trace"))?.read(&mut head)?;
     let entries = held(&String::from_utf8_lossy(head.get(..got).unwrap_or_default())).map_or(0, |(held, _)| held);
@@ -142,7 +148,10 @@ fn lines(path: &Path, mut each: impl FnMut(&str)) -> io::Result<()> {
 /// # Errors
 /// Why it says nothing.
 pub fn about(pid: i32, from_ms: u64, to_ms: u64) -> Result<Found, Unseen> {
-    let dir = instance()?;
+    about_in(&instance()?, pid, from_ms, to_ms)
+}
+
+fn about_in(dir: &Path, pid: i32, from_ms: u64, to_ms: u64) -> Result<Found, Unseen> {
     let mut reading = Reading::default();
     match lines(&dir.join("trace"), |line| reading.take(line, pid, from_ms..=to_ms)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Unseen::Off),

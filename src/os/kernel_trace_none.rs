@@ -33,6 +33,9 @@ pub struct Found {
 /// There is no such record to keep.
 pub fn keep() {}
 
+/// There is no such record to empty.
+pub fn tidy() {}
+
 /// There is no such record.
 ///
 /// # Errors

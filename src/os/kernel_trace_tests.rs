@@ -75,3 +75,46 @@ fn a_victim_of_the_memory_killer_is_known_by_its_pid() {
     assert!(read(&[HEAD, ON, line], 42).victim);
     assert!(!read(&[HEAD, ON, line], 4).victim);
 }
+
+/// An instance of its own, where this machine lets root have one.
+struct Own(PathBuf);
+
+impl Own {
+    fn new() -> Option<Self> {
+        let dir = instance().ok()?.with_file_name(format!("guardian-test-{}", std::process::id()));
+        switch_on(&dir).ok().map(|()| Self(dir))
+    }
+
+    fn killed(&self) -> Result<Found, Unseen> {
+        let from = super::super::clock::boot_ms().unwrap();
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        about_in(&self.0, pid, from, super::super::clock::boot_ms().unwrap())
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        drop(fs::remove_dir(&self.0));
+    }
+}
+
+#[test]
+fn it_may_be_turned_on_twice_and_a_time_at_which_it_was_off_is_unknown() {
+    let Some(own) = Own::new() else {
+        // Not root, no tracefs, or another namespace: then nothing is known, and that is said.
+        assert!(about(1, 0, u64::MAX).is_err());
+        return;
+    };
+    switch_on(&own.0).unwrap();
+    let me = nix::unistd::gettid().as_raw();
+    let found = own.killed().unwrap();
+    assert_eq!(found.signals.iter().map(|made| (made.signal, made.thread)).collect::<Vec<_>>(), [(libc::SIGKILL, me)]);
+    put(&own.0, SIGNALS, "0").unwrap();
+    assert_eq!(own.killed(), Err(Unseen::Off));
+    let before = super::super::clock::boot_ms().unwrap();
+    switch_on(&own.0).unwrap();
+    assert!(own.killed().unwrap().since_ms >= before, "complete only since it is on again");
+}

@@ -180,7 +180,7 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
     let reason = asked.map(|stopping| stopping.reason);
     let verdict = verdict(spec, &found.cause, reason, longest);
     let cause = reason.and_then(|reason| reason.cause(spec.time_limit)).unwrap_or(found.cause);
-    let signals = with_stop(found.signals, open);
+    let signals = with_stop(found.signals, open.stopping.as_ref());
     EndedRun {
         run: open.run,
         began,
@@ -199,8 +199,8 @@ pub fn judge(spec: &Spec, open: &OpenRun, found: Found, now: &Stamp) -> EndedRun
 }
 
 /// Signals with what is known of the one who stopped the run: it may have been gone before it could be looked at.
-fn with_stop(mut signals: Vec<SignalRecord>, open: &OpenRun) -> Vec<SignalRecord> {
-    let Some(Stopping { since, by: Some(by), .. }) = &open.stopping else { return signals };
+fn with_stop(mut signals: Vec<SignalRecord>, stopping: Option<&Stopping>) -> Vec<SignalRecord> {
+    let Some(Stopping { since, by: Some(by), .. }) = stopping else { return signals };
     let same = |record: &SignalRecord| {
         record.at >= since.wall && record.sender.as_ref().is_some_and(|sender| sender.pid == by.pid)
     };
@@ -240,3 +240,7 @@ pub fn target_at(spec: &Spec, began: &Stamp) -> Option<Stamp> {
 pub fn told_at(ended: &EndedRun, now: &Stamp) -> Wall {
     ended.ended.unwrap_or(now.wall)
 }
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

@@ -310,18 +310,7 @@ impl<'a> Draft<'a> {
             self.actions.push("restarted");
         }
         let (run, since) = (self.state.run, self.look.now.clone());
-        self.edit().phase = Phase::Open(OpenRun {
-            run,
-            since,
-            began,
-            log_offset: 0,
-            healthy: false,
-            announced: false,
-            ready: false,
-            unsupervised: false,
-            stopping: None,
-            watch: None,
-        });
+        self.edit().phase = Phase::Open(OpenRun::new(run, since, began));
         self.act = Act::Launch;
     }
 

@@ -23,6 +23,8 @@ pub enum Named {
     ByTheMachine,
     /// It was: a control group above it had used up its limit.
     ByAGroup,
+    /// It was; for which of these is not known.
+    BySomething,
 }
 
 /// One record of the log, as far as it matters.

@@ -16,7 +16,7 @@ use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
 
 /// Kinds of event of the contract that this version never makes: a filter may name them.
-const LATER: [&str; 2] = ["hung", "stray"];
+const LATER: [&str; 1] = ["stray"];
 
 /// Reads one sink; on `None` the reader knows why.
 pub(super) fn read(

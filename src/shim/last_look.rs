@@ -13,8 +13,8 @@ use crate::model::ending::WaitStatus;
 use crate::model::evidence::{End, Limits, Oom};
 use crate::model::signal::Signal;
 use crate::model::time::Wall;
-use crate::os::clock;
 use crate::os::zombie::{self, LogTime};
+use crate::os::{clock, kernel_trace};
 use crate::policy::core_pattern::{Destination, Place, destination};
 use crate::policy::kernel_log::Named;
 
@@ -76,7 +76,8 @@ impl LastLook {
         let Some(named) = memory else { return };
         let counted = end.oom.unwrap_or(Oom { named: None, own_group: None, limit_bytes: None });
         // The group counts its members whoever killed them: its limit is not what ran out when the machine's memory did.
-        let limit_bytes = counted.limit_bytes.filter(|_| named != Some(Named::ByTheMachine));
+        let limit_bytes =
+            counted.limit_bytes.filter(|_| !matches!(named, Some(Named::ByTheMachine | Named::BySomething)));
         end.oom = Some(Oom { named: named.map(|named| named != Named::Not), limit_bytes, ..counted });
     }
 }
@@ -84,7 +85,15 @@ impl LastLook {
 /// The log is read only if the kernel's counter rose: it counts before it kills, and logs before the killed one is gone.
 fn out_of_memory(main: i32, before: &Before) -> Option<Named> {
     let none_since = before.memory_kills.is_some_and(|earlier| zombie::memory_kills() == Some(earlier));
-    if none_since { Some(Named::Not) } else { before.at.and_then(|at| zombie::killed_for_memory(main, at)) }
+    if none_since {
+        return Some(Named::Not);
+    }
+    let logged = before.at.and_then(|at| zombie::killed_for_memory(main, at));
+    logged.or_else(|| {
+        let now = clock::boot_ms().ok()?;
+        let victim = kernel_trace::was_oom_victim(main, kernel_trace::started_ms(main), now)?;
+        Some(if victim { Named::BySomething } else { Named::Not })
+    })
 }
 
 /// Where the core dump is, or who was given it.

@@ -9,17 +9,17 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use crate::model::ending::{Arrived, SignalRecord, WaitStatus};
+use crate::model::ending::WaitStatus;
 use crate::model::evidence::{PreflightFailure, SpawnStep};
-use crate::model::signal::Signal;
 use crate::model::time::{BootId, Identity, Stamp};
 use crate::model::units::format_duration;
 use crate::os::children::{self, Waited};
 use crate::os::program::{self, Program};
 use crate::os::signals::{self, Arrival};
-use crate::os::{clock, descriptor, process};
+use crate::os::{descriptor, process};
 use crate::store::record::{Durable, Line};
 
+use super::heard::Heard;
 use super::now;
 use super::pass::Passes;
 
@@ -109,6 +109,7 @@ impl Lines<'_> {
             Ok((pid, _)) => pid,
             Err((step, errno)) => return Ok(Ended::Never(step, errno)),
         };
+        let mut heard = Heard::new(pid, false);
         loop {
             // Before the first wait as well: it may have ended before its signal could be waited for.
             while let Waited::Ended { pid: ended, status, .. } = children::poll_children()? {
@@ -123,11 +124,7 @@ impl Lines<'_> {
                 Arrival::Child | Arrival::Alarm | Arrival::Other => {}
                 Arrival::Sent { signal: signals::BELL, .. } => {} // no pass runs yet
                 Arrival::Sent { signal, sender } => {
-                    let sender = sender.map(|(pid, uid)| process::describe(pid, Some(uid)));
-                    let signal_record =
-                        SignalRecord { signal: Signal(signal), at: clock::wall()?, to: Arrived::Shim, sender };
-                    // On a full disk the note is lost; the signal is not.
-                    drop(Line::Signal { record: Box::new(signal_record) }.append_sparing(record));
+                    heard.at_shim(record, signal, sender);
                     drop(children::signal_child(pid, signal)); // gone already: its end is seen next
                 }
             }

@@ -37,6 +37,21 @@ fn causes_are_said_with_signal_and_sender_and_never_guessed() {
 }
 
 #[test]
+fn guardian_itself_the_program_itself_and_who_is_out_of_sight_are_called_that() {
+    let node = from_node(15).sender.unwrap();
+    let stop = Sender { guardian: Some(Part::Stop), ..node.clone() };
+    assert_eq!(
+        sender_sentence(&stop),
+        "guardian's own `stop` (pid 99, user 1000), command `node gateway.js`, asked for by bash 42 < systemd 1"
+    );
+    assert_eq!(sender_phrase(&Sender { guardian: Some(Part::Pass), ..node.clone() }), "guardian's own pass, pid 99");
+    assert_eq!(sender_phrase(&Sender { itself: true, ..node }), "itself");
+    assert_eq!(sender_phrase(&Sender::gone(0, Some(0), None)), "a process outside of this container");
+    assert_eq!(sender_sentence(&Sender::gone(7, None, Some("kill".to_owned()))), "kill (pid 7, user not known)");
+    assert_eq!(sender_sentence(&Sender::gone(7, Some(5), None)), "pid 7 (user 5), gone before it could be named");
+}
+
+#[test]
 fn a_life_is_told_against_its_target_and_unknown_stays_unknown() {
     assert_eq!(lived_of_target(Some(3.2), Some(28_800)), "3s of 8h");
     assert_eq!(lived_of_target(Some(3700.0), None), "1h 01m");

@@ -303,6 +303,22 @@ impl Home {
     }
 }
 
+impl Home {
+    /// Shims that were killed leave their control groups, which nobody would come to remove.
+    fn remove_groups(&self) {
+        let any = guardian::os::cgroup::of_run(&self.state_dir(), "x", 1);
+        let ours = any.trim_start_matches("/guardian/x").trim_end_matches('1').to_owned();
+        for hierarchy in ["", "unified", "memory", "pids", "cpu"] {
+            let top = Path::new("/sys/fs/cgroup").join(hierarchy).join("guardian");
+            for group in fs::read_dir(top).into_iter().flatten().flatten() {
+                if group.file_name().to_str().is_some_and(|name| name.contains(&ours)) {
+                    drop(fs::remove_dir(group.path()));
+                }
+            }
+        }
+    }
+}
+
 impl Drop for Home {
     fn drop(&mut self) {
         // Without a registry nothing comes back; what is half-way through a restart is caught by looking again.
@@ -319,6 +335,7 @@ impl Drop for Home {
             }
             std::thread::sleep(Duration::from_millis(2)); // between two looks
         }
+        self.remove_groups();
     }
 }
 

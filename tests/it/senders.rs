@@ -39,7 +39,11 @@ fn sent_quickly(home: &Home, program: &Path, words: &[&str], signal: Signal, pid
 pub(crate) fn kernel_keeps_a_record() -> bool {
     let tracefs = ["/sys/kernel/tracing/instances", "/sys/kernel/debug/tracing/instances"];
     let initial = fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == 0xEFFF_FFFC);
-    nix::unistd::geteuid().is_root() && initial && tracefs.iter().any(|path| fs::exists(path).unwrap())
+    let makes = |path: &&str| {
+        let own = Path::new(path).join(format!("guardian-it-{}-{:?}", std::process::id(), std::thread::current().id()));
+        fs::create_dir(&own).and_then(|()| fs::remove_dir(&own)).is_ok()
+    };
+    nix::unistd::geteuid().is_root() && initial && tracefs.iter().any(makes)
 }
 
 pub(crate) fn last_exit(home: &Home, name: &str) -> Value {
@@ -109,5 +113,20 @@ fn guardians_own_stop_is_called_that_and_a_look_alike_is_not() {
     assert_eq!((number(&sender["pid"]), &sender["guardian"]), (killer, &Value::Null), "{last}");
     if kernel_keeps_a_record() {
         assert_eq!(sender["comm"], "guardian", "{last}");
+    }
+}
+
+#[test]
+fn a_pass_that_ends_a_run_at_its_time_limit_is_called_guardians_own() {
+    for (options, known) in [(&["--trace-signals"][..], true), (&[], kernel_keeps_a_record())] {
+        let home = Home::new();
+        // It takes its time, so that the pass may be gone by then.
+        let line = "trap 'sleep 0.3; exit 3' TERM; while :; do sleep 0.01; done";
+        home.up("bot", &[&["--time-limit", "1s", "--restart", "never"], options].concat(), line);
+        let last = last_exit(&home, "bot");
+        assert_eq!(last["cause"]["kind"], "time_limit", "{last}");
+        let signals = last["signals"].as_array().unwrap();
+        let by_a_pass = signals.iter().any(|record| record["sender"]["guardian"] == "pass");
+        assert_eq!(by_a_pass, known, "{last}");
     }
 }

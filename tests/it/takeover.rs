@@ -170,7 +170,8 @@ fn a_shim_that_is_killed_again_and_again_is_replaced_each_time_and_told_once() {
     let program = home.pid("bot");
     for _ in 0..4 {
         assert_eq!(taken_over(&home, "bot").0, program);
-        assert_eq!(shims(&home).len(), 1);
+        // A shim that is about to execute a pass counts for a moment; a second one would stay.
+        until("there is one shim", || shims(&home).len() == 1);
     }
     make(&home, "end");
     assert_eq!(last_exit(&home, "bot")["cause"]["code"], 3);
@@ -191,7 +192,8 @@ fn passes_and_commands_at_once_make_one_new_shim() {
             one.wait().unwrap();
         }
         assert_eq!(home.state("bot"), "running");
-        assert_eq!(shims(&home).len(), 1);
+        // A shim that is about to execute a pass counts for a moment; a second one would stay.
+        until("there is one shim", || shims(&home).len() == 1);
     }
     assert_eq!(home.lines("pids").len(), 1);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::model::time::Identity;
@@ -72,13 +73,20 @@ pub(super) fn remove_empty(directory: &Path, deep: usize) {
 }
 
 /// Removes what is left of all runs of the home whose state lies at `state`, but for the last one of each name: that one
-/// may be about to begin. For a pass; it lists all groups.
-pub fn sweep(state: &Path) {
-    let groups = directories(TOP).flat_map(|top| below(&top).collect::<Vec<_>>());
+/// may be about to begin. For a pass: where there are no more groups than its `living` runs nothing is listed.
+pub fn sweep(state: &Path, living: usize) {
+    let groups = directories(TOP).filter(|top| count(top) > living).flat_map(|top| below(&top).collect::<Vec<_>>());
     let names = groups.filter_map(|group| group.file_name()?.to_str().map(str::to_owned));
     for group in superseded(names, &home(state)) {
         remove(&format!("/{TOP}/{group}"));
     }
+}
+
+/// How many groups of runs there are, of all homes: a directory has two links, and one for each below it.
+fn count(top: &Path) -> usize {
+    let links = fs::metadata(top).map_or(0, |top| top.nlink()); // gone: then there are none
+    let shims = usize::from(top.join("shims").exists());
+    usize::try_from(links).unwrap_or(usize::MAX).saturating_sub(2 + shims)
 }
 
 /// Those of `groups` of a home that another one of the same name comes after.
