@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// Longest that the kernel's answer is waited for, in seconds; it comes at once.
-const PATIENCE_S: libc::time_t = 1;
+const PATIENCE_S: u32 = 1;
 /// `SOCK_DIAG_BY_FAMILY`: ask for sockets of one family.
 const BY_FAMILY: u16 = 20;
 /// `INET_DIAG_INFO`: the attribute that holds `struct tcp_info`.
@@ -65,7 +65,7 @@ fn ask(family: i32) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
     let link = unsafe { OwnedFd::from_raw_fd(fd) };
-    let patience = libc::timeval { tv_sec: PATIENCE_S, tv_usec: 0 };
+    let patience = libc::timeval { tv_sec: PATIENCE_S.into(), tv_usec: 0 };
     let size = libc::socklen_t::try_from(std::mem::size_of::<libc::timeval>()).map_err(io::Error::other)?;
     // SAFETY: the option's value lives through the call, and its size is given.
     let set = unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, (&raw const patience).cast(), size) };
