@@ -15,7 +15,8 @@ use super::differ::Difference;
 use super::exit_code::{exit_code_meaning, python_exception};
 use super::fit::{fit, wrap};
 use super::words::{
-    cause_phrase, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal, unseen_sentence,
+    cause_phrase, lived_of_target, sender_phrase, sender_sentence, signal_before, strip_control, telling_signal,
+    unseen_sentence,
 };
 
 /// Lines of the whole, where the output leaves room for it.
@@ -168,7 +169,7 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("left", certificate.left.as_ref().map(Left::sentence));
     row("takeover", takeover(&certificate.taken_over));
     row("memory", certificate.end.as_ref().and_then(memory_kills));
-    row("place", certificate.placed.as_ref().map(place));
+    row("place", certificate.placed.as_ref().filter(|_| began(certificate)).map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
     row("again", certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
     rows.extend(certificate.compared.as_ref().map(|compared| ("differs", differs(compared))));
@@ -190,7 +191,8 @@ fn code(certificate: &Certificate) -> Option<String> {
 
 /// The signal that matters with all that is known of its sender, others in short.
 fn signals(certificate: &Certificate) -> Vec<Row> {
-    let telling = telling_signal(&certificate.cause, &certificate.signals);
+    let telling = signal_before(&certificate.cause, &certificate.signals)
+        .or_else(|| telling_signal(&certificate.cause, &certificate.signals));
     let others = certificate.signals.iter().rev().filter(|record| telling != Some(record)).take(SIGNALS - 1);
     let mut rows: Vec<Row> = telling
         .map(|record| {
@@ -209,6 +211,11 @@ fn signals(certificate: &Certificate) -> Vec<Row> {
         rows.push(("", vec![format!("and {} more: guardian events {}", seen - shown, certificate.name)]));
     }
     rows
+}
+
+/// Whether there ever was a program to be put anywhere.
+fn began(certificate: &Certificate) -> bool {
+    !matches!(certificate.cause, Cause::SpawnFailed { .. })
 }
 
 fn lived(certificate: &Certificate) -> String {
@@ -322,7 +329,8 @@ fn advice(certificate: &Certificate) -> Vec<String> {
 fn unexplained(certificate: &Certificate) -> bool {
     let bad = matches!(certificate.verdict, Some(Verdict::Premature | Verdict::Failed));
     let traceable = match certificate.cause {
-        Cause::Exited { .. } => true,
+        // A code that has a meaning of its own needs no signal.
+        Cause::Exited { code: number } => number > 128 || code(certificate).is_none(),
         Cause::Signaled { signal, .. } => signal.0 != libc::SIGKILL, // no process sees its own
         Cause::OomKilled { .. }
         | Cause::Hung { .. }

@@ -179,7 +179,13 @@ fn worst(letter: &str) -> Certificate {
         guardian: None,
         itself: true,
     };
-    let record = SignalRecord { signal: Signal(64), at: at(3).wall, to: Arrived::Shim, sender: Some(sender.clone()) };
+    let record = SignalRecord {
+        signal: Signal(64),
+        at: at(3).wall,
+        to: Arrived::Shim,
+        sender: Some(sender.clone()),
+        survived: false,
+    };
     let name = "n".repeat(64);
     Certificate {
         name: name.clone(),
