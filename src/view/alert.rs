@@ -104,7 +104,7 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
         format!("{} on {}{run}: {}", event.process, strip_control(&notification.host), what(event)),
         String::new(),
     ];
-    if event.ran_s.is_some() || event.target_s.is_some() {
+    if event.ran_s.is_some() || (event.target_s.is_some() && event.cause.is_some()) {
         let share = percent_of_target(event.ran_s, event.target_s);
         let share = share.map(|share| format!(" ({share} %)")).unwrap_or_default();
         lines.push(format!("Lived:   {}{share}", lived_of_target(event.ran_s, event.target_s)));
