@@ -87,3 +87,12 @@ fn a_signal_that_somebody_is_known_to_have_sent_is_that_somebodys() {
     assert_eq!(cause_of_end(&end, &[by(libc::SIGXCPU, None)]), cpu, "the kernel sent it");
     assert_eq!(cause_of_end(&end, &[by(libc::SIGHUP, Some(sender))]), cpu, "another signal");
 }
+
+#[test]
+fn a_shim_that_ended_without_a_word_is_unknown_and_not_a_failed_start() {
+    let failed = |step| SpawnFailure { errno: libc::EIO, step, at: end(KILL, None, None).at };
+    let cause = cause_of_failed_start(&failed(SpawnStep::Shim), "gone".to_owned());
+    assert_eq!(cause, Cause::Unknown { why: "gone".to_owned() });
+    let cause = cause_of_failed_start(&failed(SpawnStep::Exec), "x".to_owned());
+    assert_eq!(cause.kind(), "spawn_failed");
+}
