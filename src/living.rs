@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::model::evidence::{Life, Lock, Placed, Recorded};
 use crate::model::name::Name;
 use crate::model::time::Identity;
-use crate::os::{cgroup, clock, process};
+use crate::os::{cgroup, children, clock, process};
 use crate::store::record;
 
 /// Every living process of a run: what descends from its shim or main process, what carries its marks in the
@@ -36,11 +36,12 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
         below && !process::is_pass(p.pid) && !process::is_of_another(p.pid, name.as_str())
     });
     roots.extend(orphans.map(|p| p.pid));
-    // A shim that lives adopts every orphan: all are below it then. One that took the run over came too late for that.
-    let adopts = shim_lock == Lock::Held && shim.is_some() && !taken_over;
+    // A shim that lives adopts every orphan, where that can be: all are below it then. One that took the run over came too
+    // late for that.
+    let adopts = children::ADOPTS && shim_lock == Lock::Held && shim.is_some() && !taken_over;
     let heartbeat = ctx.paths.sentinel(name, "heartbeat");
     let marks = [format!("GUARDIAN_HEARTBEAT_FILE={}", heartbeat.display()), format!("GUARDIAN_RUN={run}")];
-    if !adopts || !cfg!(target_os = "linux") {
+    if !adopts {
         roots.extend(process::marked(&table, &marks).iter().map(|p| p.pid));
     }
     if !adopts && record::tree_lock(&ctx.paths, name, run) == Lock::Held {

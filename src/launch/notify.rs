@@ -15,7 +15,7 @@ pub(super) fn socket(spec: &Spec, environment: &mut Environment) -> Result<Strin
     }
     let name = match notify::fresh_name() {
         Ok(name) => name,
-        Err(_) if spec.ready.is_none() => return Ok(String::new()), // a file can be touched as well
+        Err(_) if spec.ready != Some(Probe::Notify) => return Ok(String::new()), // a file can be touched as well
         Err(error) => return Err(system("make the socket for `ready = \"notify\"`", &error)),
     };
     environment.insert("NOTIFY_SOCKET".into(), format!("@{name}").into());

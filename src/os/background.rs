@@ -26,8 +26,10 @@ pub fn start(exe: &CStr, argv: &[CString], environment: &[CString], input: &File
         // SAFETY: as above.
         unsafe {
             libc::setsid();
-            if libc::fork() != 0 {
-                libc::_exit(0);
+            match libc::fork() {
+                0 => {}
+                -1 => libc::_exit(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)), // it always has one here
+                _ => libc::_exit(0),
             }
             libc::dup2(input.as_raw_fd(), 0);
             libc::dup2(null.as_raw_fd(), 1);
@@ -43,7 +45,10 @@ pub fn start(exe: &CStr, argv: &[CString], environment: &[CString], input: &File
     if child < 0 {
         return Err(io::Error::last_os_error());
     }
-    wait_for(child)
+    match wait_for(child)? {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
 }
 
 /// Takes the name of a shim and leaves the caller's control group, so that it counts to no run: what runs under

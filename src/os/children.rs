@@ -141,6 +141,9 @@ pub fn is_childless() -> bool {
     found == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD)
 }
 
+/// Whether a shim that lives adopts every orphan of its run on this platform.
+pub const ADOPTS: bool = platform::ADOPTS;
+
 /// Orphans among our descendants come to us from now on, and `ps` shows our name.
 pub fn become_shim() {
     // Without a subreaper orphans go to init, and `stop` finds them by their environment.

@@ -68,6 +68,9 @@ pub fn proportional_bytes(pid: i32) -> Option<u64> {
 /// Bytes that went through the TCP connections of `pids`, where the kernel tells; `None`: it does not.
 #[must_use]
 pub fn traffic(pids: &[i32]) -> Option<u64> {
+    if !traffic::IS_COUNTED {
+        return None;
+    }
     let sockets: BTreeSet<u32> = pids.iter().filter_map(|pid| traffic::sockets(*pid)).flatten().collect();
     if sockets.is_empty() { Some(0) } else { traffic::bytes(&sockets).ok() }
 }

@@ -101,10 +101,10 @@ pub fn write_output(bytes: &[u8]) {
 }
 
 /// At most the last `most` bytes that were written to the file of standard output from `from` on; `None`: it cannot be
-/// read, such as where the platform does not let its own output be opened.
+/// read, such as where it lies no longer at the path that it was opened by and the platform goes by that.
 #[must_use]
 pub fn tail_of_output(from: u64, most: u64) -> Option<Vec<u8>> {
-    let mut file = File::open("/proc/self/fd/1").ok()?;
+    let mut file = platform::reopen_output().ok()?;
     let size = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(from.max(size.saturating_sub(most)))).ok()?;
     let mut bytes = Vec::new();

@@ -50,6 +50,20 @@ pub struct Made {
     pub followed: bool,
 }
 
+impl Made {
+    /// Whether a process sent it, by what the kernel says.
+    #[must_use]
+    pub fn by_a_process(&self) -> bool {
+        super::signals::by_a_process(self.code)
+    }
+
+    /// Whether it was sent by `kill`, or by the kernel as if the program itself had used that.
+    #[must_use]
+    pub fn by_kill(&self) -> bool {
+        self.code == libc::SI_USER
+    }
+}
+
 /// What the record holds about one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {

@@ -19,6 +19,20 @@ pub struct Made {
     pub followed: bool,
 }
 
+impl Made {
+    /// Nothing was ever made known here.
+    #[must_use]
+    pub fn by_a_process(&self) -> bool {
+        false
+    }
+
+    /// Nothing was ever made known here.
+    #[must_use]
+    pub fn by_kill(&self) -> bool {
+        false
+    }
+}
+
 /// What the record holds about one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {

@@ -1,8 +1,10 @@
 //! Linux: the process table is `/proc`, a signal goes through a pidfd, the boot has a random id.
 
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::model::ending::WaitStatus;
@@ -59,8 +61,10 @@ pub(super) fn table() -> io::Result<Vec<Process>> {
     let mut processes = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        if let Some(process) = look(pid)? {
-            processes.push(process);
+        match look(pid) {
+            Ok(process) => processes.extend(process),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {} // hidepid=1: another user's
+            Err(error) => return Err(error),
         }
     }
     Ok(processes)
@@ -71,6 +75,26 @@ pub(super) fn cmdline(pid: i32, most: usize) -> Option<String> {
     let text = read_small(&format!("/proc/{pid}/cmdline"), &mut buffer).ok().filter(|text| !text.is_empty())?;
     let end = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     Some(String::from_utf8_lossy(text.get(..end)?).replace('\0', " "))
+}
+
+/// The arguments of a process; `None`: it is gone, or not ours to ask.
+pub(super) fn arguments(pid: i32) -> Option<Vec<Vec<u8>>> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect())
+}
+
+/// Device and inode of what a process executes.
+pub(super) fn executable(pid: i32) -> Option<(u64, u64)> {
+    let file = fs::metadata(format!("/proc/{pid}/exe")).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// Another way to execute this program, for when its own path leads elsewhere.
+pub(super) const ITSELF: Option<&CStr> = Some(c"/proc/self/exe");
+
+/// The file of standard output, opened once more for reading.
+pub(super) fn reopen_output() -> io::Result<File> {
+    File::open("/proc/self/fd/1")
 }
 
 pub(super) fn cgroup(pid: i32) -> Option<String> {
@@ -112,7 +136,6 @@ pub(super) fn environment_value(pid: i32, name: &str) -> Option<Vec<u8>> {
 
 /// Whether a descriptor of `pid` carries an exclusive lock on that file; asking for one does not.
 pub(super) fn holds_lock(pid: i32, dev: u64, ino: u64) -> bool {
-    use std::os::unix::fs::MetadataExt;
     let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
     descriptors.flatten().any(|descriptor| {
         let same = fs::metadata(descriptor.path()).is_ok_and(|file| file.dev() == dev && file.ino() == ino);
@@ -259,6 +282,9 @@ pub(super) fn fork_into(directory: i32) -> i32 {
     i32::try_from(child).unwrap_or(-1) // pids fit by definition of pid_t
 }
 
+/// Orphans among the descendants of a shim become its children.
+pub(super) const ADOPTS: bool = true;
+
 /// Orphans among our descendants become our children, or no longer.
 pub(super) fn become_subreaper(yes: bool) -> io::Result<()> {
     // SAFETY: PR_SET_CHILD_SUBREAPER takes one integer.
@@ -277,6 +303,11 @@ pub(super) fn set_process_name(name: &std::ffi::CStr) {
 /// A file mode as it is.
 pub(super) fn mode_bits(mode: libc::mode_t) -> u32 {
     mode
+}
+
+/// The same, the other way.
+pub(super) fn mode(bits: u32) -> libc::mode_t {
+    bits
 }
 
 /// With `wait4`: children of every kind, threads that are traced included.

@@ -1,17 +1,21 @@
-//! macOS: the process table comes through sysinfo, a signal goes to a pid whose start time was just
-//! checked, the boot has a session uuid.
+//! macOS: the process table is `kern.proc`, arguments and environments come through sysinfo, a signal goes to a pid whose
+//! start time was just checked, the boot has a session uuid.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
 use crate::model::time::{BootId, Identity};
 
-use super::children::Usage;
+use super::children::{self, Usage};
 use super::process::Process;
+use super::processes_macos;
 
 /// Which boot this is.
 pub(super) fn boot_id() -> io::Result<BootId> {
@@ -34,35 +38,80 @@ fn system(which: ProcessesToUpdate<'_>, kind: ProcessRefreshKind) -> io::Result<
     Ok(system)
 }
 
-fn convert(pid: &Pid, process: &sysinfo::Process) -> Option<Process> {
-    Some(Process {
-        pid: i32::try_from(pid.as_u32()).ok()?,
-        parent: process.parent().and_then(|parent| i32::try_from(parent.as_u32()).ok()).unwrap_or(0), // 0: the kernel
-        started: process.start_time(),
-        zombie: process.status() == ProcessStatus::Zombie,
-        comm: process.name().to_string_lossy().into_owned(),
-    })
+/// A shim has the name of its executable here, which is guardian's own: its first argument tells it from a command.
+fn with_name_of_shims(mut process: Process, own: Option<&str>) -> Process {
+    let shim = children::SHIM_NAME.to_string_lossy();
+    if Some(process.comm.as_str()) == own
+        && arguments(process.pid).is_some_and(|words| words.first() == Some(&shim.as_bytes().to_vec()))
+    {
+        process.comm = shim.into_owned();
+    }
+    process
+}
+
+/// The name that the kernel gives to what executes this very file.
+fn own_name() -> Option<String> {
+    let path = std::env::current_exe().ok()?;
+    path.file_name()?.to_str().map(|name| name.chars().take(libc::MAXCOMLEN).collect())
 }
 
 pub(super) fn look(pid: i32) -> io::Result<Option<Process>> {
-    let Ok(number) = u32::try_from(pid) else { return Ok(None) };
-    let key = Pid::from_u32(number);
-    let system = system(ProcessesToUpdate::Some(&[key]), ProcessRefreshKind::nothing())?;
-    Ok(system.process(key).and_then(|process| convert(&key, process)))
+    Ok(processes_macos::one(pid)?.map(|entry| with_name_of_shims(entry.process(), own_name().as_deref())))
 }
 
 pub(super) fn table() -> io::Result<Vec<Process>> {
-    let system = system(ProcessesToUpdate::All, ProcessRefreshKind::nothing())?;
-    Ok(system.processes().iter().filter_map(|(pid, process)| convert(pid, process)).collect())
+    let own = own_name();
+    let entries = processes_macos::all()?;
+    Ok(entries.iter().map(|entry| with_name_of_shims(entry.process(), own.as_deref())).collect())
 }
 
-pub(super) fn cmdline(pid: i32, most: usize) -> Option<String> {
+/// The real user of a process.
+pub(super) fn uid(pid: i32) -> Option<u32> {
+    processes_macos::one(pid).ok().flatten().map(|entry| entry.uid())
+}
+
+/// The arguments of a process; `None`: it is gone, or not ours to ask.
+pub(super) fn arguments(pid: i32) -> Option<Vec<Vec<u8>>> {
     let key = Pid::from_u32(u32::try_from(pid).ok()?);
     let kind = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always);
     let system = system(ProcessesToUpdate::Some(&[key]), kind).ok()?;
-    let words: Vec<_> = system.process(key)?.cmd().iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let line: String = words.join(" ").chars().take(most).collect();
-    (!line.is_empty()).then_some(line)
+    let words: Vec<_> = system.process(key)?.cmd().iter().map(|word| word.as_bytes().to_vec()).collect();
+    (!words.is_empty()).then_some(words)
+}
+
+/// Device and inode of what a process executes.
+pub(super) fn executable(pid: i32) -> Option<(u64, u64)> {
+    let mut path = [0_u8; 4 * libc::PATH_MAX as usize]; // PROC_PIDPATHINFO_MAXSIZE
+    let room = u32::try_from(path.len()).ok()?;
+    // SAFETY: the buffer has this room and lives through the call.
+    let length = unsafe { libc::proc_pidpath(pid, path.as_mut_ptr().cast(), room) };
+    let path = path.get(..usize::try_from(length).ok().filter(|length| *length > 0)?)?;
+    // What lies there now: the kernel names a path, not the file that is executed.
+    let file = std::fs::metadata(Path::new(OsStr::from_bytes(path))).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// Another way to execute this program, for when its own path leads elsewhere: there is none.
+pub(super) const ITSELF: Option<&CStr> = None;
+
+/// The file of standard output, opened once more for reading.
+pub(super) fn reopen_output() -> io::Result<File> {
+    let mut path = [0_u8; libc::PATH_MAX as usize];
+    // SAFETY: F_GETPATH writes at most PATH_MAX bytes, NUL included, into the buffer, which lives through the call.
+    if unsafe { libc::fcntl(1, libc::F_GETPATH, path.as_mut_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let path = CStr::from_bytes_until_nul(&path).map_err(io::Error::other)?;
+    let file = File::open(Path::new(OsStr::from_bytes(path.to_bytes())))?;
+    let (open, standard) = (file.metadata()?, nix::sys::stat::fstat(io::stdout())?);
+    // Another file lies at that path by now, if these differ.
+    let same = open.ino() == standard.st_ino && open.dev() == u64::from(standard.st_dev.unsigned_abs());
+    if same { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+pub(super) fn cmdline(pid: i32, most: usize) -> Option<String> {
+    let line = arguments(pid)?.join(&b' ');
+    Some(String::from_utf8_lossy(line.get(..most).unwrap_or(&line)).into_owned())
 }
 
 pub(super) fn cgroup(_pid: i32) -> Option<String> {
@@ -96,7 +145,7 @@ pub(super) fn has_ended(pid: i32) -> io::Result<bool> {
     Ok(look(pid)?.is_none_or(|process| process.zombie))
 }
 
-/// macOS has no such number.
+/// macOS shows no such number to programs; its start times are exact to the microsecond.
 pub(super) fn unique(_pid: i32) -> Option<u64> {
     None
 }
@@ -161,7 +210,10 @@ pub(super) fn fork_into(_directory: i32) -> i32 {
     -1
 }
 
-/// macOS has no subreaper: an orphan goes to launchd, and `stop` finds it by its environment.
+/// Orphans among our descendants go to launchd: there is no subreaper, and `stop` finds them by their environment.
+pub(super) const ADOPTS: bool = false;
+
+/// macOS has no subreaper.
 pub(super) fn become_subreaper(_yes: bool) -> io::Result<()> {
     Ok(())
 }
@@ -174,6 +226,11 @@ pub(super) fn mode_bits(mode: libc::mode_t) -> u32 {
     u32::from(mode)
 }
 
+/// The same, the other way: the bits that a mask can have.
+pub(super) fn mode(bits: u32) -> libc::mode_t {
+    libc::mode_t::try_from(bits & 0o7777).unwrap_or(0o077) // 12 bits fit
+}
+
 pub(super) const WAIT_ALL: i32 = 0;
 
 pub(super) fn errno_location() -> *mut i32 {
@@ -184,7 +241,7 @@ pub(super) fn errno_location() -> *mut i32 {
 /// macOS counts the resident set in bytes.
 pub(super) fn usage(usage: &libc::rusage) -> Usage {
     let millis = |time: libc::timeval| {
-        u64::try_from(i64::from(time.tv_sec) * 1000 + i64::from(time.tv_usec) / 1000).unwrap_or(0) // never negative
+        u64::try_from(time.tv_sec * 1000 + i64::from(time.tv_usec) / 1000).unwrap_or(0) // never negative
     };
     Usage {
         user_ms: Some(millis(usage.ru_utime)),

@@ -31,6 +31,8 @@ pub mod orphan;
 pub mod orphan;
 pub mod own;
 pub mod process;
+#[cfg(target_os = "macos")]
+mod processes_macos;
 pub mod program;
 pub mod read;
 pub mod signals;

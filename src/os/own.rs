@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use crate::model::ending::Part;
 
 use super::children::SHIM_NAME;
+use super::platform;
 
 /// Which part of guardian the process `pid` is; `None`: none, or it cannot be told.
 #[must_use]
 pub fn part(pid: i32) -> Option<Part> {
     let id = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-    let theirs = id(Path::new(&format!("/proc/{pid}/exe")))?;
-    let ours =
-        id(Path::new("/proc/self/exe")) == Some(theirs) || installed().is_some_and(|path| id(&path) == Some(theirs));
+    let theirs = platform::executable(pid)?;
+    let me = i32::try_from(std::process::id()).ok()?;
+    let ours = platform::executable(me) == Some(theirs) || installed().is_some_and(|path| id(&path) == Some(theirs));
     if !ours {
         return None;
     }
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let arguments: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    Some(part_by(&arguments))
+    let arguments = platform::arguments(pid)?;
+    Some(part_by(&arguments.iter().map(Vec::as_slice).collect::<Vec<_>>()))
 }
 
 /// Where this program was installed: after an upgrade another file lies there, which is guardian as well.

@@ -60,7 +60,7 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl F
             if libc::chdir(program.cwd.as_ptr()) != 0 {
                 exec_failed(outcome_write.as_raw_fd(), SpawnStep::Cwd);
             }
-            libc::umask(program.umask as libc::mode_t);
+            libc::umask(platform::mode(program.umask));
             if libc::fcntl(TREE_FD, libc::F_DUPFD, INHERITED_FD) < 0 {
                 libc::fcntl(TREE_FD, libc::F_DUPFD, TREE_FD + 1); // few descriptors allowed: anywhere
             }

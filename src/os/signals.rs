@@ -76,6 +76,26 @@ pub fn set_mask(mask: &Mask) -> io::Result<()> {
     }
 }
 
+/// Signals that [`wait`] is to return and that macOS would throw away, blocked or not, as long as their disposition is the
+/// default one: to ignore them.
+#[cfg(not(target_os = "linux"))]
+const DROPPED: [i32; 3] = [libc::SIGCHLD, libc::SIGWINCH, BELL];
+
+/// From now on no signal that [`wait`] is there for is thrown away. All of them must be blocked before.
+#[cfg(not(target_os = "linux"))]
+pub fn keep_for_wait() {
+    extern "C" fn never_run(_signal: i32) {}
+    let handler = never_run as extern "C" fn(i32) as libc::sighandler_t;
+    for signal in DROPPED {
+        // SAFETY: a handler that does nothing, and is not run while its signal is blocked; `execve` takes it away.
+        unsafe { libc::signal(signal, handler) };
+    }
+}
+
+/// From now on no signal that [`wait`] is there for is thrown away. Linux keeps all that are blocked.
+#[cfg(target_os = "linux")]
+pub fn keep_for_wait() {}
+
 /// Ends of children are reported to this process, even when its caller ignores `SIGCHLD` and so made it do the same:
 /// the kernel would throw away how they ended.
 pub fn hear_of_children() {
@@ -134,16 +154,21 @@ pub(super) fn readable() -> io::Result<std::os::fd::OwnedFd> {
     Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(fd) })
 }
 
+/// Whether this `si_code` means a process, which the kernel then names.
+#[cfg(target_os = "linux")]
+pub(super) fn by_a_process(code: i32) -> bool {
+    matches!(code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL)
+}
+
 #[cfg(target_os = "linux")]
 fn arrival(signal: i32, info: &libc::siginfo_t) -> Arrival {
-    let by_a_process = matches!(info.si_code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL);
     // SAFETY: pid and uid are plain integers of a structure that is wholly initialised; used for these codes only.
     let (pid, uid) = unsafe { (info.si_pid(), info.si_uid()) };
     match signal {
         libc::SIGCHLD => Arrival::Child,
         libc::SIGALRM if info.si_code == libc::SI_TIMER => Arrival::Alarm,
         libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE | libc::SIGURG | libc::SIGCONT => Arrival::Other,
-        _ => Arrival::Sent { signal, sender: by_a_process.then_some((pid, uid)) },
+        _ => Arrival::Sent { signal, sender: by_a_process(info.si_code).then_some((pid, uid)) },
     }
 }
 
@@ -207,6 +232,10 @@ fn create_timer() -> io::Result<usize> {
     }
 }
 
+/// The longest time that `setitimer` takes on macOS, in seconds.
+#[cfg(not(target_os = "linux"))]
+const LONGEST_S: u64 = 100_000_000;
+
 /// A one-shot timer that arrives as [`Arrival::Alarm`].
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug, Default)]
@@ -220,7 +249,8 @@ impl Alarm {
     /// Those of the clock and of `setitimer`.
     pub fn set(&mut self, boot_ms: Option<u64>) -> io::Result<()> {
         let left = match boot_ms {
-            Some(at) => at.saturating_sub(super::clock::boot_ms()?).max(1), // zero would disarm it
+            // Zero would disarm it, and more than `LONGEST_S` is refused: the caller looks again after that.
+            Some(at) => at.saturating_sub(super::clock::boot_ms()?).clamp(1, LONGEST_S * 1000),
             None => 0,
         };
         let value = libc::timeval {

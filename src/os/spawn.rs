@@ -105,15 +105,17 @@ pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files:
     Ok(report)
 }
 
-pub(super) fn wait_for(child: i32) -> io::Result<()> {
+/// Waits for a child that does next to nothing; its exit code, 0 where that is not told.
+pub(super) fn wait_for(child: i32) -> io::Result<i32> {
+    let mut status = 0;
     loop {
-        // SAFETY: no status is asked for.
-        if unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) } == child {
-            return Ok(());
+        // SAFETY: the status lives through the call.
+        if unsafe { libc::waitpid(child, &raw mut status, 0) } == child {
+            return Ok(libc::WEXITSTATUS(status));
         }
         match io::Error::last_os_error() {
             error if error.kind() == io::ErrorKind::Interrupted => {}
-            error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(()), // SIGCHLD is ignored: the kernel waited
+            error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(0), // SIGCHLD is ignored: the kernel waited
             error => return Err(error),
         }
     }
@@ -193,11 +195,11 @@ pub(super) fn exec_failed(fd: i32, step: SpawnStep) -> ! {
     }
 }
 
-/// Starts `argv` as a child with all signals unblocked and `answer` as its descriptor 3. For the passes that a shim runs.
+/// Starts this program, which lies or lay at `exe`, as a child with `argv`, all signals unblocked and `answer` as its descriptor 3. For the passes that a shim runs.
 ///
 /// # Errors
 /// No process can be made. That the program cannot be executed shows as exit code 127.
-pub fn pass(exe: &[&CStr], argv: &[&CStr], environment: &[CString], answer: &File) -> io::Result<i32> {
+pub fn pass(exe: &CStr, argv: &[&CStr], environment: &[CString], answer: &File) -> io::Result<i32> {
     let (argv, environment) = (pointers(argv), pointers(environment));
     // SAFETY: the shim has one thread, so the child may do what any process may.
     let child = unsafe { libc::fork() };
@@ -207,8 +209,9 @@ pub fn pass(exe: &[&CStr], argv: &[&CStr], environment: &[CString], answer: &Fil
             libc::dup2(answer.as_raw_fd(), LAUNCH_FD);
             platform::close_from(LAUNCH_FD + 1);
             signals::reset_all();
-            for path in exe {
-                libc::execve(path.as_ptr(), argv.as_ptr(), environment.as_ptr());
+            libc::execve(exe.as_ptr(), argv.as_ptr(), environment.as_ptr());
+            if let Some(itself) = platform::ITSELF {
+                libc::execve(itself.as_ptr(), argv.as_ptr(), environment.as_ptr());
             }
             libc::_exit(127);
         }

@@ -1,28 +1,27 @@
 //! What a process inherits besides environment and directory: limits, user, kernel.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
-
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 /// Resource limits of this process, soft and hard; `None` in them: unlimited. One that cannot be asked is left out.
 #[must_use]
 pub fn rlimits() -> BTreeMap<String, [Option<u64>; 2]> {
     let asked = [
-        ("as", Resource::RLIMIT_AS),
-        ("core", Resource::RLIMIT_CORE),
-        ("cpu", Resource::RLIMIT_CPU),
-        ("data", Resource::RLIMIT_DATA),
-        ("fsize", Resource::RLIMIT_FSIZE),
-        ("memlock", Resource::RLIMIT_MEMLOCK),
-        ("nofile", Resource::RLIMIT_NOFILE),
-        ("nproc", Resource::RLIMIT_NPROC),
-        ("stack", Resource::RLIMIT_STACK),
+        ("as", libc::RLIMIT_AS),
+        ("core", libc::RLIMIT_CORE),
+        ("cpu", libc::RLIMIT_CPU),
+        ("data", libc::RLIMIT_DATA),
+        ("fsize", libc::RLIMIT_FSIZE),
+        ("memlock", libc::RLIMIT_MEMLOCK),
+        ("nofile", libc::RLIMIT_NOFILE),
+        ("nproc", libc::RLIMIT_NPROC),
+        ("stack", libc::RLIMIT_STACK),
     ];
-    let number = |limit: u64| (limit != RLIM_INFINITY).then_some(limit);
+    let number = |limit: u64| (limit != libc::RLIM_INFINITY).then_some(limit);
     let found = asked.into_iter().filter_map(|(name, resource)| {
-        let (soft, hard) = getrlimit(resource).ok()?;
-        Some((name.to_owned(), [number(soft), number(hard)]))
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure lives through the call.
+        let got = unsafe { libc::getrlimit(resource, &raw mut limit) };
+        (got == 0).then(|| (name.to_owned(), [number(limit.rlim_cur), number(limit.rlim_max)]))
     });
     found.collect()
 }
@@ -55,6 +54,5 @@ pub fn kernel() -> Option<String> {
 /// Device and inode of what `pid` executes; `None`: it is gone, or cannot be asked here.
 #[must_use]
 pub fn executed(pid: i32) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(format!("/proc/{pid}/exe")).ok()?;
-    Some((metadata.dev(), metadata.ino()))
+    super::platform::executable(pid)
 }

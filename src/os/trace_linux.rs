@@ -74,7 +74,7 @@ fn signal_info(pid: i32, signal: i32) -> Option<Seen> {
         }
         info.assume_init()
     };
-    let by_a_process = matches!(info.si_code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL);
+    let by_a_process = super::signals::by_a_process(info.si_code);
     // SAFETY: pid and uid are plain integers of a structure that is wholly initialised; used for these codes only.
     let sender = by_a_process.then(|| unsafe { (info.si_pid(), info.si_uid()) });
     Some(Seen { signal, sender })

@@ -21,6 +21,9 @@ const INODE: usize = 68;
 /// Where in `struct tcp_info` the acknowledged bytes lie; the received ones follow.
 const ACKED: usize = 120;
 
+/// Whether the kernel counts them.
+pub(super) const IS_COUNTED: bool = true;
+
 /// Inodes of the sockets that `pid` has open; `None`: not ours to read.
 pub(super) fn sockets(pid: i32) -> Option<BTreeSet<u32>> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;

@@ -118,3 +118,12 @@ fn a_signal_that_the_process_lived_on_after_is_told_apart() {
     let old = [signal(15, 30_000), signal(15, 99_000)];
     assert_eq!(survived(WaitStatus::Code(0), None, &old), [true, false], "more than a minute before an exit");
 }
+
+#[test]
+fn a_shim_that_ended_without_a_word_is_unknown_and_not_a_failed_start() {
+    let failed = |step| SpawnFailure { errno: libc::EIO, step, at: end(KILL, None, None).at };
+    let cause = cause_of_failed_start(&failed(SpawnStep::Shim), "gone".to_owned());
+    assert_eq!(cause, Cause::Unknown { why: "gone".to_owned() });
+    let cause = cause_of_failed_start(&failed(SpawnStep::Exec), "x".to_owned());
+    assert_eq!(cause.kind(), "spawn_failed");
+}

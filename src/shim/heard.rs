@@ -227,10 +227,10 @@ impl Heard {
         let mut named = false;
         for (index, made) in found.signals.into_iter().enumerate() {
             let ended_it = last == Some(index) && (made.signal == libc::SIGKILL || made.followed);
-            let by_a_process = matches!(made.code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL);
+            let by_a_process = made.by_a_process();
             let passed_on = made.thread == me; // written down when it arrived at the shim
             // What the kernel sends for what a program does looks like the program's own: its limits tell which it was.
-            let ambiguous = made.thread == self.main && made.code == libc::SI_USER && FOR_AN_ACT.contains(&made.signal);
+            let ambiguous = made.thread == self.main && made.by_kill() && FOR_AN_ACT.contains(&made.signal);
             if passed_on || ambiguous {
                 named |= ended_it;
                 continue;

@@ -67,6 +67,7 @@ pub fn run() -> u8 {
 fn begin() -> io::Result<()> {
     signals::block_all()?;
     signals::hear_of_children();
+    signals::keep_for_wait();
     children::become_shim();
     let launch = descriptor::inherited(spawn::LAUNCH_FD)?;
     let report = descriptor::inherited(spawn::REPORT_FD)?;

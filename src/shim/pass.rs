@@ -145,7 +145,6 @@ impl Passes {
         // Its name stands in no argument: no pattern that means the program matches a pass, either.
         let mut argv = vec![c"guardian", c"healthcheck", c"--push", &self.run];
         argv.extend(more);
-        let itself = c"/proc/self/exe";
         let environment: Vec<CString> = std::env::vars_os()
             .filter_map(|(name, value)| {
                 let mut variable = name.into_vec();
@@ -157,8 +156,7 @@ impl Passes {
             .collect();
         let (answer, write) = descriptor::pipe()?;
         descriptor::set_nonblocking(&answer)?;
-        let exe: [&CStr; 2] = [&self.exe, itself];
-        spawn::pass(&exe, &argv, &environment, &write).map(|pid| (pid, answer))
+        spawn::pass(&self.exe, &argv, &environment, &write).map(|pid| (pid, answer))
     }
 
     /// The same for something that has just happened: one that runs looked before it, perhaps, and another follows.

@@ -132,6 +132,14 @@ fn unsafe_code_stands_in_os_only() {
 }
 
 #[test]
+fn only_os_asks_which_platform_this_is() {
+    for (name, text) in sources("src") {
+        let asks = code(&text).any(|line| line.contains("target_os"));
+        assert!(!asks || name.starts_with("src/os/") || name == "src/model/signal.rs", "{name}");
+    }
+}
+
+#[test]
 fn every_file_says_what_it_is_and_none_is_too_long() {
     for folder in ["src", "tests"] {
         for (name, text) in sources(folder) {

@@ -12,6 +12,7 @@ use std::io;
 use crate::model::ending::WaitStatus;
 use crate::model::evidence::Followed;
 use crate::model::time::Identity;
+use crate::os::children;
 use crate::os::orphan::{self, Orphan};
 use crate::os::process::{self, Process};
 use crate::shim::now;
@@ -29,6 +30,9 @@ impl Live {
 
     fn try_to_follow(&mut self, status: WaitStatus, passes: &mut Passes) -> io::Result<bool> {
         let (Some(rule), WaitStatus::Code(code)) = (&self.follow, status) else { return Ok(false) };
+        if self.adopted.is_none() && !children::ADOPTS {
+            return Ok(false); // who follows comes to another parent: its end would never be told
+        }
         let at = now(&self.boot)?;
         if !rule.codes.contains(&code) || at.boot_ms >= rule.until_ms {
             return Ok(false);

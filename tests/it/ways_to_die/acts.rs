@@ -251,6 +251,17 @@ pub(super) fn kill_both(scene: &Scene) {
     }
 }
 
+/// Shim and program are killed, and a bit flips in what is recorded of the run.
+pub(super) fn damage_record(scene: &Scene) {
+    if killed_both(scene) {
+        let path = scene.home.state_dir().join(format!("process/{}/run/1.rec", scene.name()));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[20] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        scene.pass();
+    }
+}
+
 /// Shim and program die with the machine: the next pass sees another boot id.
 pub(super) fn reboot(scene: &Scene) {
     if !killed_both(scene) {

@@ -1,9 +1,9 @@
 //! Ways to be killed: by somebody who aims at the program or its shim, by the operator, by guardian, with the machine.
 
 use super::acts::{
-    asked_by_nobody, freeze_then_kill, freeze_then_term, frozen_then_stop, goes, group, ignored_then_exit, kill_both,
-    kill_shim_then, kill_shim_then_kill, killed_by_nobody, murder_the_daemon, one_thread, pid_reuse, pkill, reboot,
-    register_again, shim_frozen, stubborn, whole_tree,
+    asked_by_nobody, damage_record, freeze_then_kill, freeze_then_term, frozen_then_stop, goes, group,
+    ignored_then_exit, kill_both, kill_shim_then, kill_shim_then_kill, killed_by_nobody, murder_the_daemon, one_thread,
+    pid_reuse, pkill, reboot, register_again, shim_frozen, stubborn, whole_tree,
 };
 use super::row::Act::{Does, Instead, Murder, Operator};
 use super::row::Program::{Die, Exec, Sh};
@@ -252,6 +252,9 @@ pub(super) static TO_THE_SHIM: &[Row] = &[
     row("pid-reuse", "the same, and another program gets its pid", &["--restart", "never"], WAIT)
         .act(Instead(pid_reuse))
         .ends("shim_killed", "premature", Then::Stopped),
+    row("record-damaged", "both are killed, and a bit flips in the record of the run", SERVICE, WAIT)
+        .act(Does(damage_record))
+        .dies("unknown"),
     row("reboot", "the machine goes down", SERVICE, WAIT).act(Does(reboot)).dies("reboot"),
     row("reboot-never", "the same under `on_boot = \"never\"`", &["--on-boot", "never"], WAIT).act(Does(reboot)).ends(
         "reboot",

@@ -23,14 +23,18 @@ pub(super) fn compiled() -> &'static (PathBuf, PathBuf) {
     static PROGRAMS: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     PROGRAMS.get_or_init(|| {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/ways_to_die/die.c");
-        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("ways-to-die.{}", std::process::id()));
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("ways-to-die");
         fs::create_dir_all(&dir).unwrap();
         let (die, murderer) = (dir.join("die"), dir.join("murderer"));
+        let own = |name: &str| dir.join(format!("{name}.{}", std::process::id()));
+        let (made, murderer_made) = (own("die"), own("murderer"));
         let mut gcc = Command::new("gcc");
-        gcc.args(["-O0", "-Wall", "-Wextra", "-Werror", "-pthread", source, "-o"]).arg(&die);
+        gcc.args(["-O0", "-Wall", "-Wextra", "-Werror", "-pthread", source, "-o"]).arg(&made);
         finish(gcc).expect(0);
-        drop(fs::remove_file(&murderer));
-        fs::hard_link(&die, &murderer).unwrap();
+        // Renamed, as a second run of the tests may be using them.
+        fs::copy(&made, &murderer_made).unwrap();
+        fs::rename(&made, &die).unwrap();
+        fs::rename(&murderer_made, &murderer).unwrap();
         (die, murderer)
     })
 }
