@@ -29,6 +29,11 @@ const INDENT: usize = 12;
 const TAIL: usize = 8;
 /// Fewest lines of output, however much else there is.
 const TAIL_LEAST: usize = 2;
+/// Rows that give way when all of them are more than a screen.
+const LEAST_TELLING: [&str; 12] = [
+    "place", "tracing", "started", "takeover", "memory", "asked by", "used", "left", "core", "blocked", "sender",
+    "differs",
+];
 /// Signals that are shown.
 const SIGNALS: usize = 4;
 /// Lines for the signal that matters, with its sender.
@@ -129,13 +134,14 @@ pub fn text(certificate: &Certificate) -> String {
         fit(&format!("{} run {}: {verdict} after {lived}", certificate.name, certificate.run), COLUMNS),
         String::new(),
     ];
-    for (what, values) in rows(certificate) {
+    let advice = advice(certificate);
+    let least = if certificate.tail.is_empty() { 1 } else { TAIL_LEAST + 3 };
+    for (what, values) in on_one_screen(rows(certificate), LINES.saturating_sub(lines.len() + advice.len() + least)) {
         for (index, value) in values.iter().enumerate() {
             let what = if index == 0 { what } else { "" };
             lines.push(fit(&format!("  {what:<9} {}", strip_control(value)), COLUMNS));
         }
     }
-    let advice = advice(certificate);
     let room = LINES.saturating_sub(lines.len() + advice.len() + 3);
     let shown = certificate.tail.len().min(room.clamp(TAIL_LEAST, TAIL));
     if shown > 0 {
@@ -149,6 +155,27 @@ pub fn text(certificate: &Certificate) -> String {
 }
 
 type Row = (&'static str, Vec<String>);
+
+/// No more lines than there is room for: first the least telling rows are cut to a line each, then left out.
+fn on_one_screen(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
+    let lines = |rows: &[Row]| rows.iter().map(|(_, values)| values.len()).sum::<usize>();
+    for what in LEAST_TELLING {
+        for (_, values) in rows.iter_mut().filter(|(name, values)| *name == what && values.len() > 1) {
+            values.truncate(1);
+            values.iter_mut().for_each(|line| *line = fit(&format!("{line} …"), COLUMNS - INDENT));
+        }
+        if lines(&rows) <= room {
+            return rows;
+        }
+    }
+    for what in LEAST_TELLING {
+        rows.retain(|(name, _)| *name != what);
+        if lines(&rows) <= room {
+            break;
+        }
+    }
+    rows
+}
 
 fn rows(certificate: &Certificate) -> Vec<Row> {
     let mut rows: Vec<Row> = vec![("cause", wrapped(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
@@ -223,6 +250,7 @@ fn lived(certificate: &Certificate) -> String {
     let began = certificate.began.map_or("not known".to_owned(), |at| at.to_string());
     match certificate.ended {
         Some(ended) => format!("{began} to {ended}{pid}"),
+        None if certificate.began.is_none() => format!("from when to when is no longer recorded{pid}"),
         None => format!("{began} to a time not known, it was found dead{pid}"),
     }
 }
