@@ -15,7 +15,7 @@ use super::differ::Difference;
 use super::exit_code::{exit_code_meaning, python_exception};
 use super::fit::{fit, wrap};
 use super::words::{
-    cause_phrase, lived_of_target, sender_phrase, sender_sentence, signal_before, strip_control, telling_signal,
+    end_phrase, lived_of_target, sender_phrase, sender_sentence, signal_before, strip_control, telling_signal,
     unseen_sentence,
 };
 
@@ -160,25 +160,27 @@ type Row = (&'static str, Vec<String>);
 fn on_one_screen(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
     let lines = |rows: &[Row]| rows.iter().map(|(_, values)| values.len()).sum::<usize>();
     for what in LEAST_TELLING {
+        if lines(&rows) <= room {
+            return rows;
+        }
         for (_, values) in rows.iter_mut().filter(|(name, values)| *name == what && values.len() > 1) {
             values.truncate(1);
             values.iter_mut().for_each(|line| *line = fit(&format!("{line} …"), COLUMNS - INDENT));
         }
-        if lines(&rows) <= room {
-            return rows;
-        }
     }
     for what in LEAST_TELLING {
-        rows.retain(|(name, _)| *name != what);
-        if lines(&rows) <= room {
-            break;
+        if lines(&rows) > room {
+            rows.retain(|(name, _)| *name != what);
         }
     }
     rows
 }
 
 fn rows(certificate: &Certificate) -> Vec<Row> {
-    let mut rows: Vec<Row> = vec![("cause", wrapped(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
+    let mut rows: Vec<Row> = vec![(
+        "cause",
+        wrapped(&end_phrase(&certificate.cause, &certificate.signals, certificate.stopped_by.as_ref()), 2),
+    )];
     let mut row =
         |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("blocked", certificate.hang.as_ref().map(|(blocked, path)| format!("{blocked}; more in {path}")));
@@ -187,7 +189,8 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     rows.extend(signals(certificate));
     let mut row =
         |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
-    row("sender", certificate.unseen.map(|why| format!("not known: {}", unseen_sentence(why))));
+    let unseen = certificate.unseen.filter(|_| certificate.stopped_by.is_none());
+    row("sender", unseen.map(|why| format!("not known: {}", unseen_sentence(why))));
     row("tracing", certificate.untraced.as_ref().map(|why| format!("asked for, but refused: {why}")));
     row("asked by", certificate.stopped_by.as_ref().map(sender_phrase));
     row("lived", Some(lived(certificate)));

@@ -232,6 +232,14 @@ fn the_json_stays_below_two_kib_whatever_it_is_made_from() {
 }
 
 #[test]
+fn nothing_is_cut_as_long_as_there_is_room() {
+    let why = "no control groups are mounted; systemd does not run this machine, and so on and on and on";
+    let placed = Placed { level: Level::Session, cgroup: None, keeps_memory: false, why: Some(why.to_owned()) };
+    let text = text(&Certificate { placed: Some(placed), ..certificate() });
+    assert!(text.contains("on and on and on"), "{text}");
+}
+
+#[test]
 fn the_text_stays_on_one_screen_whatever_it_is_made_from() {
     for letter in ["x", "x ", "é", "界", "\u{1b}[31m", "\n"] {
         let text = text(&worst(letter));

@@ -226,6 +226,15 @@ pub fn cause_phrase(cause: &Cause, signals: &[SignalRecord]) -> String {
     }
 }
 
+/// The same of an end that `by` had asked for: where nobody saw its signal, that is what is known of it.
+#[must_use]
+pub fn end_phrase(cause: &Cause, signals: &[SignalRecord], by: Option<&Sender>) -> String {
+    match (cause, telling_signal(cause, signals), by) {
+        (Cause::Signaled { signal, .. }, None, Some(by)) => format!("{signal}, asked for by {}", sender_phrase(by)),
+        (_, _, _) => cause_phrase(cause, signals),
+    }
+}
+
 /// A cause as a whole sentence without its period, with everything known of who sent the signal.
 #[must_use]
 pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {

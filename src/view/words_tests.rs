@@ -133,3 +133,12 @@ fn a_process_that_took_a_name_of_guardians_is_not_called_guardian() {
     assert_eq!(named(" guardian-shim\n"), "a process named `guardian-shim`, pid 7");
     assert_eq!(named(" "), "a process with a blank name, pid 7");
 }
+
+#[test]
+fn a_stop_whose_signal_nobody_saw_is_not_from_an_unknown_sender() {
+    let term = Cause::Signaled { signal: Signal(15), core_dumped: false };
+    let stop = from_node(15).sender.map(|sender| Sender { guardian: Some(Part::Stop), ..sender });
+    assert_eq!(end_phrase(&term, &[], stop.as_ref()), "SIGTERM, asked for by guardian's own `stop`, pid 99");
+    assert_eq!(end_phrase(&term, &[], None), "SIGTERM from an unknown sender");
+    assert_eq!(end_phrase(&term, &[from_node(15)], stop.as_ref()), "SIGTERM from node, pid 99");
+}
