@@ -128,13 +128,16 @@ pub fn text(certificate: &Certificate) -> String {
         fit(&format!("{} run {}: {verdict} after {lived}", certificate.name, certificate.run), COLUMNS),
         String::new(),
     ];
-    for (what, values) in rows(certificate) {
+    let advice = advice(certificate);
+    let least = certificate.tail.len().min(TAIL_LEAST);
+    // What stands below the rows: the output with its heading, the advice, an empty line above each.
+    let below = if least > 0 { least + 2 } else { 0 } + advice.len() + 1;
+    for (what, values) in shortened(rows(certificate), LINES.saturating_sub(lines.len() + below)) {
         for (index, value) in values.iter().enumerate() {
             let what = if index == 0 { what } else { "" };
             lines.push(fit(&format!("  {what:<9} {}", strip_control(value)), COLUMNS));
         }
     }
-    let advice = advice(certificate);
     let room = LINES.saturating_sub(lines.len() + advice.len() + 3);
     let shown = certificate.tail.len().min(room.clamp(TAIL_LEAST, TAIL));
     if shown > 0 {
@@ -148,6 +151,21 @@ pub fn text(certificate: &Certificate) -> String {
 }
 
 type Row = (&'static str, Vec<String>);
+
+/// The rows in so many lines, where that can be had by cutting those that take most.
+fn shortened(mut rows: Vec<Row>, most: usize) -> Vec<Row> {
+    let mut lines: usize = rows.iter().map(|(_, values)| values.len()).sum();
+    while lines > most {
+        let longest = rows.iter_mut().filter(|(_, values)| values.len() > 1).max_by_key(|(_, values)| values.len());
+        let Some((_, values)) = longest else { break };
+        values.pop();
+        if let Some(last) = values.last_mut() {
+            last.push_str(" …");
+        }
+        lines -= 1;
+    }
+    rows
+}
 
 fn rows(certificate: &Certificate) -> Vec<Row> {
     let mut rows: Vec<Row> = vec![("cause", wrapped(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
