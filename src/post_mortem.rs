@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::model::ending::{Cause, EndedRun, Sender, SignalRecord, Verdict, WaitStatus};
 use crate::model::event::{Event, EventKind};
-use crate::model::evidence::{Recorded, RunRecord, SpawnStep};
+use crate::model::evidence::{Recorded, RunRecord, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::time::Wall;
 use crate::policy::cause::{cause_of_end, cause_of_failed_start, signals_of};
@@ -119,7 +119,8 @@ impl Past {
 
     fn recorded(run: u64, record: RunRecord, event: Option<&Event>) -> Option<Self> {
         let signals = signals_of(&record);
-        let evident = match (&record.end, &record.spawn_failure) {
+        let never_executed = record.spawn_failure.as_ref().is_some_and(SpawnFailure::is_of_the_child);
+        let evident = match (record.end.as_ref().filter(|_| !never_executed), &record.spawn_failure) {
             (Some(end), _) => cause_of_end(end, &signals),
             (None, Some(failure)) => cause_of_failed_start(failure, step(failure.step).to_owned()),
             (None, None) if record.gone.is_some() => Cause::ShimKilled,

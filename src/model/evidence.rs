@@ -199,6 +199,14 @@ pub struct SpawnFailure {
     pub at: Stamp,
 }
 
+impl SpawnFailure {
+    /// Whether a process was made that could not become the program: its end is not the program's.
+    #[must_use]
+    pub fn is_of_the_child(&self) -> bool {
+        matches!(self.step, SpawnStep::Cwd | SpawnStep::Exec)
+    }
+}
+
 /// Why the program was not started: a line of its `preflight` did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreflightFailure {

@@ -36,8 +36,15 @@ pub type Spawned = Result<(i32, Option<i32>), (SpawnStep, i32)>;
 
 /// Starts the program as a child in its own session, with the tree's lock open in it. `in_child` runs
 /// in the child before anything else: it writes down who it is, so that a shim killed right now leaves
-/// no process that nobody knows of. `meanwhile` runs here, beside the child. Returns when the program has been executed, or the step and errno.
-pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl FnOnce()) -> Spawned {
+/// no process that nobody knows of. `wrecked` runs in the child when it cannot enter its directory or execute the program: it
+/// writes that down, because the shim may be gone. `meanwhile` runs here, beside the child. Returns when the program has been
+/// executed, or the step and errno.
+pub fn program(
+    program: &Program<'_>,
+    in_child: impl FnOnce(),
+    wrecked: impl Fn(SpawnStep, i32),
+    meanwhile: impl FnOnce(),
+) -> Spawned {
     let failed = |step| move |error: io::Error| (step, error.raw_os_error().unwrap_or(libc::EIO)); // it always has one here
     let (mut outcome, outcome_write) = pipe().map_err(failed(SpawnStep::Fork))?;
     let (go, go_write) = pipe().map_err(failed(SpawnStep::Fork))?;
@@ -46,6 +53,11 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl F
     let (child, born_inside) = unsafe { program.entrance.fork() };
     if child == 0 {
         drop(go_write);
+        let wreck = |step, errno| -> ! {
+            wrecked(step, errno);
+            set_errno(errno);
+            exec_failed(outcome_write.as_raw_fd(), step)
+        };
         // SAFETY: the child is a process of its own; all pointers are to memory that it has a copy of.
         unsafe {
             if !program.entrance.enter(born_inside) {
@@ -58,7 +70,7 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl F
                 libc::read(go.as_raw_fd(), (&raw mut byte).cast(), 1); // until the tracer is there, or gone
             }
             if libc::chdir(program.cwd.as_ptr()) != 0 {
-                exec_failed(outcome_write.as_raw_fd(), SpawnStep::Cwd);
+                wreck(SpawnStep::Cwd, errno());
             }
             libc::umask(platform::mode(program.umask));
             if libc::fcntl(TREE_FD, libc::F_DUPFD, INHERITED_FD) < 0 {
@@ -68,15 +80,14 @@ pub fn program(program: &Program<'_>, in_child: impl FnOnce(), meanwhile: impl F
             let mut denied = None;
             for candidate in program.candidates {
                 libc::execve(candidate.as_ptr(), argv.as_ptr(), environment.as_ptr());
-                match io::Error::last_os_error().raw_os_error() {
-                    Some(libc::ENOENT) => {}
-                    Some(libc::ENOTDIR) if program.candidates.len() > 1 => {} // PATH has a file among its directories
-                    Some(libc::EACCES) => denied = Some(libc::EACCES),
-                    Some(_) | None => exec_failed(outcome_write.as_raw_fd(), SpawnStep::Exec),
+                match errno() {
+                    libc::ENOENT => {}
+                    libc::ENOTDIR if program.candidates.len() > 1 => {} // PATH has a file among its directories
+                    libc::EACCES => denied = Some(libc::EACCES),
+                    other => wreck(SpawnStep::Exec, other),
                 }
             }
-            set_errno(denied.unwrap_or(libc::ENOENT));
-            exec_failed(outcome_write.as_raw_fd(), SpawnStep::Exec);
+            wreck(SpawnStep::Exec, denied.unwrap_or(libc::ENOENT));
         }
     }
     drop(outcome_write);
@@ -102,6 +113,11 @@ fn read_report(outcome: &mut File) -> Option<Report> {
         Ok(_) => Report::decode(&bytes),
         Err(_) => None,
     }
+}
+
+/// That of the last call that failed.
+fn errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO) // it always has one here
 }
 
 fn set_errno(errno: i32) {

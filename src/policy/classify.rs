@@ -120,7 +120,8 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
         taken_over: record.taken_over.iter().map(|takeover| takeover.at.wall).collect(),
         ..nothing
     };
-    match (&record.end, &record.spawn_failure) {
+    let never_executed = record.spawn_failure.as_ref().is_some_and(SpawnFailure::is_of_the_child);
+    match (record.end.as_ref().filter(|_| !never_executed), &record.spawn_failure) {
         (Some(end), _) => {
             let cause = cause_of_end(end, &known.signals);
             let left = end.left.clone();

@@ -172,6 +172,17 @@ fn introduce(record: &File, boot: &BootId) {
     drop(line());
 }
 
+/// In the child, when it cannot become the program: it writes down why, because the shim may have been killed meanwhile, and
+/// the code with which the child ends would pass for the program's.
+fn wrecked(record: &File, boot: &BootId, step: SpawnStep, errno: i32) {
+    let line = || -> io::Result<()> {
+        let mut record = record.try_clone()?;
+        failure(boot, step, errno).map_or(Ok(()), |line| line.append(&mut record, Durable::No))
+    };
+    // The shim writes it as well, if it lives.
+    drop(line());
+}
+
 /// This moment, in a boot whose id is known already.
 fn now(boot: &BootId) -> io::Result<Stamp> {
     Ok(Stamp { wall: clock::wall()?, boot_ms: clock::boot_ms()?, boot: boot.clone() })

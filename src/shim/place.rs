@@ -9,7 +9,7 @@ use crate::os::cgroup::{self, Entrance, Group, Made, Wanted};
 use crate::os::program::{self, Program, Spawned};
 use crate::store::record::{Durable, Line};
 
-use super::introduce;
+use super::{introduce, wrecked};
 
 /// Takes this shim where `wanted` says and makes the groups of its run, which is written down.
 pub(super) fn find(wanted: &Wanted, record: &mut File) -> ((Level, Option<Group>), Entrance) {
@@ -31,7 +31,12 @@ pub(super) fn start(
     if wanted.isolation == Isolation::Scope && level == Level::Session {
         return (Err((SpawnStep::Isolate, libc::EOPNOTSUPP)), None);
     }
-    let mut spawned = program::program(&program, || introduce(record, boot), &mut meanwhile);
+    let mut spawned = program::program(
+        &program,
+        || introduce(record, boot),
+        |step, errno| wrecked(record, boot, step, errno),
+        &mut meanwhile,
+    );
     if spawned.is_err()
         && let Some(group) = group.take()
     {
@@ -42,7 +47,12 @@ pub(super) fn start(
         let why = std::io::Error::from_raw_os_error(errno);
         note(record, cgroup::outside(wanted, &why));
         let program = Program { entrance: &Entrance::default(), ..program };
-        spawned = program::program(&program, || introduce(record, boot), &mut meanwhile);
+        spawned = program::program(
+            &program,
+            || introduce(record, boot),
+            |step, errno| wrecked(record, boot, step, errno),
+            &mut meanwhile,
+        );
     }
     (spawned, group)
 }

@@ -105,7 +105,7 @@ impl Lines<'_> {
             trace: false,
             entrance: self.program.entrance,
         };
-        let pid = match program::program(&shell, || {}, || {}) {
+        let pid = match program::program(&shell, || {}, |_, _| {}, || {}) {
             Ok((pid, _)) => pid,
             Err((step, errno)) => return Ok(Ended::Never(step, errno)),
         };

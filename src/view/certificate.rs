@@ -135,8 +135,10 @@ pub fn text(certificate: &Certificate) -> String {
         String::new(),
     ];
     let advice = advice(certificate);
-    let least = if certificate.tail.is_empty() { 1 } else { TAIL_LEAST + 3 };
-    for (what, values) in on_one_screen(rows(certificate), LINES.saturating_sub(lines.len() + advice.len() + least)) {
+    let least = certificate.tail.len().min(TAIL_LEAST);
+    // What stands below the rows: the output with its heading, the advice, an empty line above each.
+    let below = if least > 0 { least + 2 } else { 0 } + advice.len() + 1;
+    for (what, values) in shortened(rows(certificate), LINES.saturating_sub(lines.len() + below)) {
         for (index, value) in values.iter().enumerate() {
             let what = if index == 0 { what } else { "" };
             lines.push(fit(&format!("  {what:<9} {}", strip_control(value)), COLUMNS));
@@ -156,20 +158,20 @@ pub fn text(certificate: &Certificate) -> String {
 
 type Row = (&'static str, Vec<String>);
 
-/// No more lines than there is room for: first the least telling rows are cut to a line each, then left out.
-fn on_one_screen(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
-    let lines = |rows: &[Row]| rows.iter().map(|(_, values)| values.len()).sum::<usize>();
-    for what in LEAST_TELLING {
-        if lines(&rows) <= room {
-            return rows;
+/// The rows in so many lines: first those that take most are cut, then the least telling are left out.
+fn shortened(mut rows: Vec<Row>, most: usize) -> Vec<Row> {
+    let mut lines: usize = rows.iter().map(|(_, values)| values.len()).sum();
+    while lines > most {
+        let longest = rows.iter_mut().filter(|(_, values)| values.len() > 1).max_by_key(|(_, values)| values.len());
+        let Some((_, values)) = longest else { break };
+        values.pop();
+        if let Some(last) = values.last_mut() {
+            last.push_str(" …");
         }
-        for (_, values) in rows.iter_mut().filter(|(name, values)| *name == what && values.len() > 1) {
-            values.truncate(1);
-            values.iter_mut().for_each(|line| *line = fit(&format!("{line} …"), COLUMNS - INDENT));
-        }
+        lines -= 1;
     }
     for what in LEAST_TELLING {
-        if lines(&rows) > room {
+        if rows.iter().map(|(_, values)| values.len()).sum::<usize>() > most {
             rows.retain(|(name, _)| *name != what);
         }
     }

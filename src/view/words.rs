@@ -262,7 +262,7 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
         }
         Cause::OomKilled { limit_bytes: None } => "the kernel killed it because memory had run out".to_owned(),
         Cause::Hung { silent_s } => {
-            after(format!("guardian ended it: it lived, but showed no progress for {}", seconds(*silent_s)))
+            format!("guardian ended it: it lived, but showed no progress for {}", seconds(*silent_s))
         }
         Cause::TimeLimit { limit_s } => format!("guardian ended it at its time limit of {}", seconds(*limit_s)),
         Cause::MemoryLimit { limit_bytes } => {

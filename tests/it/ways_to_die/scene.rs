@@ -249,8 +249,9 @@ impl Scene {
         // Whoever judged it has the lock until all is in the outbox.
         let lock = self.home.state_dir().join("process").join(self.name()).join("lock");
         fs::File::open(lock).unwrap().lock().unwrap();
-        self.pass();
         until("the outbox is empty", || {
+            // Again, because one that finds another delivering leaves it at that.
+            self.pass();
             let entries = fs::read_dir(self.home.state_dir().join("outbox")).unwrap();
             !entries.flatten().any(|entry| entry.path().extension().is_some_and(|end| end == "json"))
         });

@@ -23,6 +23,8 @@ pub(super) struct Seen {
     pub(super) told: bool,
     /// How often the program was started; `None`: nobody counts.
     pub(super) starts: Option<usize>,
+    /// Why a sender is not known. Not a cell: it excuses a signal that is missing.
+    pub(super) unseen: Option<String>,
 }
 
 /// Whether the kernel dumps cores where these programs run; it says so of one that nobody guards.
@@ -43,9 +45,11 @@ fn kernel_records() -> bool {
 }
 
 impl Seen {
-    /// Where the kernel keeps no record of signals, fewer of them are known; none may be invented.
+    /// Where the kernel keeps no record of signals, or that has a gap and this is said, fewer of them are known; none may be
+    /// invented.
     pub(super) fn excused(self, wanted: &Self) -> Self {
-        let fewer = !kernel_records() && self.signals.iter().all(|signal| wanted.signals.contains(signal));
+        let gap = self.unseen.as_deref().is_some_and(|why| ["gap", "off"].contains(&why));
+        let fewer = (gap || !kernel_records()) && self.signals.iter().all(|signal| wanted.signals.contains(signal));
         if fewer { Self { signals: wanted.signals.clone(), ..self } } else { self }
     }
 }
@@ -64,6 +68,7 @@ impl Row {
             then: want.then.cell().to_owned(),
             told: want.told,
             starts: counted.then_some(starts),
+            unseen: None,
         }
     }
 
@@ -159,6 +164,7 @@ pub(super) fn see(scene: &Scene) -> Seen {
         then,
         told: !heard.is_empty(),
         starts: (!matches!(scene.row.program, Program::Bare(_))).then_some(starts),
+        unseen: why["sender_unknown"].as_str().map(str::to_owned),
     }
 }
 
@@ -176,6 +182,6 @@ pub(super) fn differences(wanted: &Seen, seen: &Seen) -> Vec<String> {
     };
     let both = cells(wanted).into_iter().zip(cells(seen));
     both.filter(|(wanted, seen)| wanted != seen)
-        .map(|((cell, wanted), (_, seen))| format!("{cell}: must be `{wanted}`, is `{seen}`"))
+        .map(|((cell, wanted), (_, is))| format!("{cell}: must be `{wanted}`, is `{is}` (unseen: {:?})", seen.unseen))
         .collect()
 }
