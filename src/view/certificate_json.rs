@@ -195,7 +195,7 @@ fn signals(certificate: &Certificate, room: &Room) -> Vec<Value> {
                 sender["cmdline"] = json!(cmdline);
                 sender
             });
-            json!({"signal": record.signal, "at": record.at.to_string(), "to": record.to, "sender": sender})
+            json!({"signal": record.signal, "at": record.at.to_string(), "to": record.to, "sender": sender, "survived": record.survived})
         })
         .collect()
 }
