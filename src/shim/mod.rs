@@ -104,6 +104,7 @@ fn begin() -> io::Result<()> {
     let mut report = Some(report);
     let prepared = !told.preflight.is_empty();
     if prepared {
+        Line::Preparing { lines: told.preflight.len() }.append(&mut record, Durable::No)?;
         preparing(report.take())?;
     }
     let (place, entrance) = place::find(&wanted, &mut record);
