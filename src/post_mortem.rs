@@ -9,7 +9,7 @@ use crate::model::event::{Event, EventKind};
 use crate::model::evidence::{Recorded, RunRecord, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::time::Wall;
-use crate::policy::cause::{cause_of_end, cause_of_failed_start};
+use crate::policy::cause::{cause_of_end, cause_of_failed_start, signals_of};
 use crate::publish::log_tail;
 use crate::store::{journal, metadata, record};
 use crate::view::certificate::Compared;
@@ -118,9 +118,10 @@ impl Past {
     }
 
     fn recorded(run: u64, record: RunRecord, event: Option<&Event>) -> Option<Self> {
+        let signals = signals_of(&record);
         let never_executed = record.spawn_failure.as_ref().is_some_and(SpawnFailure::is_of_the_child);
         let evident = match (record.end.as_ref().filter(|_| !never_executed), &record.spawn_failure) {
-            (Some(end), _) => cause_of_end(end, &record.signals),
+            (Some(end), _) => cause_of_end(end, &signals),
             (None, Some(failure)) => cause_of_failed_start(failure, step(failure.step).to_owned()),
             (None, None) if record.gone.is_some() => Cause::ShimKilled,
             (None, None) if event.is_none() => return None, // it may live
@@ -134,7 +135,7 @@ impl Past {
         let told = Self::told(run, cause, event);
         Some(Self {
             status: record.end.as_ref().map(|end| end.status),
-            signals: record.signals,
+            signals,
             pid: record.main.as_ref().map(|main| main.pid),
             began: record.began.as_ref().map(|began| began.wall),
             ended: ended.map(|ended| ended.wall),

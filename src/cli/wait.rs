@@ -21,7 +21,7 @@ use crate::store::registry_file::Loaded;
 use crate::store::{record, state};
 use crate::supervise::{consider, now};
 use crate::view::status::{LastExit, State as Word};
-use crate::view::words::cause_phrase;
+use crate::view::words::end_phrase;
 
 use super::Call;
 use super::common::{Which, registry};
@@ -208,7 +208,7 @@ fn tell(call: &Call, names: &[Name], ended: &[(Name, EndedRun, Word)], open: &[(
     for (name, last, _) in ended {
         let lived =
             last.ran().map_or(String::new(), |ran| format!(" after {}", crate::model::units::human_duration(ran)));
-        let cause = cause_phrase(&last.cause, &last.signals);
+        let cause = end_phrase(&last.cause, &last.signals, last.stopped_by.as_ref());
         call.out.say(&format!("{name} run {}: {}{lived}: {cause}", last.run, last.verdict.word()));
     }
     match (names, ended) {

@@ -71,7 +71,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         same_as: same_as(&call.ctx, &name, &past, &tail, &events),
         compared: (!well).then(|| compare(&call.ctx, &name, past.run, &events)),
         mend: mend(call, &name, spec, (past.run, &past.cause), &record, metadata.as_ref()),
-        next: next(&name, past.run, word),
+        next: next(&name, past.run, word, &past.cause),
         verdict: past.verdict,
         cause: past.cause,
         status: past.status,
@@ -146,11 +146,16 @@ fn mend(
 }
 
 /// The command that helps most now.
-fn next(name: &Name, run: u64, word: Word) -> String {
+fn next(name: &Name, run: u64, word: Word, cause: &Cause) -> String {
     match word {
+        // It wrote nothing: its log has nothing to look at.
+        Word::Dead | Word::Tripped if matches!(cause, Cause::SpawnFailed { .. }) => {
+            format!("guardian start {name}, once that is mended")
+        }
+        Word::Hung => format!("guardian status {name}, then guardian restart {name}"),
         Word::Dead | Word::Tripped => format!("guardian logs {name} --run {run}, then guardian start {name}"),
         Word::Stopped | Word::New => format!("guardian start {name}"),
-        Word::Running | Word::Starting | Word::Hung | Word::Unsupervised | Word::Waiting | Word::Completed => {
+        Word::Running | Word::Starting | Word::Unsupervised | Word::Waiting | Word::Completed => {
             format!("guardian logs {name} --run {run}")
         }
     }

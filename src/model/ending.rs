@@ -262,6 +262,9 @@ pub struct SignalRecord {
     pub to: Arrived,
     /// Who sent it; `None`: the kernel did.
     pub sender: Option<Sender>,
+    /// The process lived on after it, as far as can be told: it is not what ended the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub survived: bool,
 }
 
 /// Why guardian itself set out to end a run.

@@ -54,7 +54,8 @@ pub(crate) fn btc_bot() -> Notification {
         guardian: None,
         itself: false,
     };
-    let signal = SignalRecord { signal: Signal(15), at: at(3).wall, to: Arrived::Shim, sender: Some(sender) };
+    let signal =
+        SignalRecord { signal: Signal(15), at: at(3).wall, to: Arrived::Shim, sender: Some(sender), survived: false };
     let event = Event {
         cause: Some(Cause::Exited { code: 0 }),
         verdict: Some(Verdict::Premature),

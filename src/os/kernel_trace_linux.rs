@@ -46,7 +46,7 @@ pub struct Made {
     pub thread: i32,
     /// That thread's name; `None`: the kernel has forgotten it.
     pub comm: Option<String>,
-    /// Nothing is missing from the record since, as far as can be told.
+    /// Nothing is missing from the record since, as far as can be told, and no thread got the same one later.
     pub followed: bool,
 }
 
@@ -172,7 +172,7 @@ fn about_in(dir: &Path, pid: i32, from_ms: u64, to_ms: u64) -> Result<Found, Uns
         Err(_) => return Err(Unseen::NoRecord),
         Ok(()) => {}
     }
-    let mut found = reading.done();
+    let mut found = reading.done(|thread| super::platform::thread_group(thread).is_some_and(|group| group != pid));
     // After a SIGKILL no other signal comes. Else, if it was turned off meanwhile, one may be missing.
     let killed = found.signals.last().is_some_and(|made| made.signal == libc::SIGKILL);
     if !killed && !is_on(&dir.join(SIGNALS)) {
@@ -202,6 +202,8 @@ struct Reading {
     lost: bool,
     /// The mark was seen, or entries were lost and it with them.
     begun: bool,
+    /// Signals to single threads of who knows which process: thread, signal, moment.
+    to_threads: Vec<(i32, i32, u64)>,
     /// The oldest entry of each processor that has one.
     oldest: Vec<(u32, u64)>,
 }
@@ -222,15 +224,19 @@ impl Reading {
                 self.found.since_ms = self.found.since_ms.max(entry.boot_ms);
             }
             What::Victim(victim) => self.found.victim |= victim == pid && window.contains(&entry.boot_ms),
-            What::Signal { signal, code, pid: to } if to == pid && window.contains(&entry.boot_ms) => {
+            What::Signal { signal, code, pid: to, .. } if to == pid && window.contains(&entry.boot_ms) => {
                 let Entry { boot_ms, thread, comm, .. } = entry;
                 self.found.signals.push(Made { signal, boot_ms, code, thread, comm, followed: false });
+            }
+            What::Signal { signal, pid: to, to_thread: true, .. } if window.contains(&entry.boot_ms) => {
+                self.to_threads.push((to, signal, entry.boot_ms));
             }
             What::Signal { .. } => {}
         }
     }
 
-    fn done(mut self) -> Found {
+    /// `is_other`: whether a thread is known to be one of another process.
+    fn done(mut self, is_other: impl Fn(i32) -> bool) -> Found {
         if self.lost {
             // A processor lost what was before its oldest entry; so the whole is complete since the latest of these.
             let latest = self.oldest.iter().map(|(_, oldest)| *oldest).max().unwrap_or(u64::MAX);
@@ -239,7 +245,12 @@ impl Reading {
             self.found.since_ms = u64::MAX; // somebody emptied it
         }
         for made in &mut self.found.signals {
-            made.followed = made.boot_ms >= self.found.since_ms;
+            // A later one of the same kind to a thread that is gone: it may have been one of this process.
+            let outdone = made.signal != libc::SIGKILL
+                && self.to_threads.iter().any(|(thread, signal, at_ms)| {
+                    *signal == made.signal && *at_ms >= made.boot_ms && !is_other(*thread)
+                });
+            made.followed = made.boot_ms >= self.found.since_ms && !outdone;
         }
         self.found
     }
@@ -258,7 +269,7 @@ struct Entry {
 enum What {
     Mark,
     Victim(i32),
-    Signal { signal: i32, code: i32, pid: i32 },
+    Signal { signal: i32, code: i32, pid: i32, to_thread: bool },
 }
 
 /// `# entries-in-buffer/entries-written: 12/340   #P:2`: entries that are held, and all that were ever written.
@@ -296,8 +307,10 @@ fn signal(fields: &str) -> Option<What> {
     let mut front = fields.splitn(4, ' ');
     let (signal, _, code) = (front.next()?, front.next()?, front.next()?);
     let mut back = fields.rsplitn(4, ' ');
-    let (_, _, pid) = (back.next()?, back.next()?, back.next()?);
-    Some(What::Signal { signal: field(signal, "sig=")?, code: field(code, "code=")?, pid: field(pid, "pid=")? })
+    let (_, group, pid) = (back.next()?, back.next()?, back.next()?);
+    let to_thread = field(group, "grp=")? == 0;
+    let (signal, code, pid) = (field(signal, "sig=")?, field(code, "code=")?, field(pid, "pid=")?);
+    Some(What::Signal { signal, code, pid, to_thread })
 }
 
 fn field(text: &str, name: &str) -> Option<i32> {

@@ -10,7 +10,7 @@ fn read(text: &[&str], pid: i32) -> Found {
     for line in text {
         reading.take(line, pid, 100_000..=200_000);
     }
-    reading.done()
+    reading.done(|thread| thread == 77)
 }
 
 fn kill(comm: &str, thread: i32, at: &str, signal: i32, victim_comm: &str, victim: i32) -> String {
@@ -41,6 +41,16 @@ fn names_that_programs_choose_cannot_make_a_sender_of_somebody_else() {
     }
     let torn = kill("sh", 555, "113.683210", 9, "a\nb", 42);
     assert_eq!(read(&torn.lines().collect::<Vec<_>>(), 42).signals, [], "half a line says nothing");
+}
+
+#[test]
+fn a_signal_after_which_a_thread_that_is_gone_got_the_same_is_not_called_the_last() {
+    let caught = kill("sh", 555, "113.000000", 15, "bot", 42);
+    let to = |thread, signal| kill("sh", 556, "114.000000", signal, "bot", thread).replace("grp=1", "grp=0");
+    let followed = |after: &str| read(&[HEAD, ON, &caught, after], 42).signals[0].followed;
+    assert!(!followed(&to(43, 15)), "it may have been a thread of it");
+    assert!(followed(&to(43, 1)), "another signal");
+    assert!(followed(&to(77, 15)), "a thread of another process");
 }
 
 #[test]

@@ -4,15 +4,33 @@
 //! beside it; where that is missing, the wait status stands as it is.
 
 use crate::model::ending::{Cause, SignalRecord, WaitStatus};
-use crate::model::evidence::{End, Limits, SpawnFailure, SpawnStep};
+use crate::model::evidence::{End, Limits, RunRecord, SpawnFailure, SpawnStep};
 use crate::model::signal::Signal;
+
+/// A signal that came this long before an exit by code did not lead to it, in milliseconds.
+const SHORTLY_MS: i64 = 60_000;
+
+/// The signals of a run, those marked that it lived on after: long ago, or the same as the one that ended it while it is
+/// known that nobody saw that one.
+#[must_use]
+pub fn signals_of(record: &RunRecord) -> Vec<SignalRecord> {
+    let mut signals = record.signals.clone();
+    let Some(end) = &record.end else { return signals };
+    for signal in &mut signals {
+        signal.survived = match end.status {
+            WaitStatus::Signal(fatal, _) => signal.signal == fatal && record.unseen.is_some(),
+            WaitStatus::Code(_) => signal.at.0.saturating_add(SHORTLY_MS) < end.at.wall.0,
+        };
+    }
+    signals
+}
 
 /// The cause of a recorded end. `signals`: those that are known to have been on the way to it.
 #[must_use]
 pub fn cause_of_end(end: &End, signals: &[SignalRecord]) -> Cause {
     let WaitStatus::Signal(Signal(signal), _) = end.status else { return end.status.cause() };
     // A signal that somebody sent is that somebody's, whatever limits there were.
-    let sent = signals.iter().any(|record| record.signal.0 == signal && record.sender.is_some());
+    let sent = signals.iter().any(|record| record.signal.0 == signal && record.sender.is_some() && !record.survived);
     let told = match signal {
         _ if sent => None,
         libc::SIGKILL => out_of_memory(end).or_else(|| cpu_limit(end, |limits| limits.cpu_hard_s)),

@@ -1,7 +1,7 @@
 //! Which evidence makes which cause.
 
 use super::*;
-use crate::model::ending::{Arrived, Sender};
+use crate::model::ending::{Arrived, Sender, Unseen};
 use crate::model::evidence::Oom;
 use crate::model::time::{BootId, Stamp, Wall};
 
@@ -80,12 +80,43 @@ fn the_evidence_beside_the_wait_status_decides_and_without_it_the_status_stands(
 #[test]
 fn a_signal_that_somebody_is_known_to_have_sent_is_that_somebodys() {
     let sender = Sender::gone(9, Some(0), None);
-    let by = |signal, sender| SignalRecord { signal: Signal(signal), at: Wall(0), to: Arrived::Process, sender };
+    let by = |signal, sender| SignalRecord {
+        signal: Signal(signal),
+        at: Wall(0),
+        to: Arrived::Process,
+        sender,
+        survived: false,
+    };
     let end = end(XCPU, limits(Some(6), None, None, 5_000), None);
     assert_eq!(cause_of_end(&end, &[by(libc::SIGXCPU, Some(sender.clone()))]), XCPU.cause());
+    let caught = SignalRecord { survived: true, ..by(libc::SIGXCPU, Some(sender.clone())) };
     let cpu = Cause::CpuLimit { limit_s: 5 };
+    assert_eq!(cause_of_end(&end, &[caught]), cpu, "it lived on after that one");
     assert_eq!(cause_of_end(&end, &[by(libc::SIGXCPU, None)]), cpu, "the kernel sent it");
     assert_eq!(cause_of_end(&end, &[by(libc::SIGHUP, Some(sender))]), cpu, "another signal");
+}
+
+#[test]
+fn a_signal_that_the_process_lived_on_after_is_told_apart() {
+    let signal = |signal, at| SignalRecord {
+        signal: Signal(signal),
+        at: Wall(at),
+        to: Arrived::Shim,
+        sender: Some(Sender::gone(9, None, None)),
+        survived: false,
+    };
+    let survived = |status, unseen, signals: &[SignalRecord]| {
+        let mut end = end(status, None, None);
+        end.at.wall = Wall(100_000);
+        let record = RunRecord { end: Some(end), unseen, signals: signals.to_vec(), ..RunRecord::default() };
+        signals_of(&record).iter().map(|signal| signal.survived).collect::<Vec<_>>()
+    };
+    let term = WaitStatus::Signal(Signal(15), false);
+    let both = [signal(15, 99_000), signal(1, 99_000)];
+    assert_eq!(survived(term, None, &both), [false, false], "it is known who sent the last one");
+    assert_eq!(survived(term, Some(Unseen::NotRoot), &both), [true, false], "nobody saw the one that ended it");
+    let old = [signal(15, 30_000), signal(15, 99_000)];
+    assert_eq!(survived(WaitStatus::Code(0), None, &old), [true, false], "more than a minute before an exit");
 }
 
 #[test]

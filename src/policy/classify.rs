@@ -10,7 +10,7 @@ use crate::model::spec::{Command, Leftover, Spec, Target};
 use crate::model::state::{OpenRun, Stopping};
 use crate::model::time::{Stamp, Wall};
 
-use super::cause::{cause_of_end, cause_of_failed_start};
+use super::cause::{cause_of_end, cause_of_failed_start, signals_of};
 
 /// What is so of an open run.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +117,7 @@ fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
     };
     let known = Found {
         began: record.began.clone(),
-        signals: record.signals.clone(),
+        signals: signals_of(record),
         pid: record.main.as_ref().map(|main| main.pid),
         taken_over: record.taken_over.iter().map(|takeover| takeover.at.wall).collect(),
         ..nothing

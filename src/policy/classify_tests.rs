@@ -14,6 +14,7 @@ fn a_sender_that_was_gone_is_the_one_who_stopped_the_run_when_it_has_that_pid_an
         at: at(secs).wall,
         to: Arrived::Kernel,
         sender: Some(Sender::gone(pid, None, Some("guardian".to_owned()))),
+        survived: false,
     };
     let told = with_stop(vec![signal(9, by.pid), signal(11, 7), signal(12, by.pid)], Some(&stopping));
     let senders: Vec<_> = told.into_iter().filter_map(|record| record.sender).collect();

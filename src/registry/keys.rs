@@ -40,6 +40,8 @@ pub enum Field {
     Signal(fn(&mut Spec) -> &mut i32),
     /// A duration.
     Duration(fn(&mut Spec) -> &mut Duration),
+    /// A duration over zero.
+    SomeTime(fn(&mut Spec) -> &mut Duration),
     /// A duration over zero that may be left out.
     Limit(fn(&mut Spec) -> &mut Option<Duration>),
     /// A number.
@@ -117,7 +119,7 @@ impl Key {
             Field::Variables(_) => Form::Variables,
             Field::Sinks(_) => Form::Texts,
             Field::Signal(_) => Form::Signal,
-            Field::Duration(_) | Field::Limit(_) => Form::Duration,
+            Field::Duration(_) | Field::SomeTime(_) | Field::Limit(_) => Form::Duration,
             Field::Count(_) => Form::Count,
             Field::Most(_) => Form::Most,
             Field::Cores(_) => Form::Cores,
@@ -158,7 +160,7 @@ impl Key {
                 let name = Signal(*of(spec)).to_string();
                 Some(Value::Text(name.strip_prefix("SIG").unwrap_or(&name).to_owned()))
             }
-            Field::Duration(of) => Some(Value::Text(format_duration(*of(spec)))),
+            Field::Duration(of) | Field::SomeTime(of) => Some(Value::Text(format_duration(*of(spec)))),
             Field::Limit(of) => of(spec).map(|limit| Value::Text(format_duration(limit))),
             Field::Count(of) => Some(Value::Number(i64::from(*of(spec)))),
             Field::Most(of) => of(spec).map(|most| Value::Number(i64::from(most))),

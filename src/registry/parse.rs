@@ -157,6 +157,9 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         }
         Field::Signal(of) => *of(spec) = read_signal(reader, name, item)?,
         Field::Duration(of) => *of(spec) = reader.duration(name, item)?,
+        Field::SomeTime(of) => {
+            *of(spec) = reader.some_time(name, item, "take the key out to have what is usual")?;
+        }
         Field::Limit(of) => {
             *of(spec) = Some(reader.some_time(name, item, "take the key out when there is no limit")?);
         }

@@ -50,7 +50,7 @@ pub static PROCESS: &[Key] = &[
         "Lines for `/bin/sh -c` that must succeed before each start",
     ),
     key(Chapter::Start, "ready", Field::Ready, "What shows that it is ready"),
-    key(Chapter::Start, "ready_timeout", Field::Duration(|s| &mut s.ready_timeout), "Time that it has to get ready"),
+    key(Chapter::Start, "ready_timeout", Field::SomeTime(|s| &mut s.ready_timeout), "Time that it has to get ready"),
     key(Chapter::Start, "group", Field::Text(|s| &mut s.group), "Group, for commands on several processes"),
     key(
         Chapter::End,

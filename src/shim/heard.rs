@@ -19,6 +19,9 @@ use super::pass::Passes;
 const FIRST: u64 = 32;
 /// Signals after those that are held until the end: the last ones.
 const LAST: usize = 32;
+/// A signal that was passed on this long before the program was ended by the same one may have been caught, and another
+/// one have ended it, in milliseconds.
+const AT_ONCE_MS: u64 = 2000;
 /// Signals that were sent this long before an end by exit code may have to do with it, in milliseconds.
 const SHORTLY_MS: u64 = 60_000;
 
@@ -43,6 +46,8 @@ pub(super) struct Heard {
     named: u128,
     /// The last traced signal that was too common to be written down: the program's own, or the kernel's.
     common: Option<(trace::Seen, Wall)>,
+    /// The last signal that arrived at the shim, and when on the boot clock.
+    passed_on: Option<(i32, u64)>,
     /// Who sent the last one.
     last: Option<Described>,
 }
@@ -71,7 +76,18 @@ impl Heard {
     pub(super) fn new(main: i32, traced: bool) -> Self {
         let held = VecDeque::new();
         let began_ms = kernel_trace::started_ms(main);
-        Self { main, began_ms, since_ms: began_ms, traced, count: 0, held, named: 0, common: None, last: None }
+        Self {
+            main,
+            began_ms,
+            since_ms: began_ms,
+            traced,
+            count: 0,
+            held,
+            named: 0,
+            common: None,
+            passed_on: None,
+            last: None,
+        }
     }
 
     /// The main process is `main` from now on.
@@ -84,6 +100,7 @@ impl Heard {
     pub(super) fn at_shim(&mut self, record: &mut File, signal: i32, sender: Option<(i32, u32)>) {
         let to = nix::unistd::getpid().as_raw();
         let sender = sender.map(|(pid, uid)| self.describe(pid, uid, signal, to));
+        self.passed_on = clock::boot_ms().ok().map(|at_ms| (signal, at_ms));
         self.note(record, signal, sender, Arrived::Shim);
     }
 
@@ -126,7 +143,7 @@ impl Heard {
 
     fn note(&mut self, record: &mut File, signal: i32, sender: Option<Sender>, to: Arrived) {
         let Ok(at) = clock::wall() else { return };
-        self.keep(record, SignalRecord { signal: Signal(signal), at, to, sender });
+        self.keep(record, SignalRecord { signal: Signal(signal), at, to, sender, survived: false });
     }
 
     fn keep(&mut self, record: &mut File, signal: SignalRecord) {
@@ -146,6 +163,13 @@ impl Heard {
         self.named & 1_u128.checked_shl(signal.unsigned_abs()).unwrap_or(0) != 0
     }
 
+    /// Whether the one that ended the run was seen: as it was delivered, or passed on a moment before.
+    fn saw(&self, fatal: i32, ended_ms: u64) -> bool {
+        let just_passed_on =
+            self.passed_on.is_some_and(|(signal, at_ms)| signal == fatal && at_ms + AT_ONCE_MS >= ended_ms);
+        just_passed_on || (self.traced && self.has(fatal))
+    }
+
     /// The run ended: what is still to be written down goes into the record. Returns how many signals are not in it.
     pub(super) fn finish(
         &mut self,
@@ -163,7 +187,10 @@ impl Heard {
             && !FOR_AN_ACT.contains(&seen.signal)
         {
             let sender = seen.sender.map(|(pid, uid)| Sender { itself: true, ..Sender::gone(pid, Some(uid), None) });
-            self.keep(record, SignalRecord { signal: Signal(seen.signal), at, to: Arrived::Process, sender });
+            self.keep(
+                record,
+                SignalRecord { signal: Signal(seen.signal), at, to: Arrived::Process, sender, survived: false },
+            );
         }
         let found = kernel_trace::about(self.main, self.began_ms, ended_ms);
         let unseen = match found {
@@ -176,7 +203,7 @@ impl Heard {
             write(record, signal);
         }
         if let (Some(fatal), Some(why)) = (fatal, unseen)
-            && !self.has(fatal)
+            && !self.saw(fatal, ended_ms)
         {
             // On a full disk the reason is lost; that the sender is not known stays.
             drop(Line::Unseen { why }.append(record, Durable::No));
@@ -219,7 +246,10 @@ impl Heard {
                 named |= ended_it;
                 let at = Wall(offset + i64::try_from(made.boot_ms).ok()?);
                 let sender = by_a_process.then(|| self.recorded(&made, passes));
-                self.keep(record, SignalRecord { signal: Signal(made.signal), at, to: Arrived::Kernel, sender });
+                self.keep(
+                    record,
+                    SignalRecord { signal: Signal(made.signal), at, to: Arrived::Kernel, sender, survived: false },
+                );
             }
         }
         (!named).then_some(if complete { Unseen::NotThere } else { Unseen::Gap })

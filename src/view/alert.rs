@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::words::{
-    cause_phrase, cause_sentence, cut, lived_of_target, percent_of_target, sender_sentence, strip_control,
+    cause_sentence, cut, end_phrase, lived_of_target, percent_of_target, sender_sentence, strip_control,
 };
 use crate::model::ending::Cause;
 use crate::model::event::{Event, EventKind, Notification, SCHEMA};
@@ -61,7 +61,7 @@ fn subject(notification: &Notification, folded: usize) -> String {
 /// What happened, in one phrase.
 fn headline(event: &Event) -> String {
     let lived = lived_of_target(event.ran_s, event.target_s);
-    let cause = event.cause.as_ref().map(|cause| cause_phrase(cause, &event.signals));
+    let cause = event.cause.as_ref().map(|cause| end_phrase(cause, &event.signals, event.by.as_ref()));
     let because = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
     let word = event.kind.word();
     match event.kind {
@@ -104,7 +104,7 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
         format!("{} on {}{run}: {}", event.process, strip_control(&notification.host), what(event)),
         String::new(),
     ];
-    if event.ran_s.is_some() || event.target_s.is_some() {
+    if event.ran_s.is_some() || (event.target_s.is_some() && event.cause.is_some()) {
         let share = percent_of_target(event.ran_s, event.target_s);
         let share = share.map(|share| format!(" ({share} %)")).unwrap_or_default();
         lines.push(format!("Lived:   {}{share}", lived_of_target(event.ran_s, event.target_s)));

@@ -201,3 +201,10 @@ fn what_differs_from_the_last_good_run_is_one_bounded_line_of_text_and_json() {
     let line = render(&told, &[]).text.lines().find(|line| line.starts_with("Differs:")).unwrap().to_owned();
     assert!(line.chars().count() <= DIFFERS_WIDTH + 9);
 }
+
+#[test]
+fn a_start_says_nothing_of_how_long_it_lived() {
+    let started = Event { target_s: Some(28_800), ..event("web", 7, EventKind::Started, 3) };
+    let text = render(&Notification { event: started, ..btc_bot() }, &[]).text;
+    assert!(!text.contains("Lived") && !text.contains("unknown"), "{text}");
+}

@@ -15,7 +15,8 @@ use super::differ::Difference;
 use super::exit_code::{exit_code_meaning, python_exception};
 use super::fit::{fit, wrap};
 use super::words::{
-    cause_phrase, lived_of_target, sender_phrase, sender_sentence, strip_control, telling_signal, unseen_sentence,
+    end_phrase, lived_of_target, sender_phrase, sender_sentence, signal_before, strip_control, telling_signal,
+    unseen_sentence,
 };
 
 /// Lines of the whole, where the output leaves room for it.
@@ -28,6 +29,11 @@ const INDENT: usize = 12;
 const TAIL: usize = 8;
 /// Fewest lines of output, however much else there is.
 const TAIL_LEAST: usize = 2;
+/// Rows that give way when all of them are more than a screen.
+const LEAST_TELLING: [&str; 12] = [
+    "place", "tracing", "started", "takeover", "memory", "asked by", "used", "left", "core", "blocked", "sender",
+    "differs",
+];
 /// Signals that are shown.
 const SIGNALS: usize = 4;
 /// Lines for the signal that matters, with its sender.
@@ -152,7 +158,7 @@ pub fn text(certificate: &Certificate) -> String {
 
 type Row = (&'static str, Vec<String>);
 
-/// The rows in so many lines, where that can be had by cutting those that take most.
+/// The rows in so many lines: first those that take most are cut, then the least telling are left out.
 fn shortened(mut rows: Vec<Row>, most: usize) -> Vec<Row> {
     let mut lines: usize = rows.iter().map(|(_, values)| values.len()).sum();
     while lines > most {
@@ -164,11 +170,19 @@ fn shortened(mut rows: Vec<Row>, most: usize) -> Vec<Row> {
         }
         lines -= 1;
     }
+    for what in LEAST_TELLING {
+        if rows.iter().map(|(_, values)| values.len()).sum::<usize>() > most {
+            rows.retain(|(name, _)| *name != what);
+        }
+    }
     rows
 }
 
 fn rows(certificate: &Certificate) -> Vec<Row> {
-    let mut rows: Vec<Row> = vec![("cause", wrapped(&cause_phrase(&certificate.cause, &certificate.signals), 2))];
+    let mut rows: Vec<Row> = vec![(
+        "cause",
+        wrapped(&end_phrase(&certificate.cause, &certificate.signals, certificate.stopped_by.as_ref()), 2),
+    )];
     let mut row =
         |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("blocked", certificate.hang.as_ref().map(|(blocked, path)| format!("{blocked}; more in {path}")));
@@ -177,7 +191,8 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     rows.extend(signals(certificate));
     let mut row =
         |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
-    row("sender", certificate.unseen.map(|why| format!("not known: {}", unseen_sentence(why))));
+    let unseen = certificate.unseen.filter(|_| certificate.stopped_by.is_none());
+    row("sender", unseen.map(|why| format!("not known: {}", unseen_sentence(why))));
     row("tracing", certificate.untraced.as_ref().map(|why| format!("asked for, but refused: {why}")));
     row("asked by", certificate.stopped_by.as_ref().map(sender_phrase));
     row("lived", Some(lived(certificate)));
@@ -186,7 +201,7 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("left", certificate.left.as_ref().map(Left::sentence));
     row("takeover", takeover(&certificate.taken_over));
     row("memory", certificate.end.as_ref().and_then(memory_kills));
-    row("place", certificate.placed.as_ref().map(place));
+    row("place", certificate.placed.as_ref().filter(|_| began(certificate)).map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
     row("again", certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
     rows.extend(certificate.compared.as_ref().map(|compared| ("differs", differs(compared))));
@@ -208,7 +223,8 @@ fn code(certificate: &Certificate) -> Option<String> {
 
 /// The signal that matters with all that is known of its sender, others in short.
 fn signals(certificate: &Certificate) -> Vec<Row> {
-    let telling = telling_signal(&certificate.cause, &certificate.signals);
+    let telling = signal_before(&certificate.cause, &certificate.signals)
+        .or_else(|| telling_signal(&certificate.cause, &certificate.signals));
     let others = certificate.signals.iter().rev().filter(|record| telling != Some(record)).take(SIGNALS - 1);
     let mut rows: Vec<Row> = telling
         .map(|record| {
@@ -229,11 +245,17 @@ fn signals(certificate: &Certificate) -> Vec<Row> {
     rows
 }
 
+/// Whether there ever was a program to be put anywhere.
+fn began(certificate: &Certificate) -> bool {
+    !matches!(certificate.cause, Cause::SpawnFailed { .. })
+}
+
 fn lived(certificate: &Certificate) -> String {
     let pid = certificate.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
     let began = certificate.began.map_or("not known".to_owned(), |at| at.to_string());
     match certificate.ended {
         Some(ended) => format!("{began} to {ended}{pid}"),
+        None if certificate.began.is_none() => format!("from when to when is no longer recorded{pid}"),
         None => format!("{began} to a time not known, it was found dead{pid}"),
     }
 }
@@ -340,7 +362,8 @@ fn advice(certificate: &Certificate) -> Vec<String> {
 fn unexplained(certificate: &Certificate) -> bool {
     let bad = matches!(certificate.verdict, Some(Verdict::Premature | Verdict::Failed));
     let traceable = match certificate.cause {
-        Cause::Exited { .. } => true,
+        // A code that has a meaning of its own needs no signal.
+        Cause::Exited { code: number } => number > 128 || code(certificate).is_none(),
         Cause::Signaled { signal, .. } => signal.0 != libc::SIGKILL, // no process sees its own
         Cause::OomKilled { .. }
         | Cause::Hung { .. }

@@ -15,7 +15,7 @@ use crate::model::state::Began;
 
 use super::certificate::{Certificate, Compared};
 use super::exit_code::{exit_code_meaning, python_exception};
-use super::words::{cause_sentence, cut, strip_control, telling_signal};
+use super::words::{cause_sentence, cut, signal_before, strip_control, telling_signal};
 
 /// Bytes of the document at most, its line end included.
 pub const MOST: usize = 2048;
@@ -182,7 +182,8 @@ fn code(certificate: &Certificate) -> Option<String> {
 
 /// The last ones, and among them the one that matters.
 fn signals(certificate: &Certificate, room: &Room) -> Vec<Value> {
-    let telling = telling_signal(&certificate.cause, &certificate.signals);
+    let telling = signal_before(&certificate.cause, &certificate.signals)
+        .or_else(|| telling_signal(&certificate.cause, &certificate.signals));
     let others = certificate.signals.iter().rev().filter(|record| telling != Some(record));
     let shown: Vec<&SignalRecord> = telling.into_iter().chain(others).take(room.signals).collect();
     let inside = certificate.signals.iter().filter(|record| shown.iter().any(|one| std::ptr::eq(*one, *record)));

@@ -6,7 +6,7 @@ use crate::model::ending::{Arrived, SignalRecord};
 use crate::model::event::{Event, EventKind};
 use crate::model::units::human_duration;
 
-use super::words::{cause_phrase, sender_phrase, sender_sentence, strip_control};
+use super::words::{end_phrase, sender_phrase, sender_sentence, strip_control};
 
 /// `2026-11-20T20:00:00.000Z  btc-bot run 3  premature after 21m 03s: exit 0 after SIGTERM from node, pid 99; restarted …`
 #[must_use]
@@ -31,7 +31,7 @@ fn what(event: &Event) -> String {
     let lived = event
         .ran_s
         .map_or(String::new(), |s| format!(" after {}", human_duration(Duration::from_secs_f64(s.max(0.0)))));
-    let cause = event.cause.as_ref().map(|cause| cause_phrase(cause, &event.signals));
+    let cause = event.cause.as_ref().map(|cause| end_phrase(cause, &event.signals, event.by.as_ref()));
     let pid = event.pid.map(|pid| format!("pid {pid}"));
     let by = event.by.as_ref().map(|by| format!("by {}", sender_phrase(by)));
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());

@@ -14,7 +14,7 @@ use crate::model::units::human_duration;
 use crate::policy::classify::Standing;
 use crate::policy::decide::Decision;
 
-use super::words::{cause_phrase, strip_control};
+use super::words::{end_phrase, strip_control};
 
 /// The state word of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -307,7 +307,11 @@ pub fn table(rows: &[Row<'_>]) -> String {
 pub fn remark(state: State, life: &[String], last: Option<&EndedRun>, next: Option<Duration>) -> String {
     let last = last.map(|last| {
         let lived = last.ran().map_or(String::new(), |ran| format!(" after {}", human_duration(ran)));
-        format!("last run {}{lived}: {}", last.verdict.word(), cause_phrase(&last.cause, &last.signals))
+        format!(
+            "last run {}{lived}: {}",
+            last.verdict.word(),
+            end_phrase(&last.cause, &last.signals, last.stopped_by.as_ref())
+        )
     });
     let next = next.map(|next| match next.as_secs() {
         0 => "next start due now".to_owned(),

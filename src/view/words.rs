@@ -6,7 +6,13 @@
 use std::time::Duration;
 
 use crate::model::ending::{Ancestor, Cause, Part, Sender, SignalRecord, Unseen};
+use crate::model::evidence::SpawnStep;
 use crate::model::units::{format_duration, format_size, human_duration};
+
+/// A signal that came this long before the one that the process raised itself has nothing to do with it, in milliseconds.
+const SHORTLY_MS: i64 = 60_000;
+/// What the kernel sends a program for what it just did.
+const FAULTS: [i32; 6] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS];
 
 /// The text without anything that moves a cursor, colours, breaks a line or turns the reading
 /// direction: escape sequences go as a whole, a tab becomes a space.
@@ -65,7 +71,16 @@ fn sender_name(sender: &Sender) -> Option<String> {
         Some(Part::Restart) => part("`restart`"),
         Some(Part::Deregister) => part("`deregister`"),
         Some(Part::Command) => part("command"),
-        None => sender.comm.as_deref().map(strip_control),
+        None => sender.comm.as_deref().map(|comm| chosen_name(strip_control(comm).trim())),
+    }
+}
+
+/// A name that the program gave itself: guardian's own are known by other means than their name.
+fn chosen_name(name: &str) -> String {
+    match name {
+        "" => "a process with a blank name".to_owned(),
+        name if name.starts_with("guardian") => format!("a process named `{name}`"),
+        name => name.to_owned(),
     }
 }
 
@@ -129,7 +144,9 @@ pub fn unseen_sentence(why: Unseen) -> &'static str {
 #[must_use]
 pub fn telling_signal<'s>(cause: &Cause, signals: &'s [SignalRecord]) -> Option<&'s SignalRecord> {
     match cause {
-        Cause::Signaled { signal, .. } => signals.iter().rev().find(|record| record.signal == *signal),
+        Cause::Signaled { signal, .. } => {
+            signals.iter().rev().find(|record| record.signal == *signal && !record.survived)
+        }
         Cause::Exited { .. }
         | Cause::OomKilled { .. }
         | Cause::Hung { .. }
@@ -142,13 +159,31 @@ pub fn telling_signal<'s>(cause: &Cause, signals: &'s [SignalRecord]) -> Option<
         | Cause::SpawnFailed { .. }
         | Cause::Reboot
         | Cause::ShimKilled
-        | Cause::Unknown { .. } => signals.last(),
+        | Cause::Unknown { .. } => signals.iter().rev().find(|record| !record.survived),
+    }
+}
+
+/// Who else sent a signal shortly before the process raised the deadly one itself, or who had sent the same before somebody
+/// unknown did: programs often catch a signal, tidy up and raise it again.
+#[must_use]
+pub fn signal_before<'s>(cause: &Cause, signals: &'s [SignalRecord]) -> Option<&'s SignalRecord> {
+    let Cause::Signaled { signal, .. } = cause else { return None };
+    let telling = telling_signal(cause, signals);
+    let of_another = |record: &&SignalRecord| record.sender.as_ref().is_some_and(|sender| !sender.itself);
+    let mut earlier = signals.iter().rev().filter(of_another);
+    match telling {
+        Some(SignalRecord { sender: Some(Sender { itself: true, .. }), at, .. }) => {
+            earlier.find(|record| record.at <= *at && record.at.0.saturating_add(SHORTLY_MS) >= at.0)
+        }
+        Some(_) => None,
+        None => earlier.find(|record| record.signal == *signal),
     }
 }
 
 fn from(record: &SignalRecord, sender: fn(&Sender) -> String) -> String {
     match &record.sender {
         Some(who) => format!("{} from {}", record.signal, sender(who)),
+        None if FAULTS.contains(&record.signal.0) => format!("{} from the kernel, for a fault in it", record.signal),
         None => format!("{} from the kernel", record.signal),
     }
 }
@@ -163,10 +198,14 @@ pub fn cause_phrase(cause: &Cause, signals: &[SignalRecord]) -> String {
     };
     match cause {
         Cause::Exited { code } => after(format!("exit {code}")),
-        Cause::Signaled { signal, .. } => match record {
-            Some(record) => from(record, sender_phrase),
-            None => format!("{signal} from an unknown sender"),
-        },
+        Cause::Signaled { signal, .. } => {
+            let by = record.map_or_else(|| format!("{signal} from an unknown sender"), |it| from(it, sender_phrase));
+            match signal_before(cause, signals) {
+                Some(before) if record.is_some() => format!("{by}, after {}", from(before, sender_phrase)),
+                Some(before) => format!("{by}; earlier {}", from(before, sender_phrase)),
+                None => by,
+            }
+        }
         Cause::OomKilled { limit_bytes: Some(limit) } => {
             format!("out of memory at its limit of {}", format_size(*limit))
         }
@@ -178,10 +217,21 @@ pub fn cause_phrase(cause: &Cause, signals: &[SignalRecord]) -> String {
         Cause::FileSizeLimit { limit_bytes } => format!("file size limit of {}", format_size(*limit_bytes)),
         Cause::PreflightFailed { what, .. } => format!("preflight failed: {}", strip_control(what)),
         Cause::NotReady { after_s } => format!("not ready within {}", seconds(*after_s)),
-        Cause::SpawnFailed { what, .. } => format!("cannot start: {}", strip_control(what)),
+        Cause::SpawnFailed { errno, what, step } => {
+            format!("cannot start: {}{}", strip_control(what), spawn_error(*errno, *step))
+        }
         Cause::Reboot => "reboot".to_owned(),
         Cause::ShimKilled => after("process and shim both gone, no record of the end".to_owned()),
         Cause::Unknown { .. } => after("cause unknown".to_owned()),
+    }
+}
+
+/// The same of an end that `by` had asked for: where nobody saw its signal, that is what is known of it.
+#[must_use]
+pub fn end_phrase(cause: &Cause, signals: &[SignalRecord], by: Option<&Sender>) -> String {
+    match (cause, telling_signal(cause, signals), by) {
+        (Cause::Signaled { signal, .. }, None, Some(by)) => format!("{signal}, asked for by {}", sender_phrase(by)),
+        (_, _, _) => cause_phrase(cause, signals),
     }
 }
 
@@ -197,9 +247,14 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
         Cause::Exited { code } => after(format!("it exited with code {code}")),
         Cause::Signaled { signal, core_dumped } => {
             let core = if *core_dumped { ", core dumped" } else { "" };
-            match record {
+            let by = match record {
                 Some(record) => format!("it was ended by {}{core}", from(record, sender_sentence)),
                 None => format!("it was ended by {signal}{core}; nothing shows who sent it"),
+            };
+            match signal_before(cause, signals) {
+                Some(before) if record.is_some() => format!("{by}, after {}", from(before, sender_sentence)),
+                Some(before) => format!("{by}; earlier it was sent {}", from(before, sender_sentence)),
+                None => by,
             }
         }
         Cause::OomKilled { limit_bytes: Some(limit) } => {
@@ -207,7 +262,7 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
         }
         Cause::OomKilled { limit_bytes: None } => "the kernel killed it because memory had run out".to_owned(),
         Cause::Hung { silent_s } => {
-            after(format!("guardian ended it: it lived, but showed no progress for {}", seconds(*silent_s)))
+            format!("guardian ended it: it lived, but showed no progress for {}", seconds(*silent_s))
         }
         Cause::TimeLimit { limit_s } => format!("guardian ended it at its time limit of {}", seconds(*limit_s)),
         Cause::MemoryLimit { limit_bytes } => {
@@ -221,14 +276,26 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
         }
         Cause::PreflightFailed { what, .. } => format!("it was not started: {}", strip_control(what)),
         Cause::NotReady { after_s } => format!("guardian ended it: it was not ready within {}", seconds(*after_s)),
-        Cause::SpawnFailed { errno, what, .. } => {
-            format!("it could not be started: {} (error {errno})", strip_control(what))
+        Cause::SpawnFailed { errno, what, step } => {
+            format!("it could not be started: {}{} (error {errno})", strip_control(what), spawn_error(*errno, *step))
         }
         Cause::Reboot => "the machine went down under it".to_owned(),
         Cause::ShimKilled => {
             after("its shim was killed, the process is gone too, and nothing recorded how it ended".to_owned())
         }
         Cause::Unknown { why } => after(format!("how it ended is not known: {}", strip_control(why))),
+    }
+}
+
+/// What the kernel said, where the step that failed is all that was said.
+fn spawn_error(errno: i32, step: Option<SpawnStep>) -> String {
+    match step {
+        Some(SpawnStep::Cwd | SpawnStep::Exec) => {
+            let text = std::io::Error::from_raw_os_error(errno).to_string();
+            let text = text.split(" (os error").next().unwrap_or(&text);
+            format!(": {}", text.to_lowercase())
+        }
+        Some(SpawnStep::Fork | SpawnStep::Isolate | SpawnStep::Shim) | None => String::new(),
     }
 }
 

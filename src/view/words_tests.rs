@@ -14,7 +14,8 @@ fn from_node(signal: i32) -> SignalRecord {
 #[test]
 fn causes_are_said_with_signal_and_sender_and_never_guessed() {
     let killed = Cause::Signaled { signal: Signal(9), core_dumped: false };
-    let kernel = SignalRecord { signal: Signal(1), at: at(0).wall, to: Arrived::Process, sender: None };
+    let kernel =
+        SignalRecord { signal: Signal(1), at: at(0).wall, to: Arrived::Process, sender: None, survived: false };
     let cases = [
         (Cause::Exited { code: 0 }, vec![from_node(15)], "exit 0 after SIGTERM from node, pid 99"),
         (Cause::Exited { code: 137 }, vec![], "exit 137"),
@@ -22,6 +23,16 @@ fn causes_are_said_with_signal_and_sender_and_never_guessed() {
         (killed.clone(), vec![from_node(15)], "SIGKILL from an unknown sender"),
         (Cause::Signaled { signal: Signal(15), core_dumped: false }, vec![from_node(15)], "SIGTERM from node, pid 99"),
         (Cause::Exited { code: 0 }, vec![from_node(15), kernel], "exit 0 after SIGHUP from the kernel"),
+        (
+            Cause::Signaled { signal: Signal(11), core_dumped: false },
+            vec![SignalRecord { sender: None, ..from_node(11) }],
+            "SIGSEGV from the kernel, for a fault in it",
+        ),
+        (
+            Cause::SpawnFailed { errno: 2, what: "program `x`".to_owned(), step: Some(SpawnStep::Exec) },
+            vec![],
+            "cannot start: program `x`: no such file or directory",
+        ),
         (Cause::TimeLimit { limit_s: 3600 }, vec![], "time limit of 1h"),
         (Cause::Reboot, vec![from_node(15)], "reboot"),
     ];
@@ -87,4 +98,47 @@ proptest! {
     fn a_cut_text_is_as_short_as_asked(text in any::<String>(), max in 1..50_usize) {
         prop_assert!(cut(&text, max).chars().count() <= max);
     }
+}
+
+#[test]
+fn who_sent_a_signal_that_the_program_caught_and_raised_again_is_named_and_one_it_lived_on_after_never_ended_it() {
+    let term = Cause::Signaled { signal: Signal(15), core_dumped: false };
+    let raised = |after_ms: i64| {
+        let sender = from_node(15).sender.map(|sender| Sender { itself: true, ..sender });
+        SignalRecord { at: crate::model::time::Wall(from_node(15).at.0 + after_ms), sender, ..from_node(15) }
+    };
+    let cases = [
+        (term.clone(), vec![from_node(15), raised(200)], "SIGTERM from itself, after SIGTERM from node, pid 99"),
+        (term.clone(), vec![from_node(15), raised(61_000)], "SIGTERM from itself"),
+        (term.clone(), vec![raised(0)], "SIGTERM from itself"),
+        (
+            term.clone(),
+            vec![SignalRecord { survived: true, ..from_node(15) }],
+            "SIGTERM from an unknown sender; earlier SIGTERM from node, pid 99",
+        ),
+        (Cause::Exited { code: 0 }, vec![SignalRecord { survived: true, ..from_node(15) }], "exit 0"),
+    ];
+    for (cause, signals, want) in cases {
+        assert_eq!(cause_phrase(&cause, &signals), want);
+    }
+    let signals = [from_node(15), raised(200)];
+    assert_eq!(signal_before(&term, &signals), Some(&signals[0]));
+    assert!(cause_sentence(&term, &signals).contains("from itself, after SIGTERM from node (pid 99, user 1000)"));
+}
+
+#[test]
+fn a_process_that_took_a_name_of_guardians_is_not_called_guardian() {
+    let named = |comm: &str| sender_phrase(&Sender::gone(7, None, Some(comm.to_owned())));
+    assert_eq!(named("guardian"), "a process named `guardian`, pid 7");
+    assert_eq!(named(" guardian-shim\n"), "a process named `guardian-shim`, pid 7");
+    assert_eq!(named(" "), "a process with a blank name, pid 7");
+}
+
+#[test]
+fn a_stop_whose_signal_nobody_saw_is_not_from_an_unknown_sender() {
+    let term = Cause::Signaled { signal: Signal(15), core_dumped: false };
+    let stop = from_node(15).sender.map(|sender| Sender { guardian: Some(Part::Stop), ..sender });
+    assert_eq!(end_phrase(&term, &[], stop.as_ref()), "SIGTERM, asked for by guardian's own `stop`, pid 99");
+    assert_eq!(end_phrase(&term, &[], None), "SIGTERM from an unknown sender");
+    assert_eq!(end_phrase(&term, &[from_node(15)], stop.as_ref()), "SIGTERM from node, pid 99");
 }

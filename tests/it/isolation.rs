@@ -151,8 +151,25 @@ fn with_isolation_session_no_group_is_touched() {
 #[test]
 fn limits_that_nobody_keeps_are_said_at_the_start() {
     let home = Home::new();
-    home.ok(&["register", "bot", "--isolation", "session", "--tasks", "5", "--cpu", "1", "--", "exec sleep 1000"]);
-    home.run(&["start", "bot"]).expect(0).complains("`cpu` is not kept").complains("`tasks` is not kept");
+    home.ok(&[
+        "register",
+        "bot",
+        "--isolation",
+        "session",
+        "--tasks",
+        "5",
+        "--cpu",
+        "1",
+        "--memory",
+        "1G",
+        "--",
+        "exec sleep 1000",
+    ]);
+    home.run(&["start", "bot"])
+        .expect(0)
+        .complains("`cpu` is not kept")
+        .complains("`tasks` is not kept")
+        .complains("`memory` is watched by");
 }
 
 #[test]

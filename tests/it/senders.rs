@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::home::{Home, PYTHON, finish, number};
-use crate::procs::eventually;
+use crate::procs::{eventually, signal};
 use crate::shim::POLITE_BOT;
 
 /// Ends at once after one system call: gone before anybody can look at it.
@@ -129,4 +129,79 @@ fn a_pass_that_ends_a_run_at_its_time_limit_is_called_guardians_own() {
         let by_a_pass = signals.iter().any(|record| record["sender"]["guardian"] == "pass");
         assert_eq!(by_a_pass, known, "{last}");
     }
+}
+
+/// Catches the first SIGTERM; the next one ends it.
+const CATCHES_ONE: &str = "import signal, time\n\
+    def caught(number, frame):\n    signal.signal(number, signal.SIG_DFL)\n    print('caught', flush=True)\n\
+    signal.signal(signal.SIGTERM, caught)\nprint('up', flush=True)\nwhile True: time.sleep(0.05)\n";
+
+#[test]
+fn whoever_sent_a_signal_that_was_caught_is_not_named_for_the_one_that_nobody_saw() {
+    let home = Home::of_user();
+    let bot = home.script("bot.py", CATCHES_ONE);
+    home.up(
+        "bot",
+        &["--restart", "never"],
+        &format!("exec {PYTHON} {} >{}", bot.display(), home.path("out").display()),
+    );
+    home.has_lines("out", 1);
+    signal(home.shim_pid("bot"), Signal::SIGTERM);
+    home.has_lines("out", 2);
+    std::thread::sleep(std::time::Duration::from_millis(2200)); // later than a signal that is passed on can end it
+    signal(home.pid("bot"), Signal::SIGTERM);
+    let last = last_exit(&home, "bot");
+    assert_eq!((&last["signals"][0]["to"], &last["signals"][0]["survived"]), (&"shim".into(), &true.into()), "{last}");
+    let why = home.json(&["why", "bot"]);
+    assert_eq!(why["sender_unknown"], "not_root", "{why}");
+    assert!(home.ok(&["why", "bot"]).contains("cause     SIGTERM from an unknown sender; earlier SIGTERM from "));
+}
+
+#[test]
+fn a_signal_to_a_thread_is_not_taken_for_an_earlier_one_to_the_process() {
+    if !kernel_keeps_a_record() {
+        return; // then nobody is named at all
+    }
+    let home = Home::new();
+    let source = "#include <pthread.h>\n#include <signal.h>\n#include <stdio.h>\n#include <unistd.h>\n\
+        #include <sys/syscall.h>\n\
+        static void caught(int s) { signal(s, SIG_DFL); write(1, \"caught\\n\", 7); }\n\
+        static void *thread(void *a) { dprintf(1, \"%ld\\n\", syscall(SYS_gettid)); for (;;) pause(); return a; }\n\
+        int main(void) { pthread_t t; signal(SIGTERM, caught); pthread_create(&t, 0, thread, 0); for (;;) pause(); }\n";
+    let bot = compiled(&home, "bot", source, &[]);
+    home.up("bot", &["--restart", "never"], &format!("exec {} >{}", bot.display(), home.path("out").display()));
+    let thread: i32 = home.has_lines("out", 1)[0].parse().unwrap();
+    let innocent = compiled(&home, "innocent", QUICK, &["-static"]);
+    sent_quickly(&home, &innocent, &[], Signal::SIGTERM, home.pid("bot"));
+    home.has_lines("out", 2);
+    let to_thread =
+        QUICK.replace("#include <stdlib.h>", "#include <stdlib.h>\n#include <sys/syscall.h>\n#include <unistd.h>");
+    let to_thread = to_thread.replace("kill(", "syscall(SYS_tkill, ");
+    let killer = compiled(&home, "killer", &to_thread, &[]);
+    sent_quickly(&home, &killer, &[], Signal::SIGTERM, thread);
+    let last = last_exit(&home, "bot");
+    assert_eq!(last["cause"]["signal"], "SIGTERM", "{last}");
+    let why = home.ok(&["why", "bot"]);
+    assert!(why.contains("cause     SIGTERM from an unknown sender; earlier SIGTERM from innocent"), "{why}");
+}
+
+#[test]
+fn who_sent_a_signal_that_the_program_caught_and_raised_again_is_in_the_cause() {
+    let home = Home::new();
+    let raises = CATCHES_ONE.replace("print('caught', flush=True)", "import os; os.kill(os.getpid(), number)");
+    let bot = home.script("bot.py", &raises);
+    home.up(
+        "bot",
+        &["--trace-signals", "--restart", "never"],
+        &format!("exec {PYTHON} {} >{}", bot.display(), home.path("out").display()),
+    );
+    home.has_lines("out", 1);
+    let killer = compiled(&home, "killer", QUICK, &["-static"]);
+    let killer = sent_quickly(&home, &killer, &[], Signal::SIGTERM, home.pid("bot"));
+    last_exit(&home, "bot");
+    let why = home.ok(&["why", "bot"]);
+    assert!(
+        why.contains("cause     SIGTERM from itself, after SIGTERM from ") && why.contains(&format!("pid {killer}")),
+        "{why}"
+    );
 }

@@ -71,9 +71,12 @@ pub fn outside(wanted: &Wanted, error: &io::Error) -> Placed {
 
 /// In a session of its own only.
 fn session(wanted: &Wanted, why: Option<String>) -> Made {
-    let limits =
-        [(wanted.memory.is_some(), "memory"), (wanted.cpu_us.is_some(), "cpu"), (wanted.tasks.is_some(), "tasks")];
-    let lost = limits.iter().filter(|(set, _)| *set).map(|(_, key)| format!("`{key}` is not kept without one"));
+    let limits = [
+        (wanted.memory.is_some(), "`memory` is watched by guardian instead"),
+        (wanted.cpu_us.is_some(), "`cpu` is not kept without one"),
+        (wanted.tasks.is_some(), "`tasks` is not kept without one"),
+    ];
+    let lost = limits.iter().filter(|(set, _)| *set).map(|(_, what)| (*what).to_owned());
     let why: Vec<String> = why.into_iter().chain(lost).collect();
     let why = (!why.is_empty()).then(|| why.join("; "));
     let placed = Placed { level: Level::Session, cgroup: None, keeps_memory: false, why };
