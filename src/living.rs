@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::model::evidence::{Life, Lock, Placed, Recorded};
 use crate::model::name::Name;
 use crate::model::time::Identity;
-use crate::os::{cgroup, children, clock, process};
+use crate::os::{cgroup, children, clock, descent, process};
 use crate::store::record;
 
 /// Every living process of a run: what descends from its shim or main process, what carries its marks in the
@@ -25,20 +25,25 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
         Recorded::Missing | Recorded::Unreadable(_) => (None, None, None, false),
     };
     let boot = clock::boot_id()?;
-    let table = process::table()?;
     let living = |identity: &Option<Identity>| {
         identity.as_ref().filter(|identity| process::life(identity, &boot) == Life::Alive).map(|identity| identity.pid)
     };
     let shim = living(&shim);
     let mut roots: BTreeSet<i32> = living(&main).into_iter().collect();
+    // Who is in its control group, whatever it closed, cleared or left behind.
+    let inside = cgroup::members(&group_of(ctx, name, run, placed));
+    // A shim that lives adopts every orphan: all are below it then. One that took the run over came too late for that.
+    let adopts = children::ADOPTS && shim_lock == Lock::Held && shim.is_some() && !taken_over;
+    let table = if adopts {
+        descent::around(roots.iter().copied().chain(shim).chain(inside.iter().copied()))?
+    } else {
+        process::table()?
+    };
     let orphans = table.iter().filter(|p| {
         let below = shim.is_some() && Some(p.parent) == shim;
         below && !process::is_pass(p.pid) && !process::is_of_another(p.pid, name.as_str())
     });
     roots.extend(orphans.map(|p| p.pid));
-    // A shim that lives adopts every orphan, where that can be: all are below it then. One that took the run over came too
-    // late for that.
-    let adopts = children::ADOPTS && shim_lock == Lock::Held && shim.is_some() && !taken_over;
     let heartbeat = ctx.paths.sentinel(name, "heartbeat");
     let marks = [format!("GUARDIAN_HEARTBEAT_FILE={}", heartbeat.display()), format!("GUARDIAN_RUN={run}")];
     if !adopts {
@@ -49,8 +54,6 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
         let holders = process::lock_holders(&table, &record::tree_path(&ctx.paths, name, run))?;
         roots.extend(holders.iter().map(|p| p.pid));
     }
-    // Who is in its control group, whatever it closed, cleared or left behind.
-    let inside = cgroup::members(&group_of(ctx, name, run, placed));
     roots.extend(process::without_other_runs(&table, &inside, shim));
     let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
     let tree = process::tree(&table, &roots).into_iter().filter(|p| p.pid != me);

@@ -19,7 +19,7 @@ use crate::model::sink::Sink;
 use crate::model::spec::Spec;
 use crate::model::state::{Began, Desired, OpenRun, Phase, State};
 use crate::model::time::{Identity, Stamp};
-use crate::os::{clock, lock, process};
+use crate::os::{clock, lock, process, signals};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide_later};
 use crate::policy::settle::RESTARTING;
@@ -204,7 +204,11 @@ impl<'a> Held<'a> {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
                 Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
             }
+            let waited = matches!(self.state.phase, Phase::Waiting { .. });
             self.state = state;
+            if waited && matches!(self.state.phase, Phase::Stopped) {
+                self.dismiss_waiter();
+            }
             if ended {
                 let told = self.state.last.as_ref().map(|last| sentinel::tell_end(&self.ctx.paths, self.name, last));
                 outcome.errors.extend(told.and_then(Result::err));
@@ -335,6 +339,14 @@ impl<'a> Held<'a> {
         }
         let waiting = launch::wait_until(self.ctx, self.name, self.state.run, until, self.sinks, self.spec);
         outcome.errors.extend(waiting.err());
+    }
+
+    /// A shim that waits for a restart which nobody wants any more is rung: its pass finds nothing to wait for.
+    fn dismiss_waiter(&self) {
+        let Recorded::Read(record) = record::read(&self.ctx.paths, self.name, self.state.run).0 else { return };
+        if let (Some(shim), Ok(boot)) = (record.shim, clock::boot_id()) {
+            drop(process::send(&shim, &boot, signals::BELL)); // gone, or not ours: then it goes when its time comes
+        }
     }
 
     /// Sends `signal` to every process of the open run.

@@ -44,6 +44,8 @@ enum Seen {
     Starting,
     /// It is over.
     Ended(Box<EndedRun>),
+    /// Its shim was killed, and what is left of it is for the next pass to end.
+    Cut,
     /// It lives, but its shim is gone: nobody sees whether it gets ready.
     Alone,
     /// Another run has taken its place, or nothing is known of it.
@@ -69,6 +71,12 @@ pub(super) fn follow(call: &Call, name: &Name, spec: &Spec, run: u64, until: Unt
         match (seen, until) {
             (Seen::Begun(pid), Until::Begun) | (Seen::Ready(pid), _) => return Ok(pid),
             (Seen::Ended(last), _) => return Err(ended(name, &last, until)),
+            (Seen::Cut, _) => {
+                let message = format!("the shim of `{name}` was killed, and with it run {run}");
+                return Err(Error::new(Code::No, "shim_killed", message)
+                    .hint(format!("the next pass clears up and restarts it; at once: guardian healthcheck {name}"))
+                    .about(name));
+            }
             (Seen::Alone, _) => {
                 let message = format!("`{name}` runs, but its shim is gone: whether it gets ready is not known");
                 return Err(Error::new(Code::No, "not_ready", message)
@@ -116,13 +124,10 @@ fn look(call: &Call, name: &Name, spec: &Spec, state: &State, run: u64, now: &St
         (Some(Standing::Running | Standing::Unsupervised), Some(true)) => Seen::Ready(pid()),
         (Some(Standing::Running | Standing::Uncertain(_)), _) => Seen::Begun(pid()),
         (Some(Standing::Unsupervised), _) => Seen::Alone,
-        (
-            None
-            | Some(
-                Standing::Starting | Standing::NeverBegan | Standing::Closing | Standing::Remnants | Standing::Ended(_),
-            ),
-            _,
-        ) => Seen::Starting,
+        (Some(Standing::Remnants), _) => Seen::Cut,
+        (None | Some(Standing::Starting | Standing::NeverBegan | Standing::Closing | Standing::Ended(_)), _) => {
+            Seen::Starting
+        }
     };
     (seen, decision.deadline)
 }

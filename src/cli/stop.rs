@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
-use crate::living::{kill_group, living};
+use crate::living::{kill_group, living, remove_group};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
@@ -132,7 +132,9 @@ pub(super) fn down(call: &Call, held: &mut Held<'_>, grace: Option<Duration>) ->
         drop(process::send(&identity, &boot, held.spec.stop_signal));
         drop(process::send(&identity, &boot, libc::SIGCONT));
     }
-    wait(held, run, grace.unwrap_or(held.spec.grace)).map(|()| STOPPED)
+    wait(held, run, grace.unwrap_or(held.spec.grace))?;
+    remove_group(held.ctx, held.name, run);
+    Ok(STOPPED)
 }
 
 /// Whether processes of an ended run may live on, because they are kept.
@@ -189,7 +191,8 @@ fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
     let mut refused = None;
     loop {
         // Those seen once stay known: a parent that dies takes the way to its children with it.
-        for identity in living(held.ctx, held.name, run).map_err(|error| table(held.name, &error))? {
+        let living = if has_cleared(held, run, &began) { Ok(Vec::new()) } else { living(held.ctx, held.name, run) };
+        for identity in living.map_err(|error| table(held.name, &error))? {
             if seen.insert((identity.pid, identity.started)) {
                 if preparing {
                     // The next line of a preflight, or the program after it: neither was there when all were asked to end.
@@ -223,6 +226,17 @@ fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
         std::thread::sleep(pause);
         pause = (pause * 2).min(PAUSE.1);
     }
+}
+
+/// Whether the shim, which still lives and has let go of its lock, has ended all of the run itself: then nobody need
+/// be looked for among all processes, which would cost more the more runs there are.
+fn has_cleared(held: &Held<'_>, run: u64, now: &Stamp) -> bool {
+    let (Recorded::Read(record), Lock::Free) = record::read(&held.ctx.paths, held.name, run) else { return false };
+    held.spec.leftover == Leftover::Kill
+        && record.end.is_some()
+        && record.taken_over.is_empty()
+        && record::tree_lock(&held.ctx.paths, held.name, run) == Lock::Free
+        && record.shim.is_some_and(|shim| process::life(&shim, &now.boot) == Life::Alive)
 }
 
 fn table(name: &Name, error: &std::io::Error) -> Error {

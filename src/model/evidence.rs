@@ -280,6 +280,8 @@ pub struct RunRecord {
     pub spawn_failure: Option<SpawnFailure>,
     /// Why the program was not started, where a preflight stood before it.
     pub preflight_failure: Option<PreflightFailure>,
+    /// Its preflight has begun and has not succeeded: the program was not started.
+    pub preparing: bool,
     /// Size of the log when the program began, after a preflight, in bytes.
     pub program_log: Option<u64>,
     /// That it is ready.

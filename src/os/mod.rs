@@ -8,6 +8,7 @@ pub mod children;
 pub mod clock;
 pub mod counters;
 pub mod crontab;
+pub mod descent;
 pub mod descriptor;
 pub mod fingerprint;
 #[cfg(target_os = "linux")]

@@ -71,6 +71,8 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
         Recorded::Read(r)
             if r.end.is_some() || r.gone.is_some() || r.spawn_failure.is_some() || r.preflight_failure.is_some()
     );
+    // A run that does not begin leaves nothing.
+    let preparing = matches!(&evidence.record, Recorded::Read(record) if record.preparing);
     match (evidence.shim_lock, evidence.main, evidence.tree_lock) {
         (Lock::Unknown, _, _) => Standing::Uncertain("the shim's lock cannot be asked"),
         (Lock::Held, _, _) if recorded_end => Standing::Closing,
@@ -83,7 +85,7 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
         (Lock::Free, _, _) if recorded_end => Standing::Ended(found),
         (Lock::Free, Life::Alive, _) => Standing::Unsupervised,
         (Lock::Free, Life::Unknown, _) => Standing::Uncertain("whether the main process lives cannot be asked"),
-        (Lock::Free, Life::Gone, Lock::Held) if spec.leftover == Leftover::Kill => Standing::Remnants,
+        (Lock::Free, Life::Gone, Lock::Held) if spec.leftover == Leftover::Kill || preparing => Standing::Remnants,
         (Lock::Free, Life::Gone, Lock::Unknown) => {
             Standing::Uncertain("the lock that the run's processes inherit cannot be asked")
         }

@@ -64,11 +64,17 @@ pub fn run() -> u8 {
     }
 }
 
-fn begin() -> io::Result<()> {
+/// Signals are waited for, orphans come here.
+fn be_a_shim() -> io::Result<()> {
     signals::block_all()?;
     signals::hear_of_children();
     signals::keep_for_wait();
     children::become_shim();
+    Ok(())
+}
+
+fn begin() -> io::Result<()> {
+    be_a_shim()?;
     let launch = descriptor::inherited(spawn::LAUNCH_FD)?;
     let report = descriptor::inherited(spawn::REPORT_FD)?;
     let mut record = descriptor::inherited(spawn::RECORD_FD)?;
@@ -104,6 +110,7 @@ fn begin() -> io::Result<()> {
     let mut report = Some(report);
     let prepared = !told.preflight.is_empty();
     if prepared {
+        Line::Preparing { lines: told.preflight.len() }.append(&mut record, Durable::No)?;
         preparing(report.take())?;
     }
     let (place, entrance) = place::find(&wanted, &mut record);

@@ -246,6 +246,8 @@ impl Passes {
                     }
                 }
                 Arrival::Alarm => self.start(),
+                // Nobody's answer: what is waited for may be wanted no more.
+                Arrival::Sent { signal: signals::BELL, .. } if !self.is_unanswered() => self.start(),
                 Arrival::Sent { signal: signals::BELL, .. } => self.hear(),
                 Arrival::Other | Arrival::Sent { .. } => {}
             }

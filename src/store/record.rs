@@ -134,7 +134,7 @@ fn parse(bytes: &[u8]) -> Recorded {
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 15] = [
+    const KNOWN: [&str; 16] = [
         "shim",
         "main",
         "placed",
@@ -145,6 +145,7 @@ fn is_of_a_later_version(line: &[u8]) -> bool {
         "followed",
         "gone",
         "spawn_failed",
+        "preparing",
         "preflight",
         "preflight_failed",
         "ready",
@@ -173,7 +174,8 @@ fn add(record: &mut RunRecord, line: Line) {
         }
         Line::Gone { gone, more_signals } => (record.gone, record.more_signals) = (Some(*gone), more_signals),
         Line::SpawnFailed { failure } => record.spawn_failure = Some(failure),
-        Line::Preflight { log_bytes } => record.program_log = log_bytes,
+        Line::Preparing { .. } => record.preparing = true,
+        Line::Preflight { log_bytes } => (record.preparing, record.program_log) = (false, log_bytes),
         Line::PreflightFailed { failure } => record.preflight_failure = Some(failure),
         Line::Ready { ready } => record.ready = record.ready.take().or(Some(ready)), // the first one who saw it
         Line::Said { said: Said::Stopping(at) } => record.stopping = Some(at),

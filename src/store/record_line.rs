@@ -84,6 +84,11 @@ pub enum Line {
         /// Why.
         failure: SpawnFailure,
     },
+    /// The lines of the preflight are run next: until they have succeeded, what lives of the run is not the program.
+    Preparing {
+        /// How many they are.
+        lines: usize,
+    },
     /// The lines of the preflight succeeded; the program is started next.
     Preflight {
         /// Size of the log, in bytes: the program's own output begins there.

@@ -38,7 +38,8 @@ pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option
 /// line. Then whatever lives of the run is taken for it, so that nothing is started beside it and it is not killed.
 fn unrecorded(ctx: &Context, name: &Name, run: u64, record: &Recorded) -> Life {
     let over = matches!(record, Recorded::Read(record) if record.end.is_some() || record.spawn_failure.is_some());
-    if over {
+    let preparing = matches!(record, Recorded::Read(record) if record.preparing);
+    if over || preparing {
         return Life::Gone;
     }
     match living(ctx, name, run) {

@@ -59,8 +59,11 @@ impl State {
             (Phase::Open(_), Some(Standing::Starting | Standing::NeverBegan)) => Self::Starting,
             (Phase::Open(_), Some(Standing::Running)) if decision.ready == Some(false) => Self::Starting,
             (Phase::Open(open), Some(Standing::Running)) if open.is_hung() => Self::Hung,
-            (Phase::Open(_), Some(Standing::Running | Standing::Uncertain(_))) => Self::Running,
-            (Phase::Open(_), Some(Standing::Unsupervised | Standing::Remnants)) => Self::Unsupervised,
+            (Phase::Open(_), Some(Standing::Running)) => Self::Running,
+            // What cannot be told is not called well.
+            (Phase::Open(_), Some(Standing::Unsupervised | Standing::Remnants | Standing::Uncertain(_))) => {
+                Self::Unsupervised
+            }
         }
     }
 

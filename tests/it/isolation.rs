@@ -250,3 +250,16 @@ fn a_process_that_a_managed_one_starts_with_guardian_has_a_group_of_its_own_and_
     assert_eq!(home.state("child"), "running");
     assert_eq!(number(&home.status("child")["run"]), 1);
 }
+
+#[test]
+fn a_group_that_something_kept_lived_on_in_is_gone_when_that_was_stopped() {
+    let home = Home::new();
+    home.up("bot", &["--leftover", "keep", "--restart", "never"], "setsid sleep 1000 & exec sleep 1000");
+    let group = group_of(&home, "bot");
+    until("both live", || places(&group).iter().all(|place| members(place).len() == 2));
+    signal(home.pid("bot"), Signal::SIGKILL);
+    home.reaches("bot", "dead");
+    assert!(!places(&group).is_empty());
+    home.ok(&["stop", "bot"]);
+    assert_eq!(places(&group), Vec::<PathBuf>::new());
+}

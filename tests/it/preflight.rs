@@ -156,3 +156,24 @@ fn a_shim_that_is_killed_in_it_leaves_nothing_doubled() {
     let why = home.json(&["why", "x", "--run", "1"]);
     assert_eq!(why["cause"]["kind"], "shim_killed", "{why}");
 }
+
+#[test]
+fn a_preflight_whose_shim_is_killed_is_never_called_the_program_and_does_not_outlive_it() {
+    let home = Home::new();
+    home.register_preflight(&["echo $$ >>tried; exec sleep 1000"], &["--backoff", "0s"], "touch ran");
+    let start = home.command(&["start", "x"]);
+    let start = std::thread::spawn(move || finish(start));
+    let line: i32 = home.has_lines("tried", 1)[0].parse().unwrap();
+    signal(crate::procs::parent(line), Signal::SIGKILL);
+    start.join().unwrap().expect(1).complains("shim");
+    assert_ne!(home.state("x"), "running");
+    home.run(&["healthcheck"]);
+    until("it is killed", || !alive(line));
+    until("it is tried again", || {
+        home.run(&["healthcheck"]);
+        home.lines("tried").len() == 2
+    });
+    assert_eq!(home.json(&["why", "x", "--run", "1"])["cause"]["kind"], "shim_killed");
+    home.ok(&["stop", "x"]);
+    assert!(home.managed().is_empty() && !home.path("ran").exists());
+}

@@ -183,3 +183,16 @@ fn a_program_that_clears_its_environment_and_daemonises_is_still_reached() {
     signal(pid, Signal::SIGKILL);
     assert!(gone, "a daemonised grandchild survived stop");
 }
+
+#[test]
+fn a_shim_that_waits_for_a_restart_goes_when_the_process_is_stopped() {
+    let home = Home::new();
+    home.up("bot", &["--backoff", "1h", "--backoff-max", "1h"], "exec sleep 1000");
+    let shim = home.shim_pid("bot");
+    signal(home.pid("bot"), Signal::SIGKILL);
+    home.reaches("bot", "waiting");
+    assert!(alive(shim));
+    home.ok(&["stop", "bot"]);
+    until("its shim goes", || !alive(shim));
+    assert_eq!(home.state("bot"), "stopped");
+}
