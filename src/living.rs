@@ -60,6 +60,15 @@ pub fn living(ctx: &Context, name: &Name, run: u64) -> io::Result<Vec<Identity>>
     Ok(tree.map(|p| Identity { pid: p.pid, started: p.started, boot: boot.clone(), unique: None }).collect())
 }
 
+/// Whether the shim of a run, which adopts every orphan, has seen its end and that nothing of it lived on: then nobody
+/// need be looked for among all processes, which would cost more the more runs there are.
+#[must_use]
+pub fn has_cleared(ctx: &Context, name: &Name, run: u64) -> bool {
+    let (Recorded::Read(record), Lock::Free) = record::read(&ctx.paths, name, run) else { return false };
+    let alone = record.taken_over.is_empty() && record.end.is_some_and(|end| !end.leftover);
+    children::ADOPTS && alone && record::tree_lock(&ctx.paths, name, run) == Lock::Free
+}
+
 /// The control group of a run: the one on record, else the one that it would have.
 fn group_of(ctx: &Context, name: &Name, run: u64, placed: Option<Placed>) -> String {
     let recorded = placed.and_then(|placed| placed.cgroup);

@@ -12,14 +12,14 @@ use crate::inspect;
 use crate::launch::{self, Launched};
 use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
-use crate::model::evidence::{Life, Lock, Recorded};
+use crate::model::evidence::Lock;
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
 use crate::model::state::{Began, Desired, OpenRun, Phase, State};
 use crate::model::time::{Identity, Stamp};
-use crate::os::{clock, lock, process, signals};
+use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide_later};
 use crate::policy::settle::RESTARTING;
@@ -29,6 +29,7 @@ use crate::store::{record, sentinel, state};
 
 mod observe;
 mod takeover;
+mod waiter;
 
 pub use observe::{consider, observe};
 
@@ -197,6 +198,7 @@ impl<'a> Held<'a> {
         }
         let ended =
             changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
+        let mut waited = None;
         if changed {
             let kept = inspect::keep(self.ctx, self.name, self.inspection.as_ref(), [&self.state, &state]);
             outcome.errors.extend(kept.err());
@@ -204,11 +206,8 @@ impl<'a> Held<'a> {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
                 Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
             }
-            let waited = matches!(self.state.phase, Phase::Waiting { .. });
+            waited = self.waited_for(&state);
             self.state = state;
-            if waited && matches!(self.state.phase, Phase::Stopped) {
-                self.dismiss_waiter();
-            }
             if ended {
                 let told = self.state.last.as_ref().map(|last| sentinel::tell_end(&self.ctx.paths, self.name, last));
                 outcome.errors.extend(told.and_then(Result::err));
@@ -217,6 +216,13 @@ impl<'a> Held<'a> {
         }
         outcome.actions.extend(actions);
         outcome.deadline = deadline;
+        let then = self.act(act, standing, ended, outcome);
+        waited.into_iter().for_each(|run| self.dismiss_waiter(run));
+        then
+    }
+
+    /// Does what was decided and is committed. `ended`: with it a run has ended.
+    fn act(&mut self, act: Act, standing: Option<Standing>, ended: bool, outcome: &mut Outcome) -> Result<Then, Error> {
         match act {
             Act::None => {
                 // Before a launch it would cost time: that clears up after itself.
@@ -324,28 +330,6 @@ impl<'a> Held<'a> {
         match published {
             Ok(queued) => outcome.queued += queued,
             Err(error) => outcome.errors.push(error),
-        }
-    }
-
-    /// A restart that is due later is waited for by the shim of the last run. Where that is gone, by one made for it.
-    fn ensure_waiter(&self, outcome: &mut Outcome) {
-        let Phase::Waiting { until } = &self.state.phase else { return };
-        let shim = match record::read(&self.ctx.paths, self.name, self.state.run).0 {
-            Recorded::Read(record) => record.shim,
-            Recorded::Missing | Recorded::Unreadable(_) => None,
-        };
-        if shim.is_some_and(|shim| process::life(&shim, &until.boot) != Life::Gone) {
-            return;
-        }
-        let waiting = launch::wait_until(self.ctx, self.name, self.state.run, until, self.sinks, self.spec);
-        outcome.errors.extend(waiting.err());
-    }
-
-    /// A shim that waits for a restart which nobody wants any more is rung: its pass finds nothing to wait for.
-    fn dismiss_waiter(&self) {
-        let Recorded::Read(record) = record::read(&self.ctx.paths, self.name, self.state.run).0 else { return };
-        if let (Some(shim), Ok(boot)) = (record.shim, clock::boot_id()) {
-            drop(process::send(&shim, &boot, signals::BELL)); // gone, or not ours: then it goes when its time comes
         }
     }
 

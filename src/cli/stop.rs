@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
-use crate::living::{kill_group, living, remove_group};
+use crate::living::{has_cleared, kill_group, living, remove_group};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Life, Lock, Recorded};
 use crate::model::name::Name;
@@ -191,7 +191,8 @@ fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
     let mut refused = None;
     loop {
         // Those seen once stay known: a parent that dies takes the way to its children with it.
-        let living = if has_cleared(held, run, &began) { Ok(Vec::new()) } else { living(held.ctx, held.name, run) };
+        let living =
+            if has_cleared(held.ctx, held.name, run) { Ok(Vec::new()) } else { living(held.ctx, held.name, run) };
         for identity in living.map_err(|error| table(held.name, &error))? {
             if seen.insert((identity.pid, identity.started)) {
                 if preparing {
@@ -226,17 +227,6 @@ fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
         std::thread::sleep(pause);
         pause = (pause * 2).min(PAUSE.1);
     }
-}
-
-/// Whether the shim, which still lives and has let go of its lock, has ended all of the run itself: then nobody need
-/// be looked for among all processes, which would cost more the more runs there are.
-fn has_cleared(held: &Held<'_>, run: u64, now: &Stamp) -> bool {
-    let (Recorded::Read(record), Lock::Free) = record::read(&held.ctx.paths, held.name, run) else { return false };
-    held.spec.leftover == Leftover::Kill
-        && record.end.is_some()
-        && record.taken_over.is_empty()
-        && record::tree_lock(&held.ctx.paths, held.name, run) == Lock::Free
-        && record.shim.is_some_and(|shim| process::life(&shim, &now.boot) == Life::Alive)
 }
 
 fn table(name: &Name, error: &std::io::Error) -> Error {

@@ -196,3 +196,21 @@ fn a_shim_that_waits_for_a_restart_goes_when_the_process_is_stopped() {
     until("its shim goes", || !alive(shim));
     assert_eq!(home.state("bot"), "stopped");
 }
+
+#[test]
+fn a_shim_that_waits_goes_when_an_operator_starts_the_process_himself_or_closes_the_breaker() {
+    let home = Home::new();
+    home.up("bot", &["--backoff", "1h", "--backoff-max", "1h"], "exec sleep 1000");
+    let shim = home.shim_pid("bot");
+    signal(home.pid("bot"), Signal::SIGKILL);
+    home.reaches("bot", "waiting");
+    home.ok(&["start", "bot"]);
+    until("its shim goes", || !alive(shim));
+    assert!(alive(home.pid("bot")) && home.state("bot") == "running");
+    home.up("bad", &["--max-failures", "1"], "exec sleep 1000");
+    let shim = home.shim_pid("bad");
+    signal(home.pid("bad"), Signal::SIGKILL);
+    home.reaches("bad", "tripped");
+    home.ok(&["reset", "bad"]);
+    until("its shim goes as well", || !alive(shim));
+}
