@@ -208,9 +208,9 @@ impl<'a> Held<'a> {
             }
             waited = self.waited_for(&state);
             self.state = state;
-            if ended {
-                let told = self.state.last.as_ref().map(|last| sentinel::tell_end(&self.ctx.paths, self.name, last));
-                outcome.errors.extend(told.and_then(Result::err));
+            // A run that begins at once removes and overwrites these files: writing them first would only delay it.
+            if ended && act != Act::Launch {
+                self.tell_end(outcome);
             }
             self.ensure_waiter(outcome);
         }
@@ -219,6 +219,12 @@ impl<'a> Held<'a> {
         let then = self.act(act, standing, ended, outcome);
         waited.into_iter().for_each(|run| self.dismiss_waiter(run));
         then
+    }
+
+    /// The sentinel files of the last run that ended.
+    fn tell_end(&self, outcome: &mut Outcome) {
+        let told = self.state.last.as_ref().map(|last| sentinel::tell_end(&self.ctx.paths, self.name, last));
+        outcome.errors.extend(told.and_then(Result::err));
     }
 
     /// Does what was decided and is committed. `ended`: with it a run has ended.
@@ -233,6 +239,9 @@ impl<'a> Held<'a> {
             }
             Act::Launch => {
                 let then = self.launch(outcome);
+                if ended && then.is_err() {
+                    self.tell_end(outcome);
+                }
                 state::settle(&self.ctx.paths, self.name)?;
                 then
             }
