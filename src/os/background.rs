@@ -67,8 +67,8 @@ pub fn start(exe: &CStr, argv: &[CString], environment: &[CString], input: &File
 /// guardian may start others with guardian.
 pub fn stand_apart() {
     platform::set_process_name(children::SHIM_NAME);
+    // The name is what tells it apart; its maker need not wait for more. Started by hand it has no such descriptor.
+    drop(inherited(ALONE_FD));
     // Where this user may not, it shares the fate of that group, and what it did not find out stays unknown.
     drop(cgroup::leave());
-    // Started by hand it has no such descriptor.
-    drop(inherited(ALONE_FD));
 }
