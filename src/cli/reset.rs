@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::error::Error;
 use crate::model::event::SCHEMA;
-use crate::policy::decide::{Look, reset};
+use crate::policy::decide::Look;
+use crate::policy::operator::reset;
 use crate::registry::Entry;
 use crate::supervise::{Held, Outcome, now};
 

@@ -18,7 +18,8 @@ use crate::model::time::{Identity, Stamp};
 use crate::model::units::{format_duration, parse_duration};
 use crate::os::process;
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Look, stop};
+use crate::policy::decide::{Act, Look};
+use crate::policy::operator::stop;
 use crate::store::record;
 use crate::supervise::{Held, Outcome, now};
 

@@ -12,7 +12,8 @@ use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{BootId, Identity, Stamp, Wall};
 
 use super::classify::{Standing, standing};
-use super::decide::{Act, Decision, Look, decide, reset, start, stop};
+use super::decide::{Act, Decision, Look, decide};
+use super::operator::{reset, start, stop};
 
 const HOUR: u64 = 3_600_000;
 

@@ -10,7 +10,7 @@ use crate::model::evidence::RunRecord;
 use crate::model::spec::Spec;
 use crate::model::state::OpenRun;
 
-use super::decide::Draft;
+use super::draft::Draft;
 
 /// Time between two looks when the limit is near; also until the first one.
 pub const SHORTEST: Duration = Duration::from_secs(1);

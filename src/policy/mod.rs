@@ -13,10 +13,12 @@ pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod delivery;
+mod draft;
 pub mod environment;
 pub mod kernel_log;
 pub mod memory;
 pub mod notify;
+pub mod operator;
 pub mod progress;
 pub mod readiness;
 pub mod settle;

@@ -16,7 +16,7 @@ use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
 use crate::model::units::human_duration;
 
-use super::decide::Draft;
+use super::draft::Draft;
 use super::memory;
 
 /// Looks in each limit.

@@ -14,7 +14,7 @@ use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
 
 use super::classify::Standing;
-use super::decide::Draft;
+use super::draft::Draft;
 
 /// How far a run is on its way to being ready.
 #[derive(Debug, Clone, PartialEq)]

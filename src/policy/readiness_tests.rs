@@ -112,7 +112,7 @@ fn a_run_that_is_being_stopped_is_not_ended_a_second_time() {
     let spec = asking("tcp:80");
     let (name, now, state) = ("bot".parse().unwrap(), at(9_000), started(&spec));
     let view = crate::policy::decide::Look { name: &name, spec: &spec, state: &state, now: &now };
-    let stopping = crate::policy::decide::stop(view, None, crate::model::state::Desired::Down).into_owned().state;
+    let stopping = crate::policy::operator::stop(view, None, crate::model::state::Desired::Down).into_owned().state;
     let decision = look(&spec, &stopping, Some(&living(10_000, record(None))), &at(10_000));
     let reason = decision.state.open().and_then(|open| open.stopping.as_ref()).map(|stopping| stopping.reason);
     assert_eq!(reason, Some(StopReason::Operator));

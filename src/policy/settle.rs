@@ -11,7 +11,7 @@ use crate::model::units::human_duration;
 
 use super::backoff;
 use super::classify::{Found, judge, told_at};
-use super::decide::Draft;
+use super::draft::Draft;
 
 /// Longest time that a breaker stays open, however often it trips: six hours, as the contract has it.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(6 * 3600);

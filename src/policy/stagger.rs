@@ -10,7 +10,7 @@ use crate::model::state::{Began, Phase, State};
 use crate::model::time::Stamp;
 
 use super::backoff;
-use super::decide::Draft;
+use super::draft::Draft;
 
 /// Starts in one second for each processor.
 const PER_PROCESSOR: usize = 4;
