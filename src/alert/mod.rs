@@ -7,13 +7,26 @@
 pub mod desk;
 pub mod drain;
 
+mod alertmanager;
+mod apprise;
 mod command;
+mod desktop;
+mod discord;
 mod email;
 #[cfg(test)]
 mod fake;
 mod file;
+mod gotify;
+mod http;
+mod matrix;
+mod ntfy;
+mod pagerduty;
 pub(crate) mod program;
+mod pushover;
 mod secret;
+mod sendmail;
+mod slack;
+mod telegram;
 mod webhook;
 
 use std::time::Duration;
@@ -72,5 +85,17 @@ pub fn send(sink: &Sink, message: &Message, limit: Duration) -> Outcome {
         SinkKind::Webhook { url, header } => webhook::send(url, header, message, limit),
         SinkKind::Command { command } => command::send(command, message, limit),
         SinkKind::File { path } => file::send(path, message),
+        SinkKind::Telegram(telegram) => telegram::send(telegram, message, limit),
+        SinkKind::Slack(slack) => slack::send(slack, message, limit),
+        SinkKind::Discord(discord) => discord::send(discord, message, limit),
+        SinkKind::Ntfy(ntfy) => ntfy::send(ntfy, message, limit),
+        SinkKind::Pushover(pushover) => pushover::send(pushover, message, limit),
+        SinkKind::Gotify(gotify) => gotify::send(gotify, message, limit),
+        SinkKind::Matrix(matrix) => matrix::send(matrix, message, limit),
+        SinkKind::Pagerduty(pagerduty) => pagerduty::send(pagerduty, message, limit),
+        SinkKind::Alertmanager(alertmanager) => alertmanager::send(alertmanager, message, limit),
+        SinkKind::Apprise(apprise) => apprise::send(apprise, message, limit),
+        SinkKind::Sendmail(sendmail) => sendmail::send(sendmail, message, limit),
+        SinkKind::Desktop => desktop::send(message, limit),
     }
 }

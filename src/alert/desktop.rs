@@ -1,0 +1,11 @@
+//! The `desktop` sink.
+
+use std::time::Duration;
+
+use super::Message;
+use crate::model::delivery::Outcome;
+
+/// Sends the message.
+pub(super) fn send(_message: &Message, _limit: Duration) -> Outcome {
+    Outcome::refused("NOT BUILT YET")
+}

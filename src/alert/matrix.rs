@@ -1,0 +1,12 @@
+//! The `matrix` sink.
+
+use std::time::Duration;
+
+use super::Message;
+use crate::model::channel::Matrix;
+use crate::model::delivery::Outcome;
+
+/// Sends the message.
+pub(super) fn send(_sink: &Matrix, _message: &Message, _limit: Duration) -> Outcome {
+    Outcome::refused("NOT BUILT YET")
+}

@@ -1,0 +1,12 @@
+//! The `pushover` sink.
+
+use std::time::Duration;
+
+use super::Message;
+use crate::model::channel::Pushover;
+use crate::model::delivery::Outcome;
+
+/// Sends the message.
+pub(super) fn send(_sink: &Pushover, _message: &Message, _limit: Duration) -> Outcome {
+    Outcome::refused("NOT BUILT YET")
+}

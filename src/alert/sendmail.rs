@@ -1,0 +1,12 @@
+//! The `sendmail` sink.
+
+use std::time::Duration;
+
+use super::Message;
+use crate::model::channel::Sendmail;
+use crate::model::delivery::Outcome;
+
+/// Sends the message.
+pub(super) fn send(_sink: &Sendmail, _message: &Message, _limit: Duration) -> Outcome {
+    Outcome::refused("NOT BUILT YET")
+}
