@@ -50,6 +50,8 @@ pub struct Message {
     pub at: Wall,
     /// Subject, text and JSON.
     pub rendered: Rendered,
+    /// What it is about.
+    pub event: Event,
     /// Environment for a program.
     pub environment: Vec<(&'static str, String)>,
     /// Recipients that have it already.
@@ -57,6 +59,12 @@ pub struct Message {
 }
 
 impl Message {
+    /// Key of the incident that it belongs to, for services that open and resolve incidents: the process on its host.
+    #[must_use]
+    pub fn incident(&self) -> String {
+        format!("guardian/{}/{}", self.host, self.event.process)
+    }
+
     /// Renders a notification and what is folded into it.
     #[must_use]
     pub fn new(notification: &Notification, folded: &[&Event], answers: Option<String>) -> Self {
@@ -67,6 +75,7 @@ impl Message {
             host: notification.host.clone(),
             at: event.at,
             rendered: render(notification, folded),
+            event: event.clone(),
             environment: environment(event),
             reached: Vec::new(),
         }
