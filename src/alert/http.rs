@@ -109,12 +109,36 @@ impl Answer {
         }
         let said = self.body().map(|said| self.shown(&said)).unwrap_or_default(); // only for the message
         let error = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
-        if worth_another_try(status) {
-            Outcome::Failed { error, after: self.after, reached: Vec::new() }
-        } else {
-            Outcome::refused(error)
-        }
+        verdict(status, error, self.after)
     }
+}
+
+/// What a status that is no success means by itself.
+pub(super) fn verdict(status: StatusCode, error: String, after: Option<Duration>) -> Outcome {
+    if worth_another_try(status) {
+        Outcome::Failed { error, after, reached: Vec::new() }
+    } else {
+        Outcome::refused(error)
+    }
+}
+
+/// Text as a part of a path or a query: all but letters, digits and `-._~` is percent-encoded (RFC 3986, section 2.3).
+#[must_use]
+pub(super) fn percent(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut done, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            done.push(char::from(byte));
+        } else {
+            done.push_str(&format!("%{byte:02X}"));
+        }
+        done
+    })
+}
+
+/// Fields of a form, as `application/x-www-form-urlencoded`.
+#[must_use]
+pub(super) fn form(fields: &[(&str, &str)]) -> String {
+    fields.iter().map(|(name, value)| format!("{name}={}", percent(value))).collect::<Vec<_>>().join("&")
 }
 
 /// What a server may repeat of the request: the address, its parts, header values, and what the sink names.
@@ -134,7 +158,7 @@ fn install_crypto() {
 }
 
 /// Statuses after which the same request may succeed.
-pub(super) fn worth_another_try(status: StatusCode) -> bool {
+fn worth_another_try(status: StatusCode) -> bool {
     status.is_server_error()
         || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS].contains(&status)
 }

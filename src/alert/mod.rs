@@ -25,9 +25,13 @@ pub(crate) mod program;
 mod pushover;
 mod secret;
 mod sendmail;
+#[cfg(test)]
+mod sinks_tests;
 mod slack;
 mod telegram;
 mod webhook;
+#[cfg(test)]
+mod wire_tests;
 
 use std::time::Duration;
 
