@@ -17,6 +17,7 @@ use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::model::units::format_duration;
 use crate::os::usage::Meter;
+use crate::policy::breaker;
 use crate::policy::decide::{Decision, Look, decide};
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
@@ -298,14 +299,11 @@ pub(super) fn target(spec: &Spec) -> String {
 }
 
 fn breaker(state: &State) -> Breaker {
-    let (word, until) = match &state.phase {
-        Phase::Tripped { until, .. } => ("open", until.wall.rfc3339()),
-        Phase::Open(open) if open.began == crate::model::state::Began::Trial => ("half_open", None),
-        Phase::Open(_) | Phase::New | Phase::Waiting { .. } | Phase::Completed | Phase::Stopped | Phase::Dead => {
-            ("closed", None)
-        }
+    let until = match &state.phase {
+        Phase::Tripped { until, .. } => until.wall.rfc3339(),
+        Phase::Open(_) | Phase::New | Phase::Waiting { .. } | Phase::Completed | Phase::Stopped | Phase::Dead => None,
     };
-    Breaker { state: word, failures: state.failures, until }
+    Breaker { state: breaker::Breaker::of(state).word(), failures: state.failures, until }
 }
 
 /// Seconds since a file was written; `None`: it is not there, or its time cannot be told.
