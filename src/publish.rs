@@ -22,6 +22,8 @@ use crate::view::words::strip_control;
 
 /// Lines of output that go with a notification.
 const TAIL_LINES: usize = 20;
+/// Lines of output in which a failure is looked for.
+pub const FAILURE_LINES: usize = 200;
 /// Longest of them, in characters.
 const TAIL_WIDTH: usize = 300;
 /// How much of the log is read for them, in bytes.

@@ -12,7 +12,7 @@ use crate::inspect;
 use crate::launch::{self, Launched};
 use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
-use crate::model::evidence::{Evidence, Lock};
+use crate::model::evidence::Lock;
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
@@ -20,10 +20,10 @@ use crate::model::spec::Spec;
 use crate::model::state::{Began, Desired, OpenRun, Phase, State};
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
-use crate::policy::classify::{Standing, standing};
+use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide_later};
 use crate::policy::settle::RESTARTING;
-use crate::publish::{last_lines, publish};
+use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{record, sentinel, state};
 
@@ -31,12 +31,11 @@ mod observe;
 mod takeover;
 mod waiter;
 
+use observe::tail_of_an_end;
 pub use observe::{consider, observe};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
-/// Lines of output in which a failure is looked for.
-const FAILURE_LINES: usize = 200;
 
 /// One process, with its state and the right to change it.
 #[derive(Debug)]
@@ -155,19 +154,12 @@ impl<'a> Held<'a> {
     pub fn consider(&self) -> Result<Decision<'static>, Error> {
         let now = now()?;
         let mut evidence = observe(self.ctx, self.name, &self.state, &now);
+        let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
         if let Some(evidence) = &mut evidence {
             evidence.inspection.clone_from(&self.inspection);
-            evidence.tail = self.tail_of_an_end(evidence);
+            evidence.tail = tail_of_an_end(self.ctx, look, evidence);
         }
-        let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
         Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
-    }
-
-    /// The last lines of a run that is over, from which its failure is known again.
-    fn tail_of_an_end(&self, evidence: &Evidence) -> Option<Vec<String>> {
-        let open = self.state.open().filter(|_| evidence.shim_lock != Lock::Held)?;
-        let over = matches!(standing(self.spec, open, evidence), Standing::Ended(_));
-        over.then(|| last_lines(self.ctx, self.name, Some(open.run), FAILURE_LINES)).flatten()
     }
 
     /// Looks, and does what follows, until nothing more follows now.

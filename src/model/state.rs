@@ -63,9 +63,9 @@ pub struct OpenRun {
     /// Whether it was told that it is ready.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ready: bool,
-    /// Whether it was told that it is slow.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub slow: bool,
+    /// From which age on it is slow, in milliseconds; `None`: too little to compare with, or told already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_after_ms: Option<u64>,
     /// Whether the loss of its shim was told.
     #[serde(default)]
     pub unsupervised: bool,
@@ -89,7 +89,7 @@ impl OpenRun {
             healthy: false,
             announced: false,
             ready: false,
-            slow: false,
+            slow_after_ms: None,
             unsupervised: false,
             stopping: None,
             watch: None,

@@ -107,21 +107,26 @@ pub(super) fn remember(state: &mut State, ended: &EndedRun, spec: &Spec) {
     }
 }
 
+/// From which age on a run that opens now will be slow, in milliseconds; `None`: too few completed.
+pub(super) fn slow_after_ms(spec: &Spec, state: &State) -> Option<u64> {
+    let after = of(spec, state)?.slow_after()?;
+    u64::try_from(after.as_millis()).ok()
+}
+
 /// A run that lives: told once when it is slow, and until then looked at again when it would be.
 pub(super) fn keep(next: &mut Draft<'_>, open: &mut OpenRun, began: &Stamp) {
-    if open.slow || open.stopping.is_some() || next.state.completed_ms.len() < ENOUGH {
-        return;
-    }
-    let Some(usual) = of(next.look.spec, &next.state) else { return };
-    let Some(at) = usual.slow_after().map(|slow| began.plus(slow)) else { return };
+    let Some(after) = open.slow_after_ms.filter(|_| open.stopping.is_none()) else { return };
+    let at = began.plus(Duration::from_millis(after));
     if !next.look.now.has_reached(&at) {
         next.at(at);
         return;
     }
-    open.slow = true;
-    let detail = usual.sentence(next.look.now.since(began));
-    let event = next.event(EventKind::Slow, Severity::Info, Some(open.run));
-    next.tell(Event { detail, ..event });
+    open.slow_after_ms = None;
+    if let Some(usual) = of(next.look.spec, &next.state) {
+        let detail = usual.sentence(next.look.now.since(began));
+        let event = next.event(EventKind::Slow, Severity::Info, Some(open.run));
+        next.tell(Event { detail, ..event });
+    }
 }
 
 #[cfg(test)]

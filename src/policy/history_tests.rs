@@ -3,7 +3,9 @@
 use super::*;
 use crate::model::ending::WaitStatus;
 use crate::model::evidence::{Evidence, Life, Lock};
-use crate::policy::decide_tests::{at, ended, evidence, look, record, spec, started};
+use crate::policy::decide::Look;
+use crate::policy::decide_tests::{at, ended, evidence, look, name, record, spec, started};
+use crate::policy::operator::start;
 
 fn ms(of: u64) -> Duration {
     Duration::from_millis(of)
@@ -52,6 +54,12 @@ fn the_last_twenty_are_remembered() {
     assert_eq!(over.state.completed_ms.first().zip(over.state.completed_ms.last()), Some((&1, &500)));
 }
 
+/// A process that was started after runs of these lengths.
+fn with_history(spec: &Spec, completed_ms: &[u64]) -> State {
+    let state = State { completed_ms: completed_ms.to_vec(), ..State::new(&at(0)) };
+    start(Look { name: &name(), spec, state: &state, now: &at(0) }).into_owned().state.into_owned()
+}
+
 fn alive(ms: u64) -> Evidence {
     evidence(at(ms), Lock::Held, Life::Unknown, Lock::Unknown, record(None))
 }
@@ -59,8 +67,7 @@ fn alive(ms: u64) -> Evidence {
 #[test]
 fn a_job_is_slow_once_it_lives_twice_as_long_as_ever_and_that_is_told_once() {
     let spec = Spec { healthy_after: Duration::from_secs(86_400), ..spec(Target::Exit) };
-    let mut state = started(&spec);
-    state.completed_ms = vec![240_000, 300_000, 200_000];
+    let state = with_history(&spec, &[240_000, 300_000, 200_000]);
     let before = look(&spec, &state, Some(&alive(599_999)), &at(599_999));
     assert_eq!((before.changed, before.deadline), (false, Some(at(600_000))), "the shim wakes for it");
     let slow = look(&spec, &state, Some(&alive(612_000)), &at(612_000));
@@ -78,7 +85,7 @@ fn nothing_is_slow_without_enough_to_compare_with() {
         ("a service is never slow", Target::Forever, vec![1_000; 5]),
     ] {
         let spec = Spec { healthy_after: Duration::from_secs(86_400), ..spec(target) };
-        let state = State { completed_ms: lengths, ..started(&spec) };
+        let state = with_history(&spec, &lengths);
         let looked = look(&spec, &state, Some(&alive(9_000)), &at(9_000));
         assert!(looked.state.pending.iter().all(|event| event.kind != EventKind::Slow), "{claim}");
         assert_eq!(looked.deadline, Some(at(86_400_000)), "{claim}: no look for it either");

@@ -33,6 +33,23 @@ const NOISE: [&str; 11] = [
 const WORDS: [&str; 10] =
     ["error", "fatal", "panic", "exception", "failed", "cannot", "can't", "not found", "denied", "refused"];
 
+/// What a failure has in common with the one before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alike {
+    /// How often in a row the same one came.
+    pub times: u32,
+    /// In a sentence.
+    pub sentence: String,
+}
+
+impl Alike {
+    /// Taken from what is remembered of a failure; `None`: there was none before it.
+    #[must_use]
+    pub fn of(failure: &Failure) -> Option<Self> {
+        sentence(failure).map(|sentence| Self { times: failure.times, sentence })
+    }
+}
+
 /// The failure of `run`, after which other one, and whether that was the same. `tail`: the last lines that it wrote,
 /// oldest first, clean; `None`: they could not be read, and then it is like no other.
 #[must_use]
