@@ -97,9 +97,9 @@ const ROOMS: [Room; 6] = [
         cmdline: 0,
         parents: 0,
         differs: 1,
-        differs_width: 12,
-        sentence: 16,
-        words: 6,
+        differs_width: 8,
+        sentence: 10,
+        words: 5,
     },
 ];
 
