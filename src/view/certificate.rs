@@ -210,7 +210,9 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("place", certificate.placed.as_ref().filter(|_| began(certificate)).map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
     let before = certificate.same_as.map(|run| format!("run {run} before it ended in the same way"));
-    row("again", certificate.alike.as_ref().map(|alike| alike.sentence.clone()).or(before));
+    let alike = certificate.alike.as_ref().map(|alike| alike.sentence.clone());
+    let again: Vec<String> = [alike, before].into_iter().flatten().collect();
+    row("again", Some(again.join("; ")).filter(|again| !again.is_empty()));
     rows.extend(certificate.compared.as_ref().map(|compared| ("differs", differs(compared))));
     let mut row =
         |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
