@@ -209,16 +209,20 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("memory", certificate.end.as_ref().and_then(memory_kills));
     row("place", certificate.placed.as_ref().filter(|_| began(certificate)).map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
-    let before = certificate.same_as.map(|run| format!("run {run} before it ended in the same way"));
-    let alike = certificate.alike.as_ref().map(|alike| alike.sentence.clone());
-    let again: Vec<String> = [alike, before].into_iter().flatten().collect();
-    row("again", Some(again.join("; ")).filter(|again| !again.is_empty()));
+    rows.extend(again(certificate));
     rows.extend(certificate.compared.as_ref().map(|compared| ("differs", differs(compared))));
     let mut row =
         |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("then", Some(certificate.action.clone().unwrap_or_else(|| "not known".to_owned())));
     row("now", Some(now(certificate)));
     rows
+}
+
+/// What it has in common with what came before it.
+fn again(certificate: &Certificate) -> Option<Row> {
+    let mut lines = certificate.alike.as_ref().map_or(Vec::new(), |alike| wrapped(&alike.sentence, 2));
+    lines.extend(certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
+    (!lines.is_empty()).then_some(("again", lines))
 }
 
 /// What its exit code means, and whether its output shows an exception.
