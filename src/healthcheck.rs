@@ -29,6 +29,7 @@ use crate::registry::Registry;
 use crate::store::paths::Paths;
 use crate::store::record::Durable;
 use crate::store::{atomic, checksum, journal, log_index, state};
+use crate::storm;
 use crate::supervise::{Held, Outcome, now, observe};
 use crate::view::status::State as Word;
 
@@ -77,6 +78,8 @@ pub struct Report {
     pub queued: usize,
     /// What failed; the rest was done.
     pub errors: Vec<Error>,
+    /// How long what is to be told waits for other processes that fail now.
+    gather: Duration,
     /// When the pass before this one ran.
     last: Option<Wall>,
     /// That was on another day, in UTC.
@@ -166,6 +169,7 @@ fn check(
     };
     held.inspection = inspection;
     held.later = later;
+    held.registry = Some(registry);
     Ok(Some(advance(&mut held, as_desired, report)?))
 }
 
@@ -190,6 +194,7 @@ fn advance(held: &mut Held<'_>, as_desired: bool, report: &mut Report) -> Result
     let mut outcome = held.advance()?;
     report.errors.append(&mut outcome.errors);
     report.queued += outcome.queued;
+    report.gather = report.gather.max(held.gathers(&now()?));
     if let Some(pid) = main_to_note(held.ctx, held.name, held.spec, &held.state)? {
         note_main(held.ctx, held.name, pid)?;
     }
@@ -215,6 +220,7 @@ pub fn push(
     let inspection = noted(report, look(ctx, name, &entry.spec));
     let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
     held.inspection = inspection;
+    held.registry = Some(registry);
     if stagger::is_catch_up(&held.state, &now()?, false) {
         held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
     }
@@ -268,11 +274,19 @@ pub fn is_as_desired(state: &State, decision: &Decision) -> bool {
     }
 }
 
-/// Delivers what is due to the sinks of `registry`; what became of it goes into the history of each process.
+/// Delivers what is due to the sinks of `registry`; what became of it goes into the history of each process. In a storm it
+/// waits a moment for what else fails, holding nothing, so that one message tells it; a storm that is over is told.
 ///
 /// # Errors
 /// The outbox cannot be used.
-pub fn deliver(ctx: &Context, registry: &Registry) -> Result<Drained, Error> {
+pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Result<Drained, Error> {
+    if !report.gather.is_zero() {
+        std::thread::sleep(report.gather);
+    }
+    match storm::close(ctx, registry, &now()?) {
+        Ok(queued) => report.queued += queued,
+        Err(error) => report.errors.push(error),
+    }
     let drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
     let now = now()?;
     for report in &drained.reports {

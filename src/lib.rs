@@ -33,5 +33,6 @@ pub mod readiness;
 pub mod registry;
 pub mod shim;
 pub mod store;
+pub mod storm;
 pub mod supervise;
 pub mod view;

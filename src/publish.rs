@@ -10,14 +10,14 @@ use std::io::{Read, Seek, SeekFrom};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::model::event::{Event, Notification};
+use crate::model::event::{Event, EventKind, Notification};
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::policy::notify;
 use crate::post_mortem::told_differences;
 use crate::store::record::{self, Durable};
-use crate::store::{journal, outbox};
+use crate::store::{journal, outbox, storm};
 use crate::view::words::strip_control;
 
 /// Lines of output that go with a notification.
@@ -50,6 +50,8 @@ pub fn publish(
         let (mut tail, mut differs) = (None, None);
         for sink in sinks {
             let Some(event) = notify::choose(sink, events) else { continue };
+            // Others may be putting the very same one.
+            let _telling = (event.kind == EventKind::Storm).then(|| storm::telling(&ctx.paths)).transpose()?;
             let log_tail = tail.get_or_insert_with(|| log_tail(ctx, name, *run)).clone();
             let differs = differs.get_or_insert_with(|| told_differences(ctx, name, event)).clone();
             let notification = Notification { event: event.clone(), host: ctx.host.clone(), log_tail, differs };

@@ -17,17 +17,22 @@ use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
-use crate::model::state::{Began, Desired, OpenRun, Phase, State};
+use crate::model::state::{Phase, State};
+use crate::model::storm::Storm;
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide_later};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
+use crate::registry::Registry;
 use crate::store::record::Durable;
 use crate::store::{record, sentinel, state};
+use crate::storm::tell;
 
+mod afresh;
 mod observe;
+mod storm;
 mod takeover;
 mod waiter;
 
@@ -53,6 +58,12 @@ pub struct Held<'a> {
     pub later: Duration,
     /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
+    /// What others are to be known of; `None`: a bad end is judged alone.
+    pub registry: Option<&'a Registry>,
+    /// The storm that its last end is part of.
+    storm: Option<Storm>,
+    /// Until when what is to be told waits for others that fail now.
+    gather: Option<Stamp>,
     /// A look at its signs of progress that was taken before the lock.
     pub inspection: Option<Inspection>,
     _lock: lock::Held,
@@ -79,26 +90,6 @@ pub struct Outcome {
 /// A clock cannot be read.
 pub fn now() -> Result<Stamp, Error> {
     clock::now().map_err(|error| Error::new(Code::System, "clock", format!("cannot read the clock: {error}")))
-}
-
-/// The state of a process that has none: new, unless there are records of runs. Then the numbers go on where they
-/// were, and a run that lives is taken over, so that a lost state starts nothing a second time.
-fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
-    let now = now()?;
-    let mut state = State::new(&now);
-    let Some(run) = record::runs(&ctx.paths, name)?.pop() else { return Ok(state) };
-    state.run = run;
-    let since = now.clone();
-    let began = Began::Operator;
-    let open = OpenRun::new(run, since, began);
-    state.phase = Phase::Open(open);
-    state.desired = Desired::Up;
-    let standing = consider(ctx, name, spec, &state, &now).standing;
-    if matches!(standing, None | Some(Standing::Ended(_) | Standing::NeverBegan)) {
-        state.phase = Phase::Stopped;
-        state.desired = Desired::Down;
-    }
-    Ok(state)
 }
 
 impl<'a> Held<'a> {
@@ -135,7 +126,7 @@ impl<'a> Held<'a> {
         let state = match state::load(&ctx.paths, name)? {
             Some(state) => state,
             None => {
-                let state = afresh(ctx, name, spec)?;
+                let state = afresh::afresh(ctx, name, spec)?;
                 if state.open().is_some() {
                     state::commit(&ctx.paths, name, &state)?;
                 }
@@ -143,7 +134,20 @@ impl<'a> Held<'a> {
             }
         };
         let later = Duration::ZERO;
-        Ok(Self { ctx, name, spec, sinks, state, later, announced: Vec::new(), inspection: None, _lock: lock })
+        Ok(Self {
+            ctx,
+            name,
+            spec,
+            sinks,
+            state,
+            later,
+            announced: Vec::new(),
+            registry: None,
+            storm: None,
+            gather: None,
+            inspection: None,
+            _lock: lock,
+        })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -168,6 +172,7 @@ impl<'a> Held<'a> {
         let mut outcome = Outcome::default();
         for _ in 0..STEPS {
             let decision = self.consider()?;
+            let decision = self.weather(decision, &mut outcome)?;
             outcome.deadline.clone_from(&decision.deadline);
             if !decision.changed && decision.act == Act::None {
                 break;
@@ -328,7 +333,10 @@ impl<'a> Held<'a> {
         let events: Vec<Event> = self.state.pending.iter().cloned().chain(announced).collect();
         let durable = if committed { Durable::Yes } else { Durable::No };
         let published = now().and_then(|now| {
-            let queued = publish(self.ctx, self.name, &events, self.sinks, &now, durable)?;
+            let mut queued = publish(self.ctx, self.name, &events, self.sinks, &now, durable)?;
+            if let Some(storm) = &self.storm {
+                queued += tell(self.ctx, storm, self.spec, &events, self.sinks, &now)?;
+            }
             if committed {
                 let rest = State { pending: Vec::new(), ..self.state.clone() };
                 state::commit(&self.ctx.paths, self.name, &rest)?;

@@ -68,7 +68,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
     let mut drained = Drained::default();
     if mode == Mode::Act {
-        match deliver(&call.ctx, &loaded.registry) {
+        match deliver(&call.ctx, &loaded.registry, &mut report) {
             Ok(done) => drained = done,
             Err(error) => report.errors.push(error),
         }
@@ -155,7 +155,7 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
         Ok(_) => 0,
         Err(error) => log(call, name, run, &error),
     };
-    match deliver(&call.ctx, &loaded.registry) {
+    match deliver(&call.ctx, &loaded.registry, &mut report) {
         Ok(drained) => {
             for error in &drained.errors {
                 log(call, name, run, &Error::new(Code::No, "alert", error.clone()));

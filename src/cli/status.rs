@@ -21,11 +21,13 @@ use crate::policy::decide::{Decision, Look, decide};
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
 use crate::store::{beat, hang, outbox, record, says, state};
+use crate::storm;
 use crate::supervise::{now, observe};
 use crate::view::status::{
     Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
     remark, table,
 };
+use crate::view::storm::warning;
 use crate::view::words::strip_control;
 
 use super::Call;
@@ -111,6 +113,7 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     };
     let health = health(last, &loaded, &rows, &now);
     let alerts = alerts(call)?;
+    let storm = storm::current(&call.ctx, &now)?;
     let sentences: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
     call.out.json(&Document {
         schema: SCHEMA,
@@ -118,6 +121,7 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         at: now.wall.to_string(),
         healthcheck: &health,
         alerts,
+        storm: storm.as_ref(),
         processes: &rows,
         errors: sentences,
     });
@@ -130,7 +134,7 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         code = worse(code, call.out.fail(error));
     }
     code = worse(code, complain_of(&loaded, call));
-    Ok((text(&rows, &health, alerts, &loaded), code))
+    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &health, alerts, &loaded), code))
 }
 
 fn text(rows: &[Row<'_>], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {

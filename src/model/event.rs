@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ending::{Cause, Sender, SignalRecord, Verdict};
 use super::name::Name;
+use super::storm::Facts;
 use super::time::Wall;
 
 /// Version of the JSON documents that carry events.
@@ -69,6 +70,10 @@ pub enum EventKind {
     Recovered,
     /// It lives, but its shim is gone.
     Unsupervised,
+    /// Its end made it many processes that failed at once.
+    Storm,
+    /// The storm that its end began is over.
+    StormOver,
     /// A notification reached its sink.
     AlertDelivered,
     /// A notification was given up.
@@ -79,7 +84,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -96,6 +101,8 @@ impl EventKind {
         Self::HalfOpen,
         Self::Recovered,
         Self::Unsupervised,
+        Self::Storm,
+        Self::StormOver,
         Self::AlertDelivered,
         Self::AlertFailed,
         Self::Test,
@@ -121,7 +128,9 @@ impl EventKind {
             | Self::Tripped
             | Self::HalfOpen
             | Self::Recovered
-            | Self::Unsupervised => false,
+            | Self::Unsupervised
+            | Self::Storm
+            | Self::StormOver => false,
         }
     }
 
@@ -145,6 +154,8 @@ impl EventKind {
             Self::HalfOpen => "half_open",
             Self::Recovered => "recovered",
             Self::Unsupervised => "unsupervised",
+            Self::Storm => "storm",
+            Self::StormOver => "storm_over",
             Self::AlertDelivered => "alert_delivered",
             Self::AlertFailed => "alert_failed",
             Self::Test => "test",
@@ -207,6 +218,9 @@ pub struct Event {
     /// Names of the sinks that the process wants told; empty: every sink that wants it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<String>,
+    /// The storm that it tells, in numbers and names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Box<Facts>>,
 }
 
 impl Event {
@@ -233,6 +247,7 @@ impl Event {
             pid: None,
             detail: String::new(),
             notify: Vec::new(),
+            storm: None,
         }
     }
 }

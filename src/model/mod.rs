@@ -17,5 +17,6 @@ pub mod signal;
 pub mod sink;
 pub mod spec;
 pub mod state;
+pub mod storm;
 pub mod time;
 pub mod units;

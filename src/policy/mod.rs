@@ -23,6 +23,8 @@ pub mod progress;
 pub mod readiness;
 pub mod settle;
 pub mod stagger;
+pub mod storm;
+mod storm_delivery;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]

@@ -34,7 +34,7 @@ fn wants_kind(sink: &Sink, event: &Event) -> bool {
         return false;
     }
     match sink.events.as_slice() {
-        [] => event.kind == EventKind::Recovered || event.severity >= sink.min_severity,
+        [] => matches!(event.kind, EventKind::Recovered | EventKind::StormOver) || event.severity >= sink.min_severity,
         kinds => kinds.iter().any(|kind| kind == "*"),
     }
 }
@@ -49,7 +49,8 @@ pub fn choose<'e>(sink: &Sink, events: &'e [Event]) -> Option<&'e Event> {
 /// How much of a commit an event of this kind tells.
 fn weight(kind: EventKind) -> u8 {
     match kind {
-        EventKind::Test => 10,
+        EventKind::Test => 11,
+        EventKind::Storm | EventKind::StormOver => 10,
         EventKind::Tripped => 9,
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Hung => 8,
         EventKind::Killed => 7,
@@ -74,7 +75,8 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Tripped
         | EventKind::HalfOpen
         | EventKind::Exited
-        | EventKind::Unsupervised => true,
+        | EventKind::Unsupervised
+        | EventKind::Storm => true,
         EventKind::Registered
         | EventKind::Started
         | EventKind::Restarted
@@ -83,6 +85,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Completed
         | EventKind::Stopped
         | EventKind::Recovered
+        | EventKind::StormOver
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => false,

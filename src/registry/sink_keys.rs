@@ -90,8 +90,17 @@ pub static SINK: &[SinkKey] = &[
 ];
 
 /// Every key of `[healthcheck]`.
-pub static HEALTHCHECK: &[SinkKey] =
-    &[key(None, "every", Form::Duration, Need::Default("\"1m\""), "How often the trigger runs a pass")];
+pub static HEALTHCHECK: &[SinkKey] = &[
+    key(None, "every", Form::Duration, Need::Default("\"1m\""), "How often the trigger runs a pass"),
+    key(
+        None,
+        "storm",
+        Form::Count,
+        Need::Default("5"),
+        "So many different processes that fail within a minute are a storm, if they are also a quarter of those that are \
+         to be up, or four times this number: one message, restarts paced; `0`: never",
+    ),
+];
 
 /// The names under which a key may be written: a secret has four.
 #[must_use]

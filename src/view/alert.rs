@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::storm;
 use super::words::{
     cause_sentence, cut, end_phrase, lived_of_target, percent_of_target, sender_sentence, strip_control,
 };
@@ -54,7 +55,11 @@ fn subject(notification: &Notification, folded: usize) -> String {
     let event = &notification.event;
     let host = strip_control(notification.host.split('.').next().unwrap_or(&notification.host));
     let more = if folded == 0 { String::new() } else { format!(" (+{folded} more)") };
-    let line = format!("[guardian] {}/{}: {}", cut(&host, HOST_WIDTH), event.process, strip_control(&headline(event)));
+    let (of, more) = match event.storm {
+        Some(_) => (String::new(), String::new()), // about all of them, and it says how many
+        None => (format!("/{}", event.process), more),
+    };
+    let line = format!("[guardian] {}{of}: {}", cut(&host, HOST_WIDTH), strip_control(&headline(event)));
     cut(&line, SUBJECT_MAX - more.len()) + &more
 }
 
@@ -87,6 +92,9 @@ fn headline(event: &Event) -> String {
         EventKind::Recovered => "recovered".to_owned(),
         EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
         EventKind::Test => "this is a test, nothing is wrong".to_owned(),
+        EventKind::Storm | EventKind::StormOver => {
+            event.storm.as_ref().map_or_else(|| word.replace('_', " "), |facts| storm::headline(facts))
+        }
         EventKind::Signal => match event.signals.last() {
             Some(record) => format!("was sent {}", record.signal),
             None => "was sent a signal".to_owned(),
@@ -118,6 +126,7 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
     if let Some(by) = &event.by {
         lines.push(format!("By:      {}", sender_sentence(by)));
     }
+    lines.extend(event.storm.iter().flat_map(|facts| storm::lines(facts)));
     if !event.action.is_empty() {
         lines.push(format!("Now:     {}", strip_control(&event.action)));
     }
@@ -160,6 +169,8 @@ fn what(event: &Event) -> &'static str {
         EventKind::HalfOpen => "the breaker lets it try once more",
         EventKind::Recovered => "it is well again",
         EventKind::Unsupervised => "it lives, but its shim is gone",
+        EventKind::Storm => "its end is one of many: likely their infrastructure",
+        EventKind::StormOver => "the storm that its end began is over",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",
@@ -210,6 +221,9 @@ fn look_closer(event: &Event) -> Vec<String> {
     let name = &event.process;
     match (event.kind, event.run) {
         (EventKind::Test, _) => Vec::new(),
+        (EventKind::Storm | EventKind::StormOver, _) => {
+            vec!["Look closer: guardian status; guardian events".to_owned()]
+        }
         (_, Some(run)) if event.cause.is_some() => vec![format!("Look closer: guardian why {name} --run {run}")],
         (_, _) => vec![format!("Look closer: guardian status {name}")],
     }
@@ -243,6 +257,9 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     });
     if !notification.differs.is_empty() {
         document["differs"] = json!(cut(&strip_control(&notification.differs), DIFFERS_WIDTH));
+    }
+    if let Some(facts) = &event.storm {
+        document["storm"] = json!(facts);
     }
     if !folded.is_empty() {
         let folded = folded.iter().map(|event| {

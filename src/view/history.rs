@@ -43,6 +43,9 @@ fn what(event: &Event) -> String {
             vec![cause, some(&event.action)]
         }
         EventKind::Stopped => vec![cause, by],
+        EventKind::Storm | EventKind::StormOver => {
+            event.storm.iter().flat_map(|facts| super::storm::lines(facts)).map(Some).collect()
+        }
         EventKind::Ready
         | EventKind::Registered
         | EventKind::Hung

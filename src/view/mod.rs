@@ -12,6 +12,7 @@ mod fit;
 pub mod history;
 pub mod outbox;
 pub mod status;
+pub mod storm;
 pub mod table;
 pub mod trigger;
 pub mod words;

@@ -74,6 +74,7 @@ fn given_up(entry: &Entry, now: &Stamp) -> String {
 fn settled(receipt: &Receipt, now: &Stamp) -> String {
     let what = subject(&receipt.group.process, None, receipt.group.kind);
     let how = match receipt.how {
+        Settled::Folded if receipt.part_of.is_some() => "told as part of a storm",
         Settled::Sent => "delivered",
         Settled::Folded => "told within a newer message",
         Settled::Moot => "not told, as the sink never heard of the incident",
@@ -122,6 +123,7 @@ fn receipt(receipt: &Receipt) -> Value {
         "kind": receipt.group.kind,
         "at": receipt.at.wall.to_string(),
         "how": receipt.how,
+        "part_of": receipt.part_of,
         "refused": receipt.refused,
     })
 }
@@ -149,6 +151,7 @@ mod tests {
             group: sent.group(),
             at: at(30),
             how: Settled::Sent,
+            part_of: None,
             refused: vec!["b@example.org: 550 unknown".to_owned()],
         };
         Overview {
@@ -183,6 +186,6 @@ mod tests {
 
     #[test]
     fn programs_see_the_same() {
-        expect![[r#"{"dead":[{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"pending":[{"attempts":0,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","process":"btc-bot","refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
+        expect![[r#"{"dead":[{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"pending":[{"attempts":0,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","part_of":null,"process":"btc-bot","refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
     }
 }

@@ -9,6 +9,7 @@ use crate::model::evidence::{Level, Placed};
 use crate::model::progress::{Beat, Silence};
 use crate::model::spec::Command;
 use crate::model::state::{Desired, Phase};
+use crate::model::storm::Facts;
 use crate::model::time::Wall;
 use crate::model::units::human_duration;
 use crate::policy::classify::Standing;
@@ -271,6 +272,7 @@ pub struct Document<'a> {
     pub at: String,
     pub healthcheck: &'a Health,
     pub alerts: Alerts,
+    pub storm: Option<&'a Facts>,
     pub processes: &'a [Row<'a>],
     pub errors: Vec<String>,
 }

@@ -39,6 +39,7 @@ mod senders;
 mod shim;
 mod start;
 mod stop;
+mod storm;
 mod story;
 mod takeover;
 mod tracing;
