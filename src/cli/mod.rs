@@ -22,6 +22,7 @@ mod out;
 mod ready;
 mod register;
 mod reset;
+mod slow;
 pub mod spec_args;
 mod start;
 mod start_error;

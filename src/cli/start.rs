@@ -15,6 +15,7 @@ use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase};
 use crate::model::units::parse_duration;
+use crate::policy::budget::Asked;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look};
 use crate::policy::operator::start;
@@ -25,6 +26,7 @@ use crate::view::status::Isolation;
 use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
 use super::ready::{Until, follow};
+use super::slow::{Slowed, patiently};
 use super::start_error::{placed, start_error};
 use super::{Call, stop};
 
@@ -76,9 +78,26 @@ pub(super) struct Started {
     /// What it must be followed by, where its preflight still runs or more is waited for.
     follow: Option<Spec>,
     ready: Option<bool>,
+    /// It was one start too many, and waited.
+    slowed: Option<Slowed>,
 }
 
 impl Started {
+    fn new(held: &Held<'_>, result: &'static str, run: u64, pid: Option<i32>) -> Self {
+        Self {
+            name: held.name.clone(),
+            result,
+            run,
+            pid,
+            untraced: None,
+            placed: None,
+            limited: limited(held.spec),
+            follow: None,
+            ready: None,
+            slowed: None,
+        }
+    }
+
     /// Waits for what `until` asks for. The lock of the process is not held.
     pub(super) fn follow(mut self, call: &Call, until: Until) -> Result<Self, Error> {
         let Some(spec) = self.follow.take() else { return Ok(self) };
@@ -94,8 +113,10 @@ impl Started {
 /// Starts `names` and tells of each. `registered` is what `register` did before.
 pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, until: Until) -> Result<u8, Error> {
     let fresh = Fresh::default();
-    let outcomes =
-        side_by_side(names, |name| fresh.with(call, name, |held| begin(call, held, until))?.follow(call, until));
+    let outcomes = side_by_side(names, |name| {
+        let (started, slowed) = patiently(call, &fresh, name, Asked::Start, |held| begin(call, held, until))?;
+        Started { slowed, ..started }.follow(call, until)
+    });
     let mut code = 0;
     let mut results = Vec::new();
     for (name, outcome) in names.iter().zip(outcomes) {
@@ -118,7 +139,9 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, u
 fn document(started: &Started, registered: Option<&str>) -> Value {
     json!({"name": started.name, "result": started.result, "run": started.run, "pid": started.pid,
            "registered": registered, "untraced_errno": started.untraced,
-           "isolation": started.placed.as_ref().map(Isolation::of), "ready": started.ready})
+           "isolation": started.placed.as_ref().map(Isolation::of), "ready": started.ready,
+           "slowed_s": started.slowed.as_ref().map(|slowed| slowed.wait.as_secs()),
+           "why": started.slowed.as_ref().map(|slowed| &slowed.why)})
 }
 
 fn say(call: &Call, started: &Started) {
@@ -230,33 +253,12 @@ fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Erro
     }
     match launched {
         Some(Launched::Started { pid, untraced }) => {
-            let (placed, limited) = (placed(held.ctx, held.name, run), limited(held.spec));
+            let placed = placed(held.ctx, held.name, run);
             let follow = (until != Until::Begun).then(|| held.spec.clone());
-            Ok(Started {
-                name: held.name.clone(),
-                result: "started",
-                run,
-                pid: Some(pid),
-                untraced,
-                placed,
-                limited,
-                follow,
-                ready: None,
-            })
+            Ok(Started { untraced, placed, follow, ..Started::new(held, "started", run, Some(pid)) })
         }
         Some(Launched::Preparing) => {
-            let (name, limited, follow) = (held.name.clone(), limited(held.spec), Some(held.spec.clone()));
-            Ok(Started {
-                name,
-                result: "started",
-                run,
-                pid: None,
-                untraced: None,
-                placed: None,
-                limited,
-                follow,
-                ready: None,
-            })
+            Ok(Started { follow: Some(held.spec.clone()), ..Started::new(held, "started", run, None) })
         }
         Some(Launched::Failed { step, errno }) => Err(start_error(held.ctx, held.name, held.spec, run, (step, errno))),
         None => Err(Error::new(Code::Bug, "bug", format!("`{}` was not started and nobody knows why", held.name))),
@@ -269,14 +271,13 @@ fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
         held.state.desired = Desired::Up;
         crate::store::state::commit(&held.ctx.paths, held.name, &held.state)?;
     }
-    let (run, limited) = (held.state.run, limited(held.spec));
+    let run = held.state.run;
     let (pid, placed) = match record::read(&held.ctx.paths, held.name, run).0 {
         Recorded::Read(record) => (record.main.map(|main| main.pid), record.placed),
         Recorded::Missing | Recorded::Unreadable(_) => (None, None),
     };
     let follow = (until != Until::Begun).then(|| held.spec.clone());
-    let name = held.name.clone();
-    Ok(Started { name, result: "already_running", run, pid, untraced: None, placed, limited, follow, ready: None })
+    Ok(Started { placed, follow, ..Started::new(held, "already_running", run, pid) })
 }
 
 /// Starts a process that is held and was just stopped.

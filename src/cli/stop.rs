@@ -17,6 +17,7 @@ use crate::model::state::Desired;
 use crate::model::time::{Identity, Stamp};
 use crate::model::units::{format_duration, parse_duration};
 use crate::os::process;
+use crate::policy::budget::Asked;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look};
 use crate::policy::operator::stop;
@@ -27,6 +28,7 @@ use super::Call;
 use super::common::{Fresh, Which, complain_of, registry};
 use super::out::worse;
 use super::ready::Until;
+use super::slow::{Slowed, patiently};
 use super::start::{again, side_by_side};
 
 /// After KILL, until it is said that something cannot be ended (a process that hangs in the kernel).
@@ -84,18 +86,18 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
     let grace = grace(command.grace.as_ref())?;
     let fresh = Fresh::default();
     let outcomes = side_by_side(&names, |name| {
-        let started = fresh.with(call, name, |held| {
+        let (started, slowed) = patiently(call, &fresh, name, Asked::Restart, |held| {
             until_gone(call, held, grace, Desired::Up)?;
             again(call, held)
         })?;
         let started = started.follow(call, Until::Begun)?;
-        Ok(("restarted", Some((started.run, started.pid))))
+        Ok(("restarted", Some((started.run, started.pid, slowed))))
     });
     let code = tell(call, &names, outcomes);
     Ok(worse(code, complain_of(&loaded, call)))
 }
 
-type Told = Result<(&'static str, Option<(u64, Option<i32>)>), Error>;
+type Told = Result<(&'static str, Option<(u64, Option<i32>, Option<Slowed>)>), Error>;
 
 fn tell(call: &Call, names: &[Name], outcomes: Vec<Told>) -> u8 {
     let mut code = 0;
@@ -103,10 +105,15 @@ fn tell(call: &Call, names: &[Name], outcomes: Vec<Told>) -> u8 {
     for (name, outcome) in names.iter().zip(outcomes) {
         match outcome {
             Ok((word, started)) => {
-                let run = started.map_or(String::new(), |(run, _)| format!(" as run {run}"));
+                let run = started.as_ref().map_or(String::new(), |(run, ..)| format!(" as run {run}"));
                 call.out.say(&format!("{name}: {}{run}", word.replace('_', " ")));
-                let (run, pid) = (started.map(|(run, _)| run), started.and_then(|(_, pid)| pid));
-                results.push(json!({"name": name, "result": word, "run": run, "pid": pid}));
+                let mut result = json!({"name": name, "result": word, "run": null, "pid": null});
+                if let Some((run, pid, slowed)) = started {
+                    (result["run"], result["pid"]) = (json!(run), json!(pid));
+                    result["slowed_s"] = json!(slowed.as_ref().map(|slowed| slowed.wait.as_secs()));
+                    result["why"] = json!(slowed.map(|slowed| slowed.why));
+                }
+                results.push(result);
             }
             Err(error) => {
                 code = worse(code, call.out.fail(&error));

@@ -161,6 +161,9 @@ pub struct State {
     /// When guardian restarted it, within the longest window it had, newest last.
     #[serde(default)]
     pub restarted_at: Vec<Stamp>,
+    /// When it was started by somebody, as far as that counts; see `policy::budget`. Newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<Stamp>,
     /// Where it stands.
     pub phase: Phase,
     /// The last run that ended.
@@ -186,6 +189,7 @@ impl State {
             backoffs: 0,
             trips: 0,
             restarted_at: Vec::new(),
+            starts: Vec::new(),
             phase: Phase::New,
             last: None,
             incident: None,

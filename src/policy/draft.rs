@@ -121,6 +121,7 @@ impl<'a> Draft<'a> {
         self.edit().failures = 0;
         self.edit().trips = 0;
         self.edit().backoffs = 0;
+        self.edit().starts.clear();
         if let Some(Incident { run: first, since, ends }) = self.edit().incident.take() {
             let down = self.look.now.since(&since);
             let event = self.event(EventKind::Recovered, Severity::Info, run);

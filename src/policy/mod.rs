@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod backoff;
+pub mod budget;
 pub mod cause;
 pub mod classify;
 pub mod core_pattern;

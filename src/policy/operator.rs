@@ -55,6 +55,7 @@ pub fn reset(look: Look<'_>) -> Decision<'_> {
     next.edit().trips = 0;
     next.edit().backoffs = 0;
     next.edit().restarted_at.clear();
+    next.edit().starts.clear();
     if matches!(look.state.phase, Phase::Tripped { .. }) {
         next.edit().phase = Phase::Dead;
     }

@@ -282,4 +282,4 @@ pub fn kept(lines: Vec<Line>, now: &Stamp, age: Duration, most: usize) -> Vec<Li
 
 #[cfg(test)]
 #[path = "storm_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -13,6 +13,7 @@
 mod alerts;
 mod alerts_mail;
 mod bad_input;
+mod budget;
 mod certificate;
 mod cron;
 mod damaged;
