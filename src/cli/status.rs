@@ -113,7 +113,10 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     };
     let health = health(last, &loaded, &rows, &now);
     let alerts = alerts(call)?;
-    let storm = storm::current(&call.ctx, &now)?;
+    let storm = storm::current(&call.ctx, &now).unwrap_or_else(|error| {
+        errors.push(error);
+        None
+    });
     let sentences: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
     call.out.json(&Document {
         schema: SCHEMA,

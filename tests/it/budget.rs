@@ -80,7 +80,7 @@ fn a_start_that_is_broken_off_while_it_waits_has_changed_nothing_and_holds_nothi
     for _ in 0..6 {
         fail_once(&home, "job");
     }
-    let mut waiting = home.command(&["start", "job"]).spawn().unwrap();
+    let mut waiting = home.command(&["start", "job"]).stderr(std::process::Stdio::null()).spawn().unwrap();
     let state = home.state_dir().join("process/job/state.json");
     let starts = |text: String| serde_json::from_str::<Value>(&text).unwrap()["starts"].as_array().unwrap().len();
     eventually("it is counted", || (starts(std::fs::read_to_string(&state).unwrap()) == 6).then_some(()));

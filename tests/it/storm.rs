@@ -11,7 +11,8 @@ use guardian::store::storm;
 use serde_json::Value;
 
 use crate::home::Home;
-use crate::procs::{eventually, kill_together};
+use crate::procs::{cmdline, eventually, kill_together, now_ms, signal};
+use nix::sys::signal::Signal;
 
 /// How many processes a storm of these tests has.
 const MANY: usize = 12;
@@ -127,4 +128,94 @@ fn twelve_processes_that_die_at_once_are_one_message_and_come_back_one_after_the
     assert_eq!(named, names.iter().map(String::as_str).collect());
     assert!(over[0]["title"].as_str().unwrap().contains("all of 12 processes are back"), "{}", over[0]["title"]);
     assert_eq!(home.json(&["status"])["storm"], Value::Null);
+}
+
+#[test]
+fn a_pass_that_finds_all_dead_tells_one_storm_with_the_breaker_that_opened_in_it() {
+    let home = Home::new();
+    home.listen("");
+    let names = sleepers(&home, 5);
+    home.up("brittle", &["--max-failures", "1", "--healthy-after", "200ms"], "exec sleep 1000");
+    let state = home.state_dir().join("process/brittle/state.json");
+    eventually("it is healthy", || fs::read_to_string(&state).unwrap().contains("\"healthy\":true").then_some(()));
+    let all: Vec<String> = names.iter().cloned().chain(["brittle".to_owned()]).collect();
+    let shims: Vec<i32> = all.iter().map(|name| home.shim_pid(name)).collect();
+    let pids: Vec<i32> = all.iter().map(|name| home.pid(name)).chain(shims).collect();
+    kill_together(&pids);
+    home.run(&["healthcheck"]).expect(1);
+    let told = home.told();
+    assert_eq!((told.len(), &told[0]["kind"]), (1, &"storm".into()), "{told:?}");
+    assert_eq!(told[0]["storm"]["failed"], 6);
+    assert!(told[0]["folded"].to_string().contains("\"tripped\""), "{}", told[0]["folded"]);
+    assert_eq!(home.state("brittle"), "tripped");
+    for name in &names {
+        home.reaches(name, "running"); // nobody but the pass knew, so each has somebody who waits for its turn
+    }
+    a_minute_passes(&home);
+    home.run(&["healthcheck"]);
+    let over = of_kind(&home.told(), "storm_over").remove(0);
+    assert_eq!(over["storm"]["down"], Value::from(vec!["brittle"]));
+    // What was not back then is told when it is.
+    home.ok(&["start", "brittle"]);
+    home.hears("brittle", "recovered");
+    assert_eq!(home.told().len(), 3);
+}
+
+#[test]
+fn passes_that_are_killed_in_a_storm_lose_no_death() {
+    let home = Home::new();
+    home.listen("");
+    let names = sleepers(&home, 8);
+    let pids: Vec<i32> = names.iter().map(|name| home.pid(name)).collect();
+    kill_together(&pids);
+    let mut killed = 0;
+    let until = now_ms() + 1500;
+    while now_ms() < until && killed < 12 {
+        for pid in home.processes() {
+            if cmdline(pid).contains("--push") && pid % 2 == 0 {
+                signal(pid, Signal::SIGKILL);
+                killed += 1;
+            }
+        }
+    }
+    assert!(killed > 0, "no pass was seen");
+    home.run(&["healthcheck"]);
+    for name in &names {
+        eventually(&format!("{name} is back"), || {
+            home.run(&["healthcheck"]);
+            (home.state(name) == "running").then_some(())
+        });
+    }
+    a_minute_passes(&home);
+    home.run(&["healthcheck"]);
+    let ids: BTreeSet<String> = receipts(&home).into_iter().map(|(id, _)| id).collect();
+    for name in &names {
+        let events = home.events(name);
+        let bad: Vec<&Value> = events.iter().filter(|event| event["kind"] == "premature").collect();
+        assert!(!bad.is_empty(), "{name}: {events:?}");
+        for event in bad {
+            let id = event["id"].as_str().unwrap();
+            let storm = id.replace(".premature", ".storm");
+            assert!(ids.contains(id) || ids.contains(&storm), "{id} was told by nobody: {ids:?}");
+        }
+    }
+}
+
+#[test]
+fn with_storm_0_nothing_is_noted_and_every_restart_is_at_once() {
+    let home = Home::new();
+    home.write_registry("[healthcheck]\nstorm = 0\n");
+    home.listen("");
+    let names = sleepers(&home, 6);
+    kill_all(&home, &names);
+    for name in &names {
+        home.reaches(name, "running");
+        let last = home.status(name)["last_exit"].clone();
+        assert!(!last["action"].as_str().unwrap().contains("storm"), "{last}");
+    }
+    assert!(!home.state_dir().join("storm").exists());
+    home.run(&["config", "check"]).expect(0);
+    home.write_registry("[healthcheck]\nstorm = -1\n");
+    let told = home.run(&["config", "check"]).expect(78);
+    assert!(told.stdout.contains("`storm`") && told.stdout.contains("2:9"), "{told:?}");
 }
