@@ -118,3 +118,6 @@ fn batch(members: &[&Entry], storm: &Storm, told: &[&Receipt]) -> Option<Batch> 
 #[cfg(test)]
 #[path = "storm_delivery_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "storm_walk_tests.rs"]
+mod walk;
