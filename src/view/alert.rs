@@ -169,7 +169,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::HalfOpen => "the breaker lets it try once more",
         EventKind::Recovered => "it is well again",
         EventKind::Unsupervised => "it lives, but its shim is gone",
-        EventKind::Storm => "its end is one of many: likely their infrastructure",
+        EventKind::Storm => "its end made it a storm, likely the fault is in what they share",
         EventKind::StormOver => "the storm that its end began is over",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",

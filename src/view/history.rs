@@ -43,9 +43,7 @@ fn what(event: &Event) -> String {
             vec![cause, some(&event.action)]
         }
         EventKind::Stopped => vec![cause, by],
-        EventKind::Storm | EventKind::StormOver => {
-            event.storm.iter().flat_map(|facts| super::storm::lines(facts)).map(Some).collect()
-        }
+        EventKind::Storm | EventKind::StormOver => vec![event.storm.as_ref().map(|facts| super::storm::phrase(facts))],
         EventKind::Ready
         | EventKind::Registered
         | EventKind::Hung

@@ -74,11 +74,12 @@ fn given_up(entry: &Entry, now: &Stamp) -> String {
 fn settled(receipt: &Receipt, now: &Stamp) -> String {
     let what = subject(&receipt.group.process, None, receipt.group.kind);
     let how = match receipt.how {
-        Settled::Folded if receipt.part_of.is_some() => "told as part of a storm",
         Settled::Sent => "delivered",
         Settled::Folded => "told within a newer message",
         Settled::Moot => "not told, as the sink never heard of the incident",
     };
+    let storm = receipt.part_of.as_ref().map(|storm| format!("told as part of the storm {storm}"));
+    let how = storm.as_deref().unwrap_or(how);
     let mut line = format!("{what} → {}, {how} {} ago", strip_control(&receipt.sink), ago(now, &receipt.at));
     if !receipt.refused.is_empty() {
         line.push_str(&format!("; refused: {}", strip_control(&receipt.refused.join("; "))));

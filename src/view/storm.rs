@@ -12,11 +12,17 @@ const WIDTH: usize = 200;
 /// What happened, in one phrase.
 #[must_use]
 pub fn headline(facts: &Facts) -> String {
-    let failed = failed(facts);
+    let word = if facts.down.is_some() { "storm over" } else { "storm" };
+    format!("{word}: {}", phrase(facts))
+}
+
+/// The same behind the word for it.
+#[must_use]
+pub fn phrase(facts: &Facts) -> String {
     match &facts.down {
-        None => format!("storm: {failed} within {}, most: {}", span(facts), facts.cause),
-        Some(down) if down.is_empty() => format!("storm over: all of {} processes are back", facts.failed),
-        Some(down) => format!("storm over: {} of {} processes are not back", down.len(), facts.failed),
+        None => format!("{} within {}, most: {}", failed(facts), span(facts), facts.cause),
+        Some(down) if down.is_empty() => format!("all of {} processes are back", facts.failed),
+        Some(down) => format!("{} of {} processes are not back: {}", down.len(), facts.failed, down.join(", ")),
     }
 }
 
