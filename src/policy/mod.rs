@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod backoff;
+pub mod breaker;
 pub mod budget;
 pub mod cause;
 pub mod classify;
@@ -16,6 +17,8 @@ mod decide_tests;
 pub mod delivery;
 mod draft;
 pub mod environment;
+pub mod fold;
+pub mod history;
 pub mod kernel_log;
 pub mod memory;
 pub mod notify;
@@ -23,6 +26,7 @@ pub mod operator;
 pub mod progress;
 pub mod readiness;
 pub mod settle;
+pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;

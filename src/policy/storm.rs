@@ -152,6 +152,7 @@ pub fn speaks_for(storm: &Storm, event: &Event) -> bool {
         | EventKind::Killed
         | EventKind::HalfOpen
         | EventKind::Unsupervised
+        | EventKind::Slow
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => false,

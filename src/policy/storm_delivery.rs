@@ -99,6 +99,7 @@ fn rank(entry: &Entry) -> (u8, crate::model::time::Wall) {
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::Unsupervised
+        | EventKind::Slow
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => 0,

@@ -40,7 +40,7 @@ fn what(event: &Event) -> String {
         EventKind::Started | EventKind::Restarted => vec![pid],
         EventKind::Exited => vec![cause, some(&event.detail)],
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Tripped => {
-            vec![cause, some(&event.action)]
+            vec![cause, some(&event.alike), some(&event.action)]
         }
         EventKind::Stopped => vec![cause, by],
         EventKind::Storm | EventKind::StormOver => vec![event.storm.as_ref().map(|facts| super::storm::phrase(facts))],
@@ -48,6 +48,7 @@ fn what(event: &Event) -> String {
         | EventKind::Registered
         | EventKind::Hung
         | EventKind::Killed
+        | EventKind::Slow
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::Unsupervised

@@ -15,4 +15,5 @@ pub mod status;
 pub mod storm;
 pub mod table;
 pub mod trigger;
+pub mod usual;
 pub mod words;

@@ -13,6 +13,7 @@
 mod alerts;
 mod alerts_mail;
 mod bad_input;
+mod breaker;
 mod budget;
 mod certificate;
 mod cron;
@@ -20,6 +21,7 @@ mod damaged;
 mod defects;
 mod demo;
 mod hang;
+mod history;
 mod home;
 mod hostile;
 mod house;
