@@ -11,6 +11,7 @@ pub mod metadata;
 pub mod name;
 pub mod probe;
 pub mod progress;
+pub mod rotation;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod signal;

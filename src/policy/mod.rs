@@ -21,6 +21,7 @@ pub mod notify;
 pub mod operator;
 pub mod progress;
 pub mod readiness;
+pub mod rotation;
 pub mod settle;
 pub mod stagger;
 #[cfg(test)]
