@@ -94,7 +94,6 @@ pub(super) fn executable(pid: i32) -> Option<(u64, u64)> {
 /// Another way to execute this program, for when its own path leads elsewhere: there is none.
 pub(super) const ITSELF: Option<&CStr> = None;
 
-/// The file of standard output, opened once more for reading.
 pub(super) fn path_of_output() -> io::Result<PathBuf> {
     let mut path = [0_u8; libc::PATH_MAX as usize];
     // SAFETY: F_GETPATH writes at most PATH_MAX bytes, NUL included, into the buffer, which lives through the call.
@@ -105,6 +104,7 @@ pub(super) fn path_of_output() -> io::Result<PathBuf> {
     Ok(PathBuf::from(OsStr::from_bytes(path.to_bytes())))
 }
 
+/// The file of standard output, opened once more for reading.
 pub(super) fn reopen_output() -> io::Result<File> {
     let file = File::open(path_of_output()?)?;
     let (open, standard) = (file.metadata()?, nix::sys::stat::fstat(io::stdout())?);

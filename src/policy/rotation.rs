@@ -76,6 +76,12 @@ pub fn live(rotation: &Rotation, size: u64) -> u64 {
     rotation.end(size) - rotation.start
 }
 
+/// Whether a log needs a rotation: it is full, or the last one left much behind.
+#[must_use]
+pub fn is_due(live: u64, unfinished: u64, limits: Limits) -> bool {
+    live > limits.max || unfinished > limits.max / 2
+}
+
 /// The parts that stay when one more has come: the newest, which are also those that follow each other without a gap.
 #[must_use]
 pub fn kept(parts: &[Part], keep: usize) -> &[Part] {
@@ -111,7 +117,14 @@ mod tests {
         let cases = [
             ("never rotated", noted(0, 0, 0, false), 700, false, (0, 0), Emptied::No),
             ("copied, nothing cut yet", noted(0, 500, 0, false), 700, false, (0, 500), Emptied::No),
-            ("a hole, and that is all the file system can", noted(0, 500, 400, false), 700, true, (0, 500), Emptied::No),
+            (
+                "a hole, and that is all the file system can",
+                noted(0, 500, 400, false),
+                700,
+                true,
+                (0, 500),
+                Emptied::No,
+            ),
             ("about to collapse", noted(0, 500, 400, true), 700, true, (0, 500), Emptied::No),
             ("collapsed, not noted", noted(0, 500, 400, true), 300, false, (400, 500), Emptied::No),
             ("collapsed, not noted, and much written", noted(0, 500, 400, true), 9000, false, (400, 500), Emptied::No),
@@ -131,7 +144,8 @@ mod tests {
 
     #[test]
     fn settling_what_is_settled_changes_nothing() {
-        for (hole, collapsing, seen) in [(400, true, false), (400, true, true), (400, false, true), (400, false, false)] {
+        for (hole, collapsing, seen) in [(400, true, false), (400, true, true), (400, false, true), (400, false, false)]
+        {
             for size in [0, 99, 100, 600, 9000] {
                 let seen = Seen { size, hole: seen };
                 let once = settled(&noted(0, 500, hole, collapsing), seen).0;

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::model::rotation::Rotation;
+use crate::model::rotation::{Mark, Rotation};
 use crate::model::time::Wall;
 use crate::os::{descriptor, shrink};
 use crate::policy::rotation::{Seen, settled};
@@ -31,6 +31,10 @@ pub struct Extent {
     pub start: u64,
     /// Position of its end.
     pub end: u64,
+    /// Bytes that the file has and nobody reads there any more, because a rotation was not finished.
+    pub unfinished: u64,
+    /// Its last rotation.
+    pub rotated: Option<Mark>,
     /// When it was found that the program had emptied it by itself.
     pub emptied: Option<Wall>,
     /// When it was last rotated by a means that may have lost what was written meanwhile.
@@ -40,6 +44,8 @@ pub struct Extent {
 /// What a look finds: the note as it is to be read now, and the file.
 struct Now<'a> {
     rotation: Rotation,
+    /// A hole was to be taken out, and is still there.
+    interrupted: bool,
     file: &'a File,
     size: u64,
 }
@@ -69,7 +75,8 @@ impl Log {
             };
             let rotation = noted.clone().unwrap_or_default();
             let seen = see(&file, &rotation)?;
-            let now = Now { rotation: settled(&rotation, seen).0, file: &file, size: seen.size };
+            let interrupted = rotation.collapsing && seen.hole;
+            let now = Now { rotation: settled(&rotation, seen).0, interrupted, file: &file, size: seen.size };
             let found = with(&now);
             if note::load(&self.path)? == noted && see(&file, &rotation)?.hole == seen.hole {
                 return found.map(Some);
@@ -82,15 +89,29 @@ impl Log {
     /// # Errors
     /// Log or note cannot be read, or the note is damaged.
     pub fn extent(&self) -> io::Result<Option<Extent>> {
-        self.look(|Now { rotation, size, .. }| {
+        self.look(|Now { rotation, interrupted, size, .. }| {
             Ok(Extent {
                 first: rotation.first(),
                 start: rotation.start,
                 end: rotation.end(*size),
+                unfinished: rotation.start - rotation.base - if *interrupted { 0 } else { rotation.hole },
+                rotated: rotation.rotated,
                 emptied: rotation.emptied,
                 copied: rotation.copied,
             })
         })
+    }
+
+    /// The same of a log whose file was just seen with `size` bytes: quicker where there was never a rotation.
+    ///
+    /// # Errors
+    /// As [`Self::extent`].
+    pub fn sized(&self, size: u64) -> io::Result<Extent> {
+        let whole = Extent { first: 0, start: 0, end: size, unfinished: 0, rotated: None, emptied: None, copied: None };
+        match note::load(&self.path)? {
+            None => Ok(whole),
+            Some(_) => Ok(self.extent()?.unwrap_or(whole)),
+        }
     }
 
     /// Position of its end; nothing was ever written: 0.
@@ -178,6 +199,10 @@ pub fn end_of_output() -> Option<u64> {
 /// The last of what was written to that log from `from` on, at most `most` bytes; `None`: it cannot be read.
 #[must_use]
 pub fn tail_of_output(from: u64, most: u64) -> Option<Vec<u8>> {
-    let log = Log::at(&descriptor::path_of_output().ok()?);
+    let path = descriptor::path_of_output().ok()?;
+    if note::load(&path).ok()?.is_none() {
+        return descriptor::tail_of_output(from, most);
+    }
+    let log = Log::at(&path);
     log.tail(from, log.end().ok()?, most).ok()
 }

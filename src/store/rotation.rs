@@ -70,6 +70,8 @@ struct Job<'a> {
     path: &'a Path,
     file: File,
     rotation: Rotation,
+    /// The last rotation was cut short before the hole was taken out.
+    interrupted: bool,
     now: Wall,
 }
 
@@ -88,7 +90,8 @@ impl<'a> Job<'a> {
             Emptied::ByTheProgram => rotation.emptied = Some(now),
             Emptied::No => {}
         }
-        let job = Self { path, file, rotation, now };
+        let interrupted = last.collapsing && rotation.hole > 0;
+        let job = Self { path, file, rotation, interrupted, now };
         if noted.as_ref() != Some(&job.rotation) {
             job.save()?;
         }
@@ -183,7 +186,8 @@ impl<'a> Job<'a> {
         let before = self.file.metadata().map_err(fail)?;
         let Rotation { base, start, hole, .. } = self.rotation;
         let head = (start - base) / before.blksize().max(BLOCK) * before.blksize().max(BLOCK);
-        if head <= hole {
+        let head = head.max(hole);
+        if head <= hole && !self.interrupted {
             return Ok(());
         }
         match shrink::punch(&self.file, head) {

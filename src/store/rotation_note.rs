@@ -69,7 +69,10 @@ pub(super) fn load(log: &Path) -> io::Result<Option<Rotation>> {
         Some(Note { schema: SCHEMA, rotation }) if is_possible(&rotation) => Ok(Some(rotation)),
         Some(Note { schema: SCHEMA, .. }) | None => Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("the note of its rotations `{}` is damaged: move it away, and the log is read as it lies", path.display()),
+            format!(
+                "the note of its rotations `{}` is damaged: move it away, and the log is read as it lies",
+                path.display()
+            ),
         )),
         Some(Note { .. }) => Err(io::Error::new(
             io::ErrorKind::InvalidData,
