@@ -33,7 +33,7 @@ const MAX_BYTES_JSON: u64 = 64 << 10;
 
 /// Shows what a process wrote to standard output and error
 ///
-/// Times are to the minute within a run (the program writes its lines itself), exact at its start and end.
+/// All that is still there, rotated parts included. Times are to the minute within a run (the program writes its lines itself), exact at its start and end.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example: guardian logs btc-bot --since 15m --grep 'ERROR|Traceback'")]
 pub(super) struct Logs {

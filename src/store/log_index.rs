@@ -24,7 +24,7 @@ use super::paths::Paths;
 const MAX: u64 = 2 << 20;
 
 /// Bytes at the end of the index that have its last line, and surely more.
-const LINES: u64 = 256;
+const LINES: usize = 256;
 
 /// At that time the log had that size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,8 +149,8 @@ pub fn read(paths: &Paths, name: &Name) -> Result<Vec<Sample>, Error> {
 /// The last sample, without reading the others; `None`: there is none, or it cannot be told.
 fn last(paths: &Paths, name: &Name) -> Option<Sample> {
     let file = File::open(path(paths, name)).ok()?;
-    let from = file.metadata().ok()?.len().saturating_sub(LINES);
-    let mut bytes = [0; LINES as usize];
+    let from = file.metadata().ok()?.len().saturating_sub(u64::try_from(LINES).ok()?);
+    let mut bytes = [0; LINES];
     let read = file.read_at(&mut bytes, from).ok()?;
     String::from_utf8_lossy(bytes.get(..read)?).lines().rev().find_map(sample)
 }
