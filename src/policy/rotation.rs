@@ -95,7 +95,8 @@ pub fn full_in(live: u64, limits: Limits, earlier: Mark, now: Mark, horizon: Dur
     let grown = now.end.saturating_sub(earlier.end);
     let passed = earlier.at.until(now.at).max(Duration::from_millis(1));
     let left = limits.max.saturating_sub(live);
-    if left == 0 {
+    // After so short a time nobody can say how fast it grows.
+    if left == 0 || passed < SHORTEST {
         return Some(SHORTEST);
     }
     let millis = u128::from(left) * passed.as_millis() / u128::from(grown.max(1));
@@ -174,6 +175,7 @@ mod tests {
             ("so slow that others look before", 40_000, mark(0, 0), mark(60_000, 1000), None),
             ("it does not grow", 40_000, mark(0, 9), mark(10_000, 9), None),
             ("faster than anybody looks", 40_000, mark(0, 0), mark(10, 10_000_000), Some(1)),
+            ("rotated a moment ago", 0, mark(0, 9), mark(10, 9), Some(1)),
             ("it is full", 50_000, mark(0, 9), mark(10_000, 9), Some(1)),
             ("the clock jumped back", 40_000, mark(10_000, 0), mark(0, 10_000), Some(1)),
         ];

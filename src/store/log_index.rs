@@ -50,7 +50,7 @@ fn path(paths: &Paths, name: &Name) -> PathBuf {
     paths.log(name).with_extension("log.index")
 }
 
-/// A log that is half full at least, as a pass sees it.
+/// A log that is half full at least, or was rotated before, as a pass sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Growth {
     /// Bytes that no part has yet.
@@ -63,7 +63,8 @@ pub struct Growth {
     pub earlier: Option<Mark>,
 }
 
-/// Notes the size of the log, when it has changed since `last`, the time of the pass before. `Some`: it is half full.
+/// Notes the size of the log, when it has changed since `last`, the time of the pass before. `Some`: it is half
+/// full, or was rotated before.
 ///
 /// # Errors
 /// Log or index cannot be read or written, or the note of its rotations is damaged.
@@ -96,7 +97,6 @@ pub fn note(
 /// As [`note`].
 pub fn look(paths: &Paths, name: &Name, now: Wall, limits: Limits) -> Result<Option<Growth>, Error> {
     match fs::metadata(paths.log(name)) {
-        Ok(metadata) if metadata.len() < limits.max / 2 => Ok(None), // of a part of it as well
         Ok(metadata) => Ok(grown(paths, name, metadata.len(), now, Some(limits))?.1),
         Err(_) => Ok(None),
     }
@@ -114,7 +114,8 @@ fn grown(
     let extent = Log::at(&path).sized(size).map_err(|error| Error::io("look at", &path, &error))?;
     let live = extent.end - extent.start;
     let due = |limits| is_due(live, extent.unfinished, limits);
-    if limits.is_none_or(|limits| live < limits.max / 2 && !due(limits)) {
+    let slow = live < limits.map_or(0, |limits| limits.max / 2) && extent.rotated.is_none();
+    if limits.is_none_or(|limits| slow && !due(limits)) {
         return Ok((extent.end, None));
     }
     let noted = last(paths, name).map(|sample| Mark { at: sample.at, end: sample.bytes });

@@ -1,3 +1,5 @@
+//! Rotation on real file systems, cut short between any two steps.
+
 use std::io::Write;
 use std::path::PathBuf;
 
