@@ -26,9 +26,10 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, decide};
 use crate::policy::stagger;
 use crate::registry::Registry;
+use crate::rotate;
 use crate::store::paths::Paths;
 use crate::store::record::Durable;
-use crate::store::{atomic, checksum, journal, log_index, state};
+use crate::store::{atomic, checksum, journal, state};
 use crate::storm;
 use crate::supervise::{Held, Outcome, now, observe};
 use crate::view::status::State as Word;
@@ -86,6 +87,8 @@ pub struct Report {
     first_today: bool,
     /// That was long ago.
     unwatched: bool,
+    /// Logs that are full, or soon will be.
+    full: Vec<rotate::Full>,
     /// Starts that made up for a time in which nobody looked.
     caught_up: usize,
 }
@@ -111,6 +114,10 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
             Ok(None) => {}
             Err(error) => report.errors.push(error.about(name)),
         }
+    }
+    // Last: nothing that is down waits for it.
+    if let (false, Ok(now)) = (report.full.is_empty(), now()) {
+        report.errors.extend(rotate::all(ctx, &report.full, registry.healthcheck.every, &now));
     }
     report
 }
@@ -144,7 +151,10 @@ fn check(
         report.errors.extend(journal::prune(&ctx.paths, name, now.wall).err());
     }
     if mode == Mode::Act && state.open().is_some() {
-        report.errors.extend(log_index::note(&ctx.paths, name, report.last, now.wall).err());
+        match rotate::look(ctx, name, &entry.spec, evidence.as_ref(), (report.last, now.wall)) {
+            Ok(full) => report.full.extend(full),
+            Err(error) => report.errors.push(error.about(name)),
+        }
     }
     let as_desired = is_as_desired(&state, &first);
     let quiet = !first.changed
@@ -228,7 +238,13 @@ pub fn push(
     let mine = held.state.run == run;
     let deadline = checked.deadline.clone().filter(|_| mine);
     report.checked.push(checked);
-    Ok(deadline)
+    let fills = mine && held.state.open().is_some();
+    drop(held); // a restart need not wait for a log
+    let full = rotate::one(ctx, name, &entry.spec, registry.healthcheck.every, &now()?).unwrap_or_else(|error| {
+        report.errors.push(error.about(name));
+        None
+    });
+    Ok(deadline.into_iter().chain(full.filter(|_| fills)).min_by_key(|at| at.boot_ms))
 }
 
 /// A look that failed is reported, and keeps nothing else from being done.

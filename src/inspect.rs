@@ -28,6 +28,7 @@ use crate::model::state::{OpenRun, State};
 use crate::model::time::{Identity, Wall};
 use crate::os::{clock, counters};
 use crate::policy::progress::{due, is_watched, look, silence};
+use crate::store::log::Log;
 use crate::store::{environment, hang};
 
 /// Time that a `hang_probe` has.
@@ -119,7 +120,7 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
     let mut sample = Sample {
         awake_ms: clock::awake_ms()?,
         wall: clock::wall()?,
-        output: trace(&ctx.paths.log(name)),
+        output: output(&ctx.paths.log(name)),
         heartbeat: trace(&ctx.paths.sentinel(name, "heartbeat")),
         cpu_ms: Some(0),
         io_bytes: Some(0),
@@ -167,6 +168,15 @@ fn trace(path: &Path) -> Trace {
     match at.and_then(|at| i64::try_from(at.as_millis()).ok()) {
         Some(at) => Trace::Seen { bytes: metadata.len(), at: Wall(at) },
         None => Trace::Unknown,
+    }
+}
+
+/// The log as a sign of progress: a rotation makes the file smaller, and is none.
+fn output(path: &Path) -> Trace {
+    match (trace(path), Log::at(path).end()) {
+        (Trace::Seen { at, .. }, Ok(bytes)) => Trace::Seen { bytes, at },
+        (Trace::Seen { .. }, Err(_)) => Trace::Unknown,
+        (none @ (Trace::None | Trace::Unknown), _) => none,
     }
 }
 

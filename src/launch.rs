@@ -26,6 +26,7 @@ use crate::policy::progress::first_look;
 use crate::policy::readiness::{self, wants_looks};
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
+use crate::store::log::Log;
 use crate::store::record::{self, Durable, Line};
 use crate::store::says;
 use crate::store::{atomic, paths::Paths};
@@ -43,17 +44,13 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What became of a start: what the shim reported, or what is known where it could not.
 pub use crate::os::spawn::Report as Launched;
 
-/// Size of the log of `name` now: where the output of the next run begins.
+/// Position of the end of the log of `name` now: where the output of the next run begins.
 ///
 /// # Errors
-/// The log is there and cannot be asked.
-pub fn log_size(paths: &Paths, name: &Name) -> Result<u64, Error> {
+/// The log is there and cannot be asked, or the note of its rotations is damaged.
+pub fn log_end(paths: &Paths, name: &Name) -> Result<u64, Error> {
     let path = paths.log(name);
-    match fs::metadata(&path) {
-        Ok(metadata) => Ok(metadata.len()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(Error::io("look at", &path, &error)),
-    }
+    Log::at(&path).end().map_err(|error| Error::io("look at", &path, &error).about(name))
 }
 
 /// Starts the run that the committed state of `name` has open. The lock of `name` is held by the caller.

@@ -31,6 +31,7 @@ pub mod post_mortem;
 pub mod publish;
 pub mod readiness;
 pub mod registry;
+pub mod rotate;
 pub mod shim;
 pub mod store;
 pub mod storm;

@@ -5,8 +5,6 @@
 //! once, because ids are derived.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -16,6 +14,7 @@ use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::policy::notify;
 use crate::post_mortem::told_differences;
+use crate::store::log::Log;
 use crate::store::record::{self, Durable};
 use crate::store::{journal, outbox, storm};
 use crate::view::words::strip_control;
@@ -78,14 +77,10 @@ pub fn last_lines(ctx: &Context, name: &Name, run: Option<u64>, most: usize) -> 
     let (began, ended) = run.map_or((None, None), |run| record::output(&ctx.paths, name, run));
     let began = began.unwrap_or(0); // not noted: from the beginning
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(ctx.paths.log(name))?;
-        let size = file.metadata()?.len();
-        let end = ended.map_or(size, |ended| ended.min(size)); // not noted: all that follows
-        let start = end.saturating_sub(TAIL_BYTES).max(began.min(end));
-        file.seek(SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.take(end - start).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let log = Log::at(&ctx.paths.log(name));
+        let whole = log.end()?;
+        let end = ended.map_or(whole, |ended| ended.min(whole)); // not noted: all that follows
+        log.tail(began, end, TAIL_BYTES)
     };
     let bytes = read().ok()?;
     let text = String::from_utf8_lossy(&bytes);

@@ -201,7 +201,11 @@ impl<'a> Held<'a> {
         let Decision { state, changed, act, deadline, actions, standing, ready: _ } = decision;
         let mut state = state.into_owned();
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
-            open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
+            // Where that cannot be told it is searched from the beginning: no reason to start nothing.
+            match launch::log_end(&self.ctx.paths, self.name) {
+                Ok(end) => open.log_offset = end,
+                Err(error) => outcome.errors.push(error),
+            }
         }
         let ended =
             changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);

@@ -20,6 +20,7 @@ use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide};
 use crate::policy::{breaker, history};
 use crate::registry::Entry;
+use crate::store::log::Log;
 use crate::store::registry_file::Loaded;
 use crate::store::{beat, hang, outbox, record, says, state};
 use crate::storm;
@@ -91,8 +92,8 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let meter = (names.len() <= METERED).then(Meter::new).transpose();
     let meter = meter
         .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))?;
-    let beats = heartbeats(call);
-    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats };
+    let (beats, rotated) = (having(call, "sentinel", ".heartbeat"), having(call, "log/rotated", ".json"));
+    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats, rotated: &rotated };
     let mut errors = Vec::new();
     let mut rows = Vec::with_capacity(names.len());
     let mut desired = true;
@@ -186,13 +187,15 @@ struct Surroundings<'a> {
     meter: Option<&'a Meter>,
     /// Names of the processes whose heartbeat file is there.
     beats: &'a BTreeSet<String>,
+    /// Names of the processes whose log was ever rotated.
+    rotated: &'a BTreeSet<String>,
 }
 
-/// The processes whose heartbeat file is there: most have none, and one look tells.
-fn heartbeats(call: &Call) -> BTreeSet<String> {
-    let Ok(entries) = fs::read_dir(call.ctx.paths.state.join("sentinel")) else { return BTreeSet::new() };
+/// The processes that have a file of this kind in a directory of the state: most have none, and one look tells.
+fn having(call: &Call, dir: &str, suffix: &str) -> BTreeSet<String> {
+    let Ok(entries) = fs::read_dir(call.ctx.paths.state.join(dir)) else { return BTreeSet::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| name.strip_suffix(".heartbeat").map(str::to_owned)).collect()
+    names.filter_map(|name| name.strip_suffix(suffix).map(str::to_owned)).collect()
 }
 
 fn row<'a>(
@@ -263,7 +266,7 @@ fn fill<'a>(
         consecutive_failures: state.failures,
         breaker: breaker(state),
         next_action_at: next.as_ref().and_then(|next| next.wall.rfc3339()),
-        output: output(call, name, now),
+        output: output(call, name, seen),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
         isolation: alive.and_then(|record| record.placed.as_ref()).map(Isolation::of),
         leftover: keeps(call, name, spec, decision),
@@ -326,13 +329,17 @@ fn age(metadata: &fs::Metadata, now: &Stamp) -> Option<u64> {
     Some(written.until(now.wall).as_secs())
 }
 
-fn output(call: &Call, name: &Name, now: &Stamp) -> Output {
+fn output(call: &Call, name: &Name, seen: &Surroundings<'_>) -> Output {
     let path = call.ctx.paths.log(name);
     let metadata = fs::metadata(&path).ok();
+    let bytes = match seen.rotated.contains(name.as_str()) {
+        true => Log::at(&path).extent().ok().flatten().map(|extent| extent.end),
+        false => metadata.as_ref().map(fs::Metadata::len),
+    };
     Output {
         path: path.display().to_string(),
-        bytes: metadata.as_ref().map(fs::Metadata::len),
-        age_s: metadata.as_ref().and_then(|metadata| age(metadata, now)),
+        bytes,
+        age_s: metadata.as_ref().and_then(|metadata| age(metadata, seen.now)),
     }
 }
 

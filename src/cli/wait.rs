@@ -17,6 +17,7 @@ use crate::model::units::parse_duration;
 use crate::os::watch::{Ends, FileWatch};
 use crate::policy::classify::Standing;
 use crate::registry::Entry;
+use crate::store::log::Log;
 use crate::store::registry_file::Loaded;
 use crate::store::{record, state};
 use crate::supervise::{consider, now};
@@ -275,13 +276,14 @@ fn for_output(
         let state = state_of(call, name)?;
         let mut from = state.open().map_or(0, |open| open.log_offset);
         let path = call.ctx.paths.log(name);
+        let log = Log::at(&path);
         let fail = |error: std::io::Error| Error::io("read", &path, &error).about(name);
         let watch = FileWatch::new(&path).map_err(fail)?;
         let line = loop {
             // Whether it lives is asked before its output is read: what a dying one wrote last is still found.
             let word =
                 Word::of(&consider(&call.ctx, name, &entry(loaded, name)?.spec, &state_of(call, name)?, &now()?));
-            let (line, next) = search(&path, from, wanted).map_err(fail)?;
+            let (line, next) = search(&log, from, wanted).map_err(fail)?;
             from = next;
             if let Some(line) = line {
                 break line;

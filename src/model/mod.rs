@@ -12,6 +12,7 @@ pub mod name;
 pub mod never;
 pub mod probe;
 pub mod progress;
+pub mod rotation;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod signal;

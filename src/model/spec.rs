@@ -167,6 +167,10 @@ pub struct Spec {
     pub cpu: Option<f64>,
     /// Processes and threads that it may have, from 1.
     pub tasks: Option<u32>,
+    /// Bytes that its log may have before it is rotated; 0: it is not.
+    pub log_max: u64,
+    /// Rotated parts of its log that are kept.
+    pub log_keep: u32,
     /// Without any sign of progress for this long it is hung.
     pub hang_after: Option<Duration>,
     /// Without output for this long it is hung.
@@ -237,6 +241,8 @@ impl Spec {
             memory: None,
             cpu: None,
             tasks: None,
+            log_max: 50 << 20,
+            log_keep: 10,
             hang_after: None,
             output_stale: None,
             heartbeat: None,

@@ -52,7 +52,7 @@ pub struct OpenRun {
     pub since: Stamp,
     /// Why.
     pub began: Began,
-    /// Size of the log before it began, in bytes.
+    /// Position of the end of the log before it began; see [`super::rotation`].
     pub log_offset: u64,
     /// Whether it has been up for `healthy_after`.
     #[serde(default)]

@@ -36,6 +36,12 @@ pub mod process;
 mod processes_macos;
 pub mod program;
 pub mod read;
+#[cfg(target_os = "linux")]
+#[path = "shrink_linux.rs"]
+pub mod shrink;
+#[cfg(target_os = "macos")]
+#[path = "shrink_macos.rs"]
+pub mod shrink;
 pub mod signals;
 pub mod spawn;
 pub mod surroundings;

@@ -25,6 +25,7 @@ pub mod notify;
 pub mod operator;
 pub mod progress;
 pub mod readiness;
+pub mod rotation;
 pub mod settle;
 pub mod signature;
 pub mod stagger;

@@ -53,6 +53,8 @@ pub enum Field {
     Cores(fn(&mut Spec) -> &mut Option<f64>),
     /// A size in bytes that may be left out.
     Size(fn(&mut Spec) -> &mut Option<u64>),
+    /// A size in bytes, or `0` for none.
+    SizeOrOff(fn(&mut Spec) -> &mut u64),
     /// Lines for the shell: one string or an array of them.
     Lines(fn(&mut Spec) -> &mut Vec<String>),
     /// `ready`.
@@ -124,7 +126,7 @@ impl Key {
             Field::Count(_) => Form::Count,
             Field::Most(_) => Form::Most,
             Field::Cores(_) => Form::Cores,
-            Field::Size(_) => Form::Size,
+            Field::Size(_) | Field::SizeOrOff(_) => Form::Size,
             Field::Lines(_) => Form::Lines,
             Field::Ready => Form::Probe,
             Field::SomeCodes(_) => Form::Codes,
@@ -168,6 +170,10 @@ impl Key {
             Field::Most(of) => of(spec).map(|most| Value::Number(i64::from(most))),
             Field::Cores(of) => of(spec).map(Value::Share),
             Field::Size(of) => of(spec).map(|bytes| Value::Text(format_size(bytes))),
+            Field::SizeOrOff(of) => Some(Value::Text(match *of(spec) {
+                0 => "0".to_owned(),
+                bytes => format_size(bytes),
+            })),
             Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
             Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
             Field::SomeCodes(of) => Some(codes(of(spec))),

@@ -167,6 +167,7 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Most(of) => *of(spec) = Some(reader.most(name, item)?),
         Field::Cores(of) => *of(spec) = Some(reader.cores(name, item)?),
         Field::Size(of) => *of(spec) = Some(reader.size(name, item)?),
+        Field::SizeOrOff(of) => *of(spec) = reader.size_or_off(name, item)?,
         Field::Lines(of) => *of(spec) = reader.shell_lines(name, item)?,
         Field::Ready => spec.ready = Some(reader.probe(name, item)?),
         Field::Never(of) => *of(spec) = reader.ends(name, item)?,

@@ -176,6 +176,18 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::Other,
+        "log_max",
+        Field::SizeOrOff(|s| &mut s.log_max),
+        "Size at which the log is rotated, without losing a line; `0`: never",
+    ),
+    key(
+        Chapter::Other,
+        "log_keep",
+        Field::Count(|s| &mut s.log_keep),
+        "Rotated parts of the log that are kept, each of about `log_max`",
+    ),
+    key(
+        Chapter::Other,
         "trace_signals",
         Field::Switch(|s| &mut s.trace_signals),
         "Record who sends it signals (Linux, by ptrace)",
@@ -188,7 +200,6 @@ pub static UNSUPPORTED: &[&str] = &[
     "watchdog",
     "probe",
     "probe_every",
-    "log_max",
     "depends_on",
     "on_dependency_end",
     "schedule",

@@ -209,6 +209,18 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// A size, or `0` for none.
+    pub(super) fn size_or_off(&mut self, key: &str, item: &Item<'_>) -> Option<u64> {
+        let off = match item.get_ref() {
+            DeValue::String(text) => text == "0",
+            DeValue::Integer(digits) => digits.as_str() == "0",
+            DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                false
+            }
+        };
+        if off { Some(0) } else { self.size(key, item) }
+    }
+
     /// Lines for the shell: one, or an array of them.
     pub(super) fn shell_lines(&mut self, key: &str, item: &Item<'_>) -> Option<Vec<String>> {
         match item.get_ref() {

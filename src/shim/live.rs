@@ -12,10 +12,10 @@ use crate::model::evidence::{End, Left};
 use crate::model::time::{BootId, Identity};
 use crate::os::cgroup::Group;
 use crate::os::children::{self, Usage, Waited};
-use crate::os::descriptor;
 use crate::os::signals::Arrival;
 use crate::os::{process, signals, trace};
 use crate::store::launch::Follow;
+use crate::store::log;
 use crate::store::record::{Durable, Line};
 
 use super::heard::Heard;
@@ -191,7 +191,7 @@ impl Live {
             max_rss_kib: usage.max_rss_kib,
             leftover: left.is_some(),
             left,
-            log_bytes: descriptor::size_of_output(),
+            log_bytes: log::end_of_output(),
             limits: None,
             oom,
             memory_peak_bytes,

@@ -33,6 +33,7 @@ use crate::os::program::{self, Program};
 use crate::os::spawn::{self, Report};
 use crate::os::{clock, process, signals};
 use crate::store::launch::{Follow, Launch};
+use crate::store::log;
 use crate::store::record::{Durable, Line};
 
 use heard::Heard;
@@ -105,7 +106,7 @@ fn begin() -> io::Result<()> {
     }
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
-    Line::shim(who, descriptor::size_of_output()).append(&mut record, Durable::No)?;
+    Line::shim(who, log::end_of_output()).append(&mut record, Durable::No)?;
     let umask = told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077); // the strictest
     let mut report = Some(report);
     let prepared = !told.preflight.is_empty();

@@ -147,7 +147,7 @@ pub struct Breaker {
 pub struct Output {
     /// Where it lies.
     pub path: String,
-    /// Its size; `None`: not known.
+    /// Bytes that were ever written to it, those of rotated parts included; `None`: not known.
     pub bytes: Option<u64>,
     /// Seconds since something was written; `None`: not known.
     pub age_s: Option<u64>,

@@ -38,6 +38,7 @@ mod ready;
 mod reboot;
 mod register;
 mod rig_cron;
+mod rotation;
 mod senders;
 mod shim;
 mod start;
