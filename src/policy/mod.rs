@@ -13,6 +13,7 @@ pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod delivery;
+pub mod dependencies;
 mod draft;
 pub mod environment;
 pub mod kernel_log;
