@@ -23,13 +23,13 @@ use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::os::{lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, decide};
+use crate::policy::decide::{Act, Decision, Look, decide_needing};
 use crate::policy::stagger;
 use crate::registry::Registry;
 use crate::store::paths::Paths;
 use crate::store::record::Durable;
 use crate::store::{atomic, checksum, journal, log_index, state};
-use crate::supervise::{Held, Outcome, now, observe};
+use crate::supervise::{Held, Outcome, needs, now, observe};
 use crate::view::status::State as Word;
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
@@ -102,7 +102,7 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
         }
         Err(error) => report.errors.push(error),
     }
-    for name in names {
+    for name in &registry.graph().order(names) {
         match check(ctx, registry, name, mode, &mut report) {
             Ok(Some(checked)) => report.checked.push(checked),
             Ok(None) => {}
@@ -133,7 +133,9 @@ fn check(
     if let Some(evidence) = &mut evidence {
         evidence.inspection.clone_from(&inspection);
     }
-    let first = decide(Look { name, spec: &entry.spec, state: &state, now: &now }, evidence.as_ref());
+    let needs = needs(ctx, registry, &entry.spec, &now);
+    let look = Look { name, spec: &entry.spec, state: &state, now: &now };
+    let first = decide_needing(look, evidence.as_ref(), Duration::ZERO, &needs);
     if mode == Mode::Act {
         wake_shim(evidence.as_ref(), &now);
     }
@@ -160,7 +162,7 @@ fn check(
         later = stagger::delay(report.caught_up, processors);
         report.caught_up += 1;
     }
-    let Some(mut held) = Held::try_take(ctx, name, &entry.spec, &registry.sinks)? else {
+    let Some(mut held) = Held::try_take(ctx, name, &entry.spec, registry)? else {
         let outcome = Outcome { actions: vec!["busy"], ..Outcome::default() };
         return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
     };
@@ -213,7 +215,7 @@ pub fn push(
 ) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
     let inspection = noted(report, look(ctx, name, &entry.spec));
-    let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
+    let mut held = Held::take(ctx, name, &entry.spec, registry)?;
     held.inspection = inspection;
     if stagger::is_catch_up(&held.state, &now()?, false) {
         held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one

@@ -21,16 +21,20 @@ use crate::model::state::{Began, Desired, OpenRun, Phase, State};
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, began, decide_later};
+use crate::policy::decide::{Act, Decision, Look, began, decide_needing};
+use crate::policy::needs::{Need, ties};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
+use crate::registry::Registry;
 use crate::store::record::Durable;
 use crate::store::{record, sentinel, state};
 
+mod needs;
 mod observe;
 mod takeover;
 mod waiter;
 
+pub use needs::needs;
 pub use observe::{consider, observe};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
@@ -45,6 +49,8 @@ pub struct Held<'a> {
     pub name: &'a Name,
     /// What the registry says of it.
     pub spec: &'a Spec,
+    /// The whole registry: what it depends on is in there.
+    registry: &'a Registry,
     /// Who may be told.
     pub sinks: &'a [Sink],
     /// What is remembered; on the disk exactly like this.
@@ -106,9 +112,9 @@ impl<'a> Held<'a> {
     ///
     /// # Errors
     /// Lock or state cannot be used.
-    pub fn take(ctx: &'a Context, name: &'a Name, spec: &'a Spec, sinks: &'a [Sink]) -> Result<Self, Error> {
+    pub fn take(ctx: &'a Context, name: &'a Name, spec: &'a Spec, registry: &'a Registry) -> Result<Self, Error> {
         let lock = state::lock(&ctx.paths, name)?;
-        Self::with(ctx, name, spec, sinks, lock)
+        Self::with(ctx, name, spec, registry, lock)
     }
 
     /// The same, unless somebody else has it right now.
@@ -119,17 +125,17 @@ impl<'a> Held<'a> {
         ctx: &'a Context,
         name: &'a Name,
         spec: &'a Spec,
-        sinks: &'a [Sink],
+        registry: &'a Registry,
     ) -> Result<Option<Self>, Error> {
         let lock = state::try_lock(&ctx.paths, name)?;
-        lock.map(|lock| Self::with(ctx, name, spec, sinks, lock)).transpose()
+        lock.map(|lock| Self::with(ctx, name, spec, registry, lock)).transpose()
     }
 
     fn with(
         ctx: &'a Context,
         name: &'a Name,
         spec: &'a Spec,
-        sinks: &'a [Sink],
+        registry: &'a Registry,
         lock: lock::Held,
     ) -> Result<Self, Error> {
         let state = match state::load(&ctx.paths, name)? {
@@ -142,8 +148,19 @@ impl<'a> Held<'a> {
                 state
             }
         };
-        let later = Duration::ZERO;
-        Ok(Self { ctx, name, spec, sinks, state, later, announced: Vec::new(), inspection: None, _lock: lock })
+        let (later, sinks) = (Duration::ZERO, registry.sinks.as_slice());
+        Ok(Self {
+            ctx,
+            name,
+            spec,
+            registry,
+            sinks,
+            state,
+            later,
+            announced: Vec::new(),
+            inspection: None,
+            _lock: lock,
+        })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -157,7 +174,13 @@ impl<'a> Held<'a> {
             evidence.inspection.clone_from(&self.inspection);
         }
         let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
-        Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
+        let needs = needs(self.ctx, self.registry, self.spec, &now);
+        Ok(decide_needing(look, evidence.as_ref(), self.later, &needs).into_owned())
+    }
+
+    /// How what it depends on stands now.
+    fn needs(&self) -> Result<Vec<Need>, Error> {
+        Ok(needs(self.ctx, self.registry, self.spec, &now()?))
     }
 
     /// Looks, and does what follows, until nothing more follows now.
@@ -191,10 +214,13 @@ impl<'a> Held<'a> {
     /// # Errors
     /// As [`Self::advance`].
     pub fn carry_out(&mut self, decision: Decision<'static>, outcome: &mut Outcome) -> Result<Then, Error> {
-        let Decision { state, changed, act, deadline, actions, standing, ready: _ } = decision;
+        let Decision { state, changed, act, deadline, actions, standing, ready: _, waits } = decision;
         let mut state = state.into_owned();
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
             open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
+            if open.against.is_none() {
+                open.against = ties(&self.needs()?); // an operator's start
+            }
         }
         let ended =
             changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
@@ -212,7 +238,9 @@ impl<'a> Held<'a> {
             if ended && act != Act::Launch {
                 self.tell_end(outcome);
             }
-            self.ensure_waiter(outcome);
+            if waits.is_none() {
+                self.ensure_waiter(outcome);
+            }
         }
         outcome.actions.extend(actions);
         outcome.deadline = deadline;
@@ -299,8 +327,8 @@ impl<'a> Held<'a> {
     fn correct(&mut self, what: &str) {
         let actions = self.state.pending.iter_mut().map(|event| &mut event.action);
         for action in actions.chain(self.state.last.as_mut().map(|last| &mut last.action)) {
-            if action.starts_with(RESTARTING) {
-                what.clone_into(action);
+            if let Some(at) = action.find(RESTARTING) {
+                action.replace_range(at.., what);
             }
         }
     }

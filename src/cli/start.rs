@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::{Value, json};
 
+use crate::dependants::look_again;
 use crate::error::{Code, Error};
 use crate::launch::Launched;
 use crate::model::event::SCHEMA;
@@ -23,6 +24,7 @@ use crate::supervise::{Held, Outcome, Then, now};
 use crate::view::status::Isolation;
 
 use super::common::{Fresh, Which, complain_of, registry};
+use super::needed::{Brought, Else, bring_up, is_ordered};
 use super::out::worse;
 use super::ready::{Until, follow};
 use super::start_error::{placed, start_error};
@@ -94,10 +96,15 @@ impl Started {
 /// Starts `names` and tells of each. `registered` is what `register` did before.
 pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, until: Until) -> Result<u8, Error> {
     let fresh = Fresh::default();
-    let outcomes =
-        side_by_side(names, |name| fresh.with(call, name, |held| begin(call, held, until))?.follow(call, until));
+    let up = |name: &Name| fresh.with(call, name, |held| begin(call, held, until))?.follow(call, until);
+    let registry = fresh.get(call)?;
+    let Brought { asked: outcomes, needed } = match is_ordered(&registry, names) {
+        true => bring_up(call, &fresh, names, Else::Waits, up)?,
+        false => Brought { asked: side_by_side(names, up), needed: Vec::new() },
+    };
     let mut code = 0;
     let mut results = Vec::new();
+    let also = also(call, &needed);
     for (name, outcome) in names.iter().zip(outcomes) {
         match outcome {
             Ok(started) => {
@@ -111,8 +118,26 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, u
             }
         }
     }
-    call.out.json(&json!({"schema": SCHEMA, "processes": results}));
+    let mut answer = json!({"schema": SCHEMA, "processes": results});
+    if !also.is_empty() {
+        answer["needed"] = also.into();
+    }
+    call.out.json(&answer);
+    let begun: Vec<Name> = names.iter().chain(needed.iter().map(|(name, _)| name)).cloned().collect();
+    for error in look_again(&call.ctx, &registry, &begun) {
+        call.out.warn(&error.message);
+    }
     Ok(code)
+}
+
+/// What was started because others need it. One that failed is named by the error of those.
+pub(super) fn also(call: &Call, needed: &[(Name, Result<Started, Error>)]) -> Vec<Value> {
+    let up = needed.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
+    up.map(|started| {
+        say(call, started);
+        document(started, None)
+    })
+    .collect()
 }
 
 fn document(started: &Started, registered: Option<&str>) -> Value {
@@ -180,7 +205,7 @@ pub(super) fn side_by_side<T: Send>(names: &[Name], work: impl Fn(&Name) -> T + 
 }
 
 /// Starts a process that is held, unless it runs.
-fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
+pub(super) fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     let mut outcome = Outcome::default();
     if held.state.open().is_some_and(|open| open.stopping.is_some()) {
         stop::until_gone(call, held, None, Desired::Up)?; // a stop that was cut short is finished first

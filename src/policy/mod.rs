@@ -18,6 +18,7 @@ mod draft;
 pub mod environment;
 pub mod kernel_log;
 pub mod memory;
+pub mod needs;
 pub mod notify;
 pub mod operator;
 pub mod progress;

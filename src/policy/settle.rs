@@ -12,6 +12,7 @@ use crate::model::units::human_duration;
 use super::backoff;
 use super::classify::{Found, judge, told_at};
 use super::draft::Draft;
+use super::needs::missing;
 
 /// Longest time that a breaker stays open, however often it trips: six hours, as the contract has it.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(6 * 3600);
@@ -49,7 +50,8 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
         Next::Restart(delay) => Next::Restart(delay.max(next.later)),
         what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::Trip(_)) => what,
     };
-    ended.action = describe(&what, next, &ended);
+    next.waits = missing(next.needs).filter(|_| matches!(what, Next::Restart(_)));
+    ended.action = because(open, &ended, describe(&what, next, &ended));
     tell_history(next, open, &ended);
     tell_verdict(next, &ended, &what);
     match bad {
@@ -185,11 +187,24 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
         Next::Complete => "nothing follows: the target is met".to_owned(),
         Next::StayStopped => "stays down, as asked".to_owned(),
         Next::GiveUp(reason) => reason.clone(),
+        Next::Restart(Duration::ZERO) if let Some(waits) = &next.waits => {
+            format!("run {} waits for {waits}", ended.run + 1)
+        }
         Next::Restart(Duration::ZERO) => format!("{RESTARTING} as run {}", ended.run + 1),
         Next::Restart(delay) => format!("restart as run {} in {}", ended.run + 1, human_duration(*delay)),
         Next::Trip(reason) => {
             format!("breaker open, no restart for {}: {reason}", human_duration(cooldown(next)))
         }
+    }
+}
+
+/// What was done, after why guardian ended the run where its cause does not say that.
+fn because(open: &OpenRun, ended: &EndedRun, action: String) -> String {
+    match &open.stopping {
+        Some(stopping) if ended.verdict == Verdict::Stopped && !stopping.because.is_empty() => {
+            format!("stopped {}; {action}", stopping.because)
+        }
+        Some(_) | None => action,
     }
 }
 
@@ -261,8 +276,12 @@ fn apply(next: &mut Draft<'_>, what: Next) {
         Next::Complete => next.edit().phase = Phase::Completed,
         Next::StayStopped => next.edit().phase = Phase::Stopped,
         Next::GiveUp(_) => next.edit().phase = Phase::Dead,
+        Next::Restart(Duration::ZERO) if next.waits.is_some() => {
+            next.edit().phase = Phase::Waiting { until: now.clone() };
+        }
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
         Next::Restart(delay) => {
+            next.waits = None; // first for its time
             let until = now.plus(delay);
             if delay > next.later {
                 next.edit().backoffs = next.state.backoffs.saturating_add(1);
