@@ -17,7 +17,7 @@ use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
-use crate::model::state::{Began, Desired, OpenRun, Phase, State};
+use crate::model::state::{Phase, State};
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
@@ -29,11 +29,13 @@ use crate::registry::Registry;
 use crate::store::record::Durable;
 use crate::store::{record, sentinel, state};
 
+mod afresh;
 mod needs;
 mod observe;
 mod takeover;
 mod waiter;
 
+use afresh::afresh;
 pub use needs::needs;
 pub use observe::{consider, observe};
 
@@ -85,26 +87,6 @@ pub struct Outcome {
 /// A clock cannot be read.
 pub fn now() -> Result<Stamp, Error> {
     clock::now().map_err(|error| Error::new(Code::System, "clock", format!("cannot read the clock: {error}")))
-}
-
-/// The state of a process that has none: new, unless there are records of runs. Then the numbers go on where they
-/// were, and a run that lives is taken over, so that a lost state starts nothing a second time.
-fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
-    let now = now()?;
-    let mut state = State::new(&now);
-    let Some(run) = record::runs(&ctx.paths, name)?.pop() else { return Ok(state) };
-    state.run = run;
-    let since = now.clone();
-    let began = Began::Operator;
-    let open = OpenRun::new(run, since, began);
-    state.phase = Phase::Open(open);
-    state.desired = Desired::Up;
-    let standing = consider(ctx, name, spec, &state, &now).standing;
-    if matches!(standing, None | Some(Standing::Ended(_) | Standing::NeverBegan)) {
-        state.phase = Phase::Stopped;
-        state.desired = Desired::Down;
-    }
-    Ok(state)
 }
 
 impl<'a> Held<'a> {

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod demo;
 mod demo_stage;
+mod dependants;
 mod deregister;
 mod events;
 mod healthcheck;

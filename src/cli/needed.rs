@@ -203,7 +203,7 @@ pub(super) fn is_ordered(registry: &Registry, names: &[Name]) -> bool {
     names.iter().any(needs)
 }
 
-/// Restarts one that is held, unless guardian has done so since run `before` because of what it depends on.
+/// Whether another run than `before` is up: guardian restarted it meanwhile, because of what it depends on.
 pub(super) fn is_another_run(held: &Held<'_>, before: u64) -> bool {
     held.state.open().is_some_and(|open| open.run > before && open.stopping.is_none())
 }

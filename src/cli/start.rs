@@ -7,7 +7,6 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use crate::dependants::look_again;
 use crate::error::{Code, Error};
 use crate::launch::Launched;
 use crate::model::event::SCHEMA;
@@ -24,6 +23,7 @@ use crate::supervise::{Held, Outcome, Then, now};
 use crate::view::status::Isolation;
 
 use super::common::{Fresh, Which, complain_of, registry};
+use super::dependants::settle_dependants;
 use super::needed::{Brought, Else, bring_up, is_ordered};
 use super::out::worse;
 use super::ready::{Until, follow};
@@ -124,9 +124,7 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, u
     }
     call.out.json(&answer);
     let begun: Vec<Name> = names.iter().chain(needed.iter().map(|(name, _)| name)).cloned().collect();
-    for error in look_again(&call.ctx, &registry, &begun) {
-        call.out.warn(&error.message);
-    }
+    settle_dependants(call, &registry, &begun);
     Ok(code)
 }
 
@@ -289,7 +287,7 @@ pub(super) fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<St
 }
 
 /// It runs: that is what was asked for. Its wish is noted where it was another one.
-fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
+pub(super) fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     if held.state.desired == Desired::Down {
         held.state.desired = Desired::Up;
         crate::store::state::commit(&held.ctx.paths, held.name, &held.state)?;

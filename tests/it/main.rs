@@ -18,6 +18,8 @@ mod cron;
 mod damaged;
 mod defects;
 mod demo;
+mod dependencies;
+mod groups;
 mod hang;
 mod home;
 mod hostile;
