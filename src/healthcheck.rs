@@ -102,7 +102,9 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
         }
         Err(error) => report.errors.push(error),
     }
-    for name in &registry.graph().order(names) {
+    let graph = registry.graph();
+    let ordered = (!graph.is_empty()).then(|| graph.order(names));
+    for name in ordered.as_deref().unwrap_or(names) {
         match check(ctx, registry, name, mode, &mut report) {
             Ok(Some(checked)) => report.checked.push(checked),
             Ok(None) => {}

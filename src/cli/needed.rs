@@ -10,6 +10,7 @@ use crate::error::{Code, Error};
 use crate::model::name::Name;
 use crate::model::spec::{Spec, Target};
 use crate::model::units::format_duration;
+use crate::policy::classify::Standing;
 use crate::policy::decide::Look;
 use crate::policy::dependencies::Graph;
 use crate::policy::needs::{Need, Presence};
@@ -21,7 +22,7 @@ use super::Call;
 use super::common::Fresh;
 use super::plan::{in_order, needs_first};
 use super::ready::{Until, changes, follow};
-use super::start::{Started, begin};
+use super::start::{Started, already, begin};
 
 /// What becomes of one that was asked for and whose needs do not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub(super) fn bring_up(
     let mut all = names.to_vec();
     all.extend(graph.closure(names.iter().cloned()).into_iter().filter(|name| !names.contains(name)));
     let all = graph.order(&all);
-    let bringing = Bringing { call, fresh, registry: &registry, graph: &graph, failed: Mutex::default() };
+    let bringing = Bringing { call, fresh, registry: &registry, graph: &graph, otherwise, failed: Mutex::default() };
     let outcomes = in_order(&all, &needs_first(&graph, &all), |name| {
         let needed_by = all.iter().find(|other| graph.needs(other).contains(name));
         let asked = names.contains(name);
@@ -87,6 +88,7 @@ struct Bringing<'a> {
     fresh: &'a Fresh,
     registry: &'a Registry,
     graph: &'a Graph<'a>,
+    otherwise: Else,
     /// What is needed and does not come, with the reason.
     failed: Mutex<BTreeMap<Name, Error>>,
 }
@@ -97,7 +99,8 @@ impl Bringing<'_> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let (need, error) = self.graph.needs(name).iter().find_map(|need| failed.get_key_value(need))?;
         let code = if error.code == Code::Timeout { Code::Timeout } else { Code::No };
-        let message = format!("`{name}` was not started: it depends on `{need}`: {}", error.message);
+        let done = if self.otherwise == Else::Waits { "started" } else { "restarted" };
+        let message = format!("`{name}` was not {done}: it depends on `{need}`: {}", error.message);
         Some(Error::new(code, "dependency", message).hint(format!("guardian status {need} {name}")).about(name))
     }
 
@@ -108,8 +111,12 @@ impl Bringing<'_> {
         }
         let hint = format!("it waits and is started as soon as that is there; guardian stop {name} calls it off");
         self.fresh.with(self.call, name, |held| {
+            if matches!(held.consider()?.standing, Some(Standing::Running | Standing::Unsupervised)) {
+                self.call.out.warn(&format!("`{name}` runs, but {}", error.message));
+                return already(held, Until::Begun);
+            }
             if held.state.open().is_some() {
-                return Err(error); // it runs, or its end is still to be judged
+                return Err(error); // its end is still to be judged
             }
             let now = now()?;
             let look = Look { name, spec: held.spec, state: &held.state, now: &now };
