@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -345,6 +347,37 @@ fn with_restart_a_dependant_is_restarted_once_when_its_dependency_has_come_back_
         home.run(&["healthcheck"]).expect(0);
     }
     assert_eq!(home.status("web")["run"], 2, "once");
+    let web = home.pid("web");
+    home.ok(&["stop", "db"]);
+    assert!(alive(web), "a shim that was started on behalf of db is none of its own");
+    home.ok(&["stop", "web"]);
+}
+
+#[test]
+fn passes_that_are_killed_at_any_moment_restart_a_dependant_no_second_time() {
+    let home = Home::new();
+    let file = home.database(&["--backoff", "0s", "--max-failures", "0"]);
+    fs::write(&file, "").unwrap();
+    home.service("web", "db", &["--on-dependency-end", "restart"]);
+    home.ok(&["start", "web"]);
+    for round in 1..=5 {
+        signal(home.pid("db"), Signal::SIGKILL);
+        for nth in 0..6 {
+            let mut pass =
+                home.command(&["healthcheck", "--quiet"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(nth * round)); // the moment at which it is killed
+            pass.kill().unwrap();
+            pass.wait().unwrap();
+        }
+        eventually("both are up again", || {
+            home.run(&["healthcheck"]);
+            let runs = ["db", "web"].map(|name| home.status(name)["run"].as_u64());
+            let up = ["db", "web"].iter().all(|name| home.state(name) == "running");
+            (up && runs == [Some(round + 1); 2]).then_some(())
+        });
+    }
+    let begun = home.order().iter().filter(|name| *name == "web").count();
+    assert_eq!(begun, 6, "one start and five restarts: {:?}", home.order());
 }
 
 #[test]
