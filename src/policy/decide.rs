@@ -17,7 +17,7 @@ use super::classify::{Standing, standing};
 use super::draft::Draft;
 use super::needs::{self, Need, missing};
 use super::settle::settle;
-use super::{progress, readiness};
+use super::{history, progress, readiness};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub fn decide_needing<'a>(
             let standing = standing(look.spec, open, evidence);
             next.standing = Some(standing.clone());
             match standing {
-                Standing::Ended(found) => settle(&mut next, open, *found),
+                Standing::Ended(found) => settle(&mut next, open, *found, evidence.tail.as_deref()),
                 Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
                 Standing::NeverBegan => next.edit().phase = Phase::Stopped,
                 Standing::Starting => next.ready = Some(false),
@@ -160,6 +160,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     progress::keep(next, &mut open, record, evidence);
     needs::keep(next, &mut open);
     next.healthy(&mut open, &began);
+    history::keep(next, &mut open, &began);
     if Some(&open) != next.look.state.open() {
         next.edit().phase = Phase::Open(open);
     }

@@ -11,7 +11,7 @@ use crate::model::time::{Stamp, Wall};
 use super::classify::{Standing, target_at};
 use super::decide::{Act, Decision, Look};
 use super::needs::{Need, ties};
-use super::progress;
+use super::{history, progress};
 
 /// A decision while it is being made.
 pub(super) struct Draft<'a> {
@@ -94,8 +94,9 @@ impl<'a> Draft<'a> {
             self.actions.push("restarted");
         }
         let (run, since) = (self.state.run, self.look.now.clone());
+        let slow_after_ms = history::slow_after_ms(self.look.spec, &self.state);
         let against = ties(self.needs);
-        self.edit().phase = Phase::Open(OpenRun { against, ..OpenRun::new(run, since, began) });
+        self.edit().phase = Phase::Open(OpenRun { slow_after_ms, against, ..OpenRun::new(run, since, began) });
         self.act = Act::Launch;
     }
 
