@@ -125,6 +125,7 @@ impl OpenRun {
 /// Where a process stands. Each state carries exactly its own data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one of them at a time is looked at, nobody keeps many")]
 pub enum Phase {
     /// Never started.
     New,
