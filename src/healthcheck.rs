@@ -23,7 +23,7 @@ use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::os::{lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, decide};
+use crate::policy::decide::{Act, Decision, Look, decide_needing};
 use crate::policy::stagger;
 use crate::registry::Registry;
 use crate::rotate;
@@ -31,7 +31,7 @@ use crate::store::paths::Paths;
 use crate::store::record::Durable;
 use crate::store::{atomic, checksum, journal, state};
 use crate::storm;
-use crate::supervise::{Held, Outcome, now, observe};
+use crate::supervise::{Held, Outcome, needs, now, observe};
 use crate::view::status::State as Word;
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
@@ -108,7 +108,9 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
         }
         Err(error) => report.errors.push(error),
     }
-    for name in names {
+    let graph = registry.graph();
+    let ordered = (!graph.is_empty()).then(|| graph.order(names));
+    for name in ordered.as_deref().unwrap_or(names) {
         match check(ctx, registry, name, mode, &mut report) {
             Ok(Some(checked)) => report.checked.push(checked),
             Ok(None) => {}
@@ -143,7 +145,9 @@ fn check(
     if let Some(evidence) = &mut evidence {
         evidence.inspection.clone_from(&inspection);
     }
-    let first = decide(Look { name, spec: &entry.spec, state: &state, now: &now }, evidence.as_ref());
+    let needs = needs(ctx, registry, &entry.spec, &now);
+    let look = Look { name, spec: &entry.spec, state: &state, now: &now };
+    let first = decide_needing(look, evidence.as_ref(), Duration::ZERO, &needs);
     if mode == Mode::Act {
         wake_shim(evidence.as_ref(), &now);
     }
@@ -173,13 +177,13 @@ fn check(
         later = stagger::delay(report.caught_up, processors);
         report.caught_up += 1;
     }
-    let Some(mut held) = Held::try_take(ctx, name, &entry.spec, &registry.sinks)? else {
+    let Some(mut held) = Held::try_take(ctx, name, &entry.spec, registry)? else {
         let outcome = Outcome { actions: vec!["busy"], ..Outcome::default() };
         return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
     };
     held.inspection = inspection;
     held.later = later;
-    held.registry = Some(registry);
+    held.with_others = true;
     Ok(Some(advance(&mut held, as_desired, report)?))
 }
 
@@ -228,9 +232,9 @@ pub fn push(
 ) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
     let inspection = noted(report, look(ctx, name, &entry.spec));
-    let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
+    let mut held = Held::take(ctx, name, &entry.spec, registry)?;
     held.inspection = inspection;
-    held.registry = Some(registry);
+    held.with_others = true;
     if stagger::is_catch_up(&held.state, &now()?, false) {
         held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
     }

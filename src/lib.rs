@@ -18,6 +18,7 @@ pub mod alert;
 mod blocked;
 pub mod cli;
 pub mod context;
+pub mod dependants;
 pub mod error;
 pub mod healthcheck;
 pub mod inspect;

@@ -22,7 +22,8 @@ use crate::model::storm::Storm;
 use crate::model::time::{Identity, Stamp};
 use crate::os::{clock, lock, process};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, began, decide_later};
+use crate::policy::decide::{Act, Decision, Look, began, decide_needing};
+use crate::policy::needs::{Need, ties};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::registry::Registry;
@@ -31,11 +32,13 @@ use crate::store::{record, sentinel, state};
 use crate::storm::tell;
 
 mod afresh;
+mod needs;
 mod observe;
 mod storm;
 mod takeover;
 mod waiter;
 
+pub use needs::needs;
 use observe::tail_of_an_end;
 pub use observe::{consider, observe};
 
@@ -51,6 +54,8 @@ pub struct Held<'a> {
     pub name: &'a Name,
     /// What the registry says of it.
     pub spec: &'a Spec,
+    /// The whole registry: what it depends on is in there.
+    registry: &'a Registry,
     /// Who may be told.
     pub sinks: &'a [Sink],
     /// What is remembered; on the disk exactly like this.
@@ -59,8 +64,8 @@ pub struct Held<'a> {
     pub later: Duration,
     /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
-    /// What others are to be known of; `None`: a bad end is judged alone.
-    pub registry: Option<&'a Registry>,
+    /// Whether a bad end is judged in the light of what others do: a pass does, a command does not.
+    pub with_others: bool,
     /// The storm that its last end is part of.
     storm: Option<Storm>,
     /// Until when what is to be told waits for others that fail now.
@@ -98,9 +103,9 @@ impl<'a> Held<'a> {
     ///
     /// # Errors
     /// Lock or state cannot be used.
-    pub fn take(ctx: &'a Context, name: &'a Name, spec: &'a Spec, sinks: &'a [Sink]) -> Result<Self, Error> {
+    pub fn take(ctx: &'a Context, name: &'a Name, spec: &'a Spec, registry: &'a Registry) -> Result<Self, Error> {
         let lock = state::lock(&ctx.paths, name)?;
-        Self::with(ctx, name, spec, sinks, lock)
+        Self::with(ctx, name, spec, registry, lock)
     }
 
     /// The same, unless somebody else has it right now.
@@ -111,17 +116,17 @@ impl<'a> Held<'a> {
         ctx: &'a Context,
         name: &'a Name,
         spec: &'a Spec,
-        sinks: &'a [Sink],
+        registry: &'a Registry,
     ) -> Result<Option<Self>, Error> {
         let lock = state::try_lock(&ctx.paths, name)?;
-        lock.map(|lock| Self::with(ctx, name, spec, sinks, lock)).transpose()
+        lock.map(|lock| Self::with(ctx, name, spec, registry, lock)).transpose()
     }
 
     fn with(
         ctx: &'a Context,
         name: &'a Name,
         spec: &'a Spec,
-        sinks: &'a [Sink],
+        registry: &'a Registry,
         lock: lock::Held,
     ) -> Result<Self, Error> {
         let state = match state::load(&ctx.paths, name)? {
@@ -134,16 +139,17 @@ impl<'a> Held<'a> {
                 state
             }
         };
-        let later = Duration::ZERO;
+        let (later, sinks) = (Duration::ZERO, registry.sinks.as_slice());
         Ok(Self {
             ctx,
             name,
             spec,
+            registry,
             sinks,
             state,
             later,
             announced: Vec::new(),
-            registry: None,
+            with_others: false,
             storm: None,
             gather: None,
             inspection: None,
@@ -163,7 +169,13 @@ impl<'a> Held<'a> {
             evidence.inspection.clone_from(&self.inspection);
             evidence.tail = tail_of_an_end(self.ctx, look, evidence);
         }
-        Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
+        let needs = needs(self.ctx, self.registry, self.spec, &now);
+        Ok(decide_needing(look, evidence.as_ref(), self.later, &needs).into_owned())
+    }
+
+    /// How what it depends on stands now.
+    fn needs(&self) -> Result<Vec<Need>, Error> {
+        Ok(needs(self.ctx, self.registry, self.spec, &now()?))
     }
 
     /// Looks, and does what follows, until nothing more follows now.
@@ -198,13 +210,16 @@ impl<'a> Held<'a> {
     /// # Errors
     /// As [`Self::advance`].
     pub fn carry_out(&mut self, decision: Decision<'static>, outcome: &mut Outcome) -> Result<Then, Error> {
-        let Decision { state, changed, act, deadline, actions, standing, ready: _ } = decision;
+        let Decision { state, changed, act, deadline, actions, standing, ready: _, waits } = decision;
         let mut state = state.into_owned();
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
             // Where that cannot be told it is searched from the beginning: no reason to start nothing.
             match launch::log_end(&self.ctx.paths, self.name) {
                 Ok(end) => open.log_offset = end,
                 Err(error) => outcome.errors.push(error),
+            }
+            if open.against.is_none() {
+                open.against = ties(&self.needs()?); // an operator's start
             }
         }
         let ended =
@@ -223,7 +238,9 @@ impl<'a> Held<'a> {
             if ended && act != Act::Launch {
                 self.tell_end(outcome);
             }
-            self.ensure_waiter(outcome);
+            if waits.is_none() {
+                self.ensure_waiter(outcome);
+            }
         }
         outcome.actions.extend(actions);
         outcome.deadline = deadline;
@@ -310,8 +327,8 @@ impl<'a> Held<'a> {
     fn correct(&mut self, what: &str) {
         let actions = self.state.pending.iter_mut().map(|event| &mut event.action);
         for action in actions.chain(self.state.last.as_mut().map(|last| &mut last.action)) {
-            if action.starts_with(RESTARTING) {
-                what.clone_into(action);
+            if let Some(at) = action.find(RESTARTING) {
+                action.replace_range(at.., what);
             }
         }
     }

@@ -10,6 +10,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use crate::alert::drain::Drained;
+use crate::dependants::look_again;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, push};
 use crate::metadata;
@@ -150,6 +151,7 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     let deadline = push(&call.ctx, &loaded.registry, name, run, &mut report);
     let moment = deadline.as_ref().ok().and_then(Option::as_ref).map_or(0, |at| at.boot_ms.max(1)); // 0: none
     reply(answer, moment);
+    report.errors.extend(look_again(&call.ctx, &loaded.registry, std::slice::from_ref(name)));
     metadata::complete_later(&call.ctx);
     let mut code = match deadline {
         Ok(_) => 0,

@@ -27,7 +27,7 @@ pub(super) fn run(call: &Call, command: &Reset) -> Result<u8, Error> {
     for name in &names {
         let Entry { spec, .. } =
             loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))?;
-        let mut held = Held::take(&call.ctx, name, spec, &loaded.registry.sinks)?;
+        let mut held = Held::take(&call.ctx, name, spec, &loaded.registry)?;
         let now = now()?;
         let decision = reset(Look { name, spec, state: &held.state, now: &now }).into_owned();
         held.carry_out(decision, &mut Outcome::default())?;

@@ -24,6 +24,8 @@ use crate::supervise::{Held, Outcome, Then, now};
 use crate::view::status::Isolation;
 
 use super::common::{Fresh, Which, complain_of, registry};
+use super::dependants::settle_dependants;
+use super::needed::{Brought, Else, bring_up, is_ordered};
 use super::out::worse;
 use super::ready::{Until, follow};
 use super::slow::{Slowed, patiently};
@@ -79,10 +81,15 @@ pub(super) struct Started {
     follow: Option<Spec>,
     ready: Option<bool>,
     /// It was one start too many, and waited.
-    slowed: Option<Slowed>,
+    pub(super) slowed: Option<Slowed>,
 }
 
 impl Started {
+    /// The same, after it had to wait.
+    pub(super) fn after(self, slowed: Option<Slowed>) -> Self {
+        Self { slowed, ..self }
+    }
+
     fn new(held: &Held<'_>, result: &'static str, run: u64, pid: Option<i32>) -> Self {
         Self {
             name: held.name.clone(),
@@ -113,12 +120,18 @@ impl Started {
 /// Starts `names` and tells of each. `registered` is what `register` did before.
 pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, until: Until) -> Result<u8, Error> {
     let fresh = Fresh::default();
-    let outcomes = side_by_side(names, |name| {
+    let up = |name: &Name| {
         let (started, slowed) = patiently(call, &fresh, name, Asked::Start, |held| begin(call, held, until))?;
-        Started { slowed, ..started }.follow(call, until)
-    });
+        started.after(slowed).follow(call, until)
+    };
+    let registry = fresh.get(call)?;
+    let Brought { asked: outcomes, needed } = match is_ordered(&registry, names) {
+        true => bring_up(call, &fresh, names, Else::Waits, up)?,
+        false => Brought { asked: side_by_side(names, up), needed: Vec::new() },
+    };
     let mut code = 0;
     let mut results = Vec::new();
+    let also = also(call, &needed);
     for (name, outcome) in names.iter().zip(outcomes) {
         match outcome {
             Ok(started) => {
@@ -132,8 +145,24 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, u
             }
         }
     }
-    call.out.json(&json!({"schema": SCHEMA, "processes": results}));
+    let mut answer = json!({"schema": SCHEMA, "processes": results});
+    if !also.is_empty() {
+        answer["needed"] = also.into();
+    }
+    call.out.json(&answer);
+    let begun: Vec<Name> = names.iter().chain(needed.iter().map(|(name, _)| name)).cloned().collect();
+    settle_dependants(call, &registry, &begun);
     Ok(code)
+}
+
+/// What was started because others need it. One that failed is named by the error of those.
+pub(super) fn also(call: &Call, needed: &[(Name, Result<Started, Error>)]) -> Vec<Value> {
+    let up = needed.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
+    up.map(|started| {
+        say(call, started);
+        document(started, None)
+    })
+    .collect()
 }
 
 fn document(started: &Started, registered: Option<&str>) -> Value {
@@ -203,7 +232,7 @@ pub(super) fn side_by_side<T: Send>(names: &[Name], work: impl Fn(&Name) -> T + 
 }
 
 /// Starts a process that is held, unless it runs.
-fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
+pub(super) fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     let mut outcome = Outcome::default();
     if held.state.open().is_some_and(|open| open.stopping.is_some()) {
         stop::until_gone(call, held, None, Desired::Up)?; // a stop that was cut short is finished first
@@ -266,7 +295,7 @@ fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Erro
 }
 
 /// It runs: that is what was asked for. Its wish is noted where it was another one.
-fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
+pub(super) fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     if held.state.desired == Desired::Down {
         held.state.desired = Desired::Up;
         crate::store::state::commit(&held.ctx.paths, held.name, &held.state)?;

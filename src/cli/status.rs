@@ -17,14 +17,14 @@ use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::model::units::format_duration;
 use crate::os::usage::Meter;
-use crate::policy::decide::{Decision, Look, decide};
+use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::{breaker, history};
 use crate::registry::Entry;
 use crate::store::log::Log;
 use crate::store::registry_file::Loaded;
 use crate::store::{beat, hang, outbox, record, says, state};
 use crate::storm;
-use crate::supervise::{now, observe};
+use crate::supervise::{needs, now, observe};
 use crate::view::status::{
     Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
     remark, table,
@@ -83,7 +83,7 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let mut names = parse(&command.names)?;
     known(&loaded, &names, call)?;
     match &command.group {
-        Some(group) => names.extend(members(&loaded.registry, group)),
+        Some(group) => names.extend(members(&loaded.registry, group)?),
         None if names.is_empty() => names.extend(loaded.registry.processes.keys().cloned()),
         None => {}
     }
@@ -211,7 +211,9 @@ fn row<'a>(
         None => State::new(now),
     };
     let evidence = observe(&call.ctx, name, &state, now);
-    let decision = decide(Look { name, spec, state: &state, now }, evidence.as_ref());
+    let needs = needs(&call.ctx, &loaded.registry, spec, now);
+    let look = Look { name, spec, state: &state, now };
+    let decision = decide_needing(look, evidence.as_ref(), Duration::ZERO, &needs);
     let record = evidence.as_ref().and_then(|evidence| match &evidence.record {
         Recorded::Read(record) => Some(&**record),
         Recorded::Missing | Recorded::Unreadable(_) => None,
@@ -236,7 +238,9 @@ fn fill<'a>(
     let main = alive.and_then(|record| record.main.as_ref()).map(|main| main.pid);
     let shim = alive.and_then(|record| record.shim.as_ref()).map(|shim| shim.pid);
     let uptime = began.map(|began| now.since(began).as_secs());
+    let waits = decision.waits.as_ref();
     let next = match &state.phase {
+        _ if waits.is_some() => None,
         Phase::Waiting { until } | Phase::Tripped { until, .. } => Some(until.clone()),
         Phase::Open(_) if word == Word::Waiting => Some(now.clone()),
         Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
@@ -265,6 +269,8 @@ fn fill<'a>(
         restarts: state.restarts,
         consecutive_failures: state.failures,
         breaker: breaker(state),
+        depends_on: &spec.depends_on,
+        waits_for: waits.cloned(),
         next_action_at: next.as_ref().and_then(|next| next.wall.rfc3339()),
         output: output(call, name, seen),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
@@ -280,7 +286,8 @@ fn fill<'a>(
             }
             (false, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
-                let life = life(hang.as_ref(), heartbeat.as_ref(), pace);
+                let waits = waits.map(|waits| format!("waits for {waits}"));
+                let life = life(waits, hang.as_ref(), heartbeat.as_ref(), pace);
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
@@ -364,11 +371,16 @@ fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
     })
 }
 
-/// What the process says of itself, what guardian sees of its hang, and how its run compares with others (`pace`).
-fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>, pace: Option<String>) -> Vec<String> {
+/// What it waits for, what the process says of itself, what guardian sees of its hang, and how its run compares with others (`pace`).
+fn life(
+    waits: Option<String>,
+    hang: Option<&Hung>,
+    heartbeat: Option<&Heartbeat>,
+    pace: Option<String>,
+) -> Vec<String> {
     let blocked = hang.and_then(|hang| hang.blocked_on.clone());
     let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    [blocked, said, pace].into_iter().flatten().collect()
+    [waits, blocked, said, pace].into_iter().flatten().collect()
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

@@ -310,6 +310,8 @@ pub enum StopReason {
         /// The time that it had, in seconds.
         after_s: u64,
     },
+    /// Something that it depends on has ended, or has come back as another run.
+    Dependency,
 }
 
 impl StopReason {
@@ -318,7 +320,7 @@ impl StopReason {
     #[must_use]
     pub fn cause(self, time_limit: Option<Duration>) -> Option<Cause> {
         match self {
-            Self::Operator | Self::Target => None,
+            Self::Operator | Self::Target | Self::Dependency => None,
             Self::TimeLimit => time_limit.map(|limit| Cause::TimeLimit { limit_s: limit.as_secs() }),
             Self::Hung { silent_s } => Some(Cause::Hung { silent_s }),
             Self::MemoryLimit { limit_bytes } => Some(Cause::MemoryLimit { limit_bytes }),
@@ -330,7 +332,7 @@ impl StopReason {
     #[must_use]
     pub fn is_limit(self) -> bool {
         match self {
-            Self::Operator | Self::Target => false,
+            Self::Operator | Self::Target | Self::Dependency => false,
             Self::TimeLimit | Self::Hung { .. } | Self::MemoryLimit { .. } | Self::NotReady { .. } => true,
         }
     }
@@ -345,6 +347,7 @@ impl StopReason {
             Self::Hung { .. } => "asked to end: it shows no progress",
             Self::MemoryLimit { .. } => "asked to end: it uses more memory than its limit",
             Self::NotReady { .. } => "asked to end: it was not ready in time",
+            Self::Dependency => "asked to end",
         }
     }
 }

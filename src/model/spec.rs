@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::name::Name;
 use super::never::Never;
 use super::probe::Probe;
 
@@ -109,6 +110,18 @@ pub enum OnBoot {
     Never,
 }
 
+/// What the end of something that it depends on does to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDependencyEnd {
+    /// Nothing. The default.
+    Ignore,
+    /// It is stopped when the other one has ended and does not come back by itself, and started when it is there again.
+    Stop,
+    /// It is restarted once each time that the other one has come back as another run.
+    Restart,
+}
+
 /// One entry of the registry, valid, with `[defaults]` and built-in defaults filled in.
 ///
 /// Field names are the registry's keys; their meaning and defaults stand in `registry::keys`.
@@ -187,6 +200,10 @@ pub struct Spec {
     pub ready: Option<Probe>,
     /// Time that it has to get ready.
     pub ready_timeout: Duration,
+    /// Processes that must be there before it is started, each once.
+    pub depends_on: Vec<Name>,
+    /// What the end of one of them does to it.
+    pub on_dependency_end: OnDependencyEnd,
     /// What keeps it alive when its caller is ended.
     pub isolation: Isolation,
     /// Which process is the main one.
@@ -251,6 +268,8 @@ impl Spec {
             preflight: Vec::new(),
             ready: None,
             ready_timeout: Duration::from_secs(60),
+            depends_on: Vec::new(),
+            on_dependency_end: OnDependencyEnd::Ignore,
             isolation: Isolation::Auto,
             follow: Follow::Main,
             trace_signals: false,

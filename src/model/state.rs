@@ -1,9 +1,12 @@
 //! What guardian remembers of one process between two passes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::ending::{EndedRun, Sender, StopReason};
 use super::event::Event;
+use super::name::Name;
 use super::progress::Watch;
 use super::time::Stamp;
 
@@ -41,6 +44,18 @@ pub struct Stopping {
     pub since: Stamp,
     /// Who asked, for an operator's stop.
     pub by: Option<Sender>,
+    /// What it is that the reason does not say, to follow `asked to end`; empty: it says all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
+}
+
+/// One run of another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tie {
+    /// Tells two registrations of its name apart.
+    pub epoch: String,
+    /// Its number.
+    pub run: u64,
 }
 
 /// A run that began and has not been judged.
@@ -75,6 +90,9 @@ pub struct OpenRun {
     /// Its signs of progress, where they are looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Box<Watch>>,
+    /// The runs of what it depends on that it was started against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Box<BTreeMap<Name, Tie>>>,
 }
 
 impl OpenRun {
@@ -93,6 +111,7 @@ impl OpenRun {
             unsupervised: false,
             stopping: None,
             watch: None,
+            against: None,
         }
     }
 
@@ -106,6 +125,7 @@ impl OpenRun {
 /// Where a process stands. Each state carries exactly its own data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one of them at a time is looked at, nobody keeps many")]
 pub enum Phase {
     /// Never started.
     New,

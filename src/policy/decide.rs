@@ -15,6 +15,7 @@ use crate::model::time::Stamp;
 
 use super::classify::{Standing, standing};
 use super::draft::Draft;
+use super::needs::{self, Need, missing};
 use super::settle::settle;
 use super::{history, progress, readiness};
 
@@ -50,14 +51,16 @@ pub struct Decision<'a> {
     pub standing: Option<Standing>,
     /// Whether the open run is ready; `None`: not known, or none is open.
     pub ready: Option<bool>,
+    /// What a start that is due waits for, to follow `waits for`; `None`: for nothing but its time.
+    pub waits: Option<String>,
 }
 
 impl Decision<'_> {
     /// The same with a state of its own.
     #[must_use]
     pub fn into_owned(self) -> Decision<'static> {
-        let Self { state, changed, act, deadline, actions, standing, ready } = self;
-        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing, ready }
+        let Self { state, changed, act, deadline, actions, standing, ready, waits } = self;
+        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing, ready, waits }
     }
 }
 
@@ -83,7 +86,18 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
 /// The same, with a start that would follow now put off by `later`; see [`super::stagger`].
 #[must_use]
 pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Duration) -> Decision<'a> {
-    let mut next = Draft { later, ..Draft::new(look) };
+    decide_needing(look, evidence, later, &[])
+}
+
+/// The same for a process that depends on `needs`, as they stand now; see [`super::needs`].
+#[must_use]
+pub fn decide_needing<'a>(
+    look: Look<'a>,
+    evidence: Option<&Evidence>,
+    later: Duration,
+    needs: &'a [Need],
+) -> Decision<'a> {
+    let mut next = Draft { later, needs, ..Draft::new(look) };
     match (&look.state.phase, evidence) {
         (Phase::Open(open), Some(evidence)) => {
             let standing = standing(look.spec, open, evidence);
@@ -105,7 +119,7 @@ pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Dura
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
         (Phase::Tripped { until, .. }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) if !later.is_zero() => next.launch_or_put_off(Began::Trial),
+            (Desired::Up, true) if !later.is_zero() || missing(needs).is_some() => next.launch_or_put_off(Began::Trial),
             (Desired::Up, true) => {
                 next.launch(Began::Trial);
                 next.actions.push("half_open");
@@ -144,6 +158,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     next.limits(&mut open, &began);
     readiness::keep(next, &mut open, record, &began);
     progress::keep(next, &mut open, record, evidence);
+    needs::keep(next, &mut open);
     next.healthy(&mut open, &began);
     history::keep(next, &mut open, &began);
     if Some(&open) != next.look.state.open() {

@@ -10,6 +10,7 @@ use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, target_at};
 use super::decide::{Act, Decision, Look};
+use super::needs::{Need, ties};
 use super::{history, progress};
 
 /// A decision while it is being made.
@@ -17,6 +18,10 @@ pub(super) struct Draft<'a> {
     pub(super) look: Look<'a>,
     /// A start that is due now is put off by this.
     pub(super) later: Duration,
+    /// What it depends on, as that stands now.
+    pub(super) needs: &'a [Need],
+    /// What a start that is due waits for.
+    pub(super) waits: Option<String>,
     pub(super) state: Cow<'a, State>,
     pub(super) act: Act,
     pub(super) deadline: Option<Stamp>,
@@ -30,6 +35,8 @@ impl<'a> Draft<'a> {
         Self {
             look,
             later: Duration::ZERO,
+            needs: &[],
+            waits: None,
             state: Cow::Borrowed(look.state),
             act: Act::None,
             deadline: None,
@@ -41,8 +48,8 @@ impl<'a> Draft<'a> {
 
     pub(super) fn done(self) -> Decision<'a> {
         let changed = matches!(&self.state, Cow::Owned(state) if state != self.look.state);
-        let Self { state, act, deadline, actions, standing, ready, .. } = self;
-        Decision { state, changed, act, deadline, actions, standing, ready }
+        let Self { state, act, deadline, actions, standing, ready, waits, .. } = self;
+        Decision { state, changed, act, deadline, actions, standing, ready, waits }
     }
 
     /// The state, to be changed.
@@ -88,7 +95,8 @@ impl<'a> Draft<'a> {
         }
         let (run, since) = (self.state.run, self.look.now.clone());
         let slow_after_ms = history::slow_after_ms(self.look.spec, &self.state);
-        self.edit().phase = Phase::Open(OpenRun { slow_after_ms, ..OpenRun::new(run, since, began) });
+        let against = ties(self.needs);
+        self.edit().phase = Phase::Open(OpenRun { slow_after_ms, against, ..OpenRun::new(run, since, began) });
         self.act = Act::Launch;
     }
 
@@ -137,7 +145,7 @@ impl<'a> Draft<'a> {
 
     /// The open run is asked to end, for a reason of guardian's own.
     pub(super) fn end(&mut self, open: &mut OpenRun, reason: StopReason) {
-        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
+        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None, because: String::new() });
         self.act = Act::Ask;
         self.actions.push("killed");
         self.at(self.look.now.plus(self.look.spec.grace));

@@ -15,12 +15,14 @@ pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod delivery;
+pub mod dependencies;
 mod draft;
 pub mod environment;
 pub mod fold;
 pub mod history;
 pub mod kernel_log;
 pub mod memory;
+pub mod needs;
 pub mod notify;
 pub mod operator;
 pub mod progress;

@@ -21,6 +21,21 @@ pub fn start(look: Look<'_>) -> Decision<'_> {
     next.done()
 }
 
+/// The operator starts it, and something that it needs is not there: it is wanted up with a clean slate, and waits.
+#[must_use]
+pub fn start_later(look: Look<'_>, waits: String) -> Decision<'_> {
+    let mut next = Draft { waits: Some(waits), ..Draft::new(look) };
+    next.edit().desired = Desired::Up;
+    next.edit().failures = 0;
+    next.edit().trips = 0;
+    next.edit().backoffs = 0;
+    if look.state.open().is_none() {
+        let until = look.now.clone();
+        next.edit().phase = Phase::Waiting { until };
+    }
+    next.done()
+}
+
 /// The operator stops it. With a run open, the run is asked to end; else only the wish is kept.
 ///
 /// `then` is what is desired after that: `Up` is the first half of a restart, which whoever finds it
@@ -35,7 +50,8 @@ pub fn stop(look: Look<'_>, by: Option<Sender>, then: Desired) -> Decision<'_> {
             // Asked before: the run may have ended since, at that stop and not at this one.
             let earlier = open.stopping.clone().filter(|stopping| stopping.reason == StopReason::Operator);
             let since = look.now.clone();
-            let stopping = earlier.unwrap_or(Stopping { reason: StopReason::Operator, since, by });
+            let stopping =
+                earlier.unwrap_or(Stopping { reason: StopReason::Operator, since, by, because: String::new() });
             next.edit().phase = Phase::Open(OpenRun { stopping: Some(stopping), ..open.clone() });
             next.act = Act::Ask;
         }

@@ -12,6 +12,7 @@ use crate::model::units::human_duration;
 use super::breaker::{Breaker, Happening, cooldown, limit_reached, never};
 use super::classify::{Found, judge, told_at};
 use super::draft::Draft;
+use super::needs::missing;
 use super::{backoff, history, signature};
 
 /// Begins what is said of a restart that is about to be tried; once it was, what became of it is said instead.
@@ -39,7 +40,8 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found, tail: O
         Next::Restart(delay) => Next::Restart(delay.max(next.later)),
         what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::Trip(_)) => what,
     };
-    ended.action = describe(&what, next, &ended);
+    next.waits = missing(next.needs).filter(|_| matches!(what, Next::Restart(_)));
+    ended.action = because(open, &ended, describe(&what, next, &ended));
     tell_history(next, open, &ended);
     tell_verdict(next, &ended, &what);
     match ended.verdict {
@@ -153,6 +155,9 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
         Next::Complete => "nothing follows: the target is met".to_owned(),
         Next::StayStopped => "stays down, as asked".to_owned(),
         Next::GiveUp(reason) => reason.clone(),
+        Next::Restart(Duration::ZERO) if let Some(waits) = &next.waits => {
+            format!("run {} waits for {waits}", ended.run + 1)
+        }
         Next::Restart(Duration::ZERO) => format!("{RESTARTING} as run {}", ended.run + 1),
         Next::Restart(delay) => format!("restart as run {} in {}", ended.run + 1, human_duration(*delay)),
         Next::Trip(reason) => {
@@ -161,6 +166,16 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
                 human_duration(cooldown(next.look.spec, next.state.trips))
             )
         }
+    }
+}
+
+/// What was done, after why guardian ended the run where its cause does not say that.
+fn because(open: &OpenRun, ended: &EndedRun, action: String) -> String {
+    match &open.stopping {
+        Some(stopping) if ended.verdict == Verdict::Stopped && !stopping.because.is_empty() => {
+            format!("stopped {}; {action}", stopping.because)
+        }
+        Some(_) | None => action,
     }
 }
 
@@ -234,6 +249,13 @@ fn apply(next: &mut Draft<'_>, what: Next, breaker: Breaker) {
         Next::Complete => next.edit().phase = Phase::Completed,
         Next::StayStopped => next.edit().phase = Phase::Stopped,
         Next::GiveUp(_) => next.edit().phase = Phase::Dead,
+        Next::Restart(Duration::ZERO) if next.waits.is_some() => {
+            let (since, until) = (now.clone(), now.clone());
+            next.edit().phase = match breaker {
+                Breaker::HalfOpen => Phase::Tripped { since, until },
+                Breaker::Closed | Breaker::Open => Phase::Waiting { until },
+            };
+        }
         Next::Restart(Duration::ZERO) if breaker == Breaker::HalfOpen => next.launch(Began::Trial),
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
         Next::Restart(delay) if breaker == Breaker::HalfOpen => {
@@ -242,6 +264,7 @@ fn apply(next: &mut Draft<'_>, what: Next, breaker: Breaker) {
             next.edit().phase = Phase::Tripped { since: now.clone(), until };
         }
         Next::Restart(delay) => {
+            next.waits = None; // first for its time
             let until = now.plus(delay);
             if delay > next.later {
                 next.edit().backoffs = next.state.backoffs.saturating_add(1);

@@ -11,6 +11,7 @@ use crate::model::time::Stamp;
 
 use super::backoff;
 use super::draft::Draft;
+use super::needs::missing;
 
 /// Starts in one second for each processor.
 const PER_PROCESSOR: usize = 4;
@@ -46,8 +47,17 @@ pub fn is_catch_up(state: &State, now: &Stamp, unwatched: bool) -> bool {
 }
 
 impl Draft<'_> {
-    /// A start that is due: now, or put off.
+    /// A start that is due: now, or put off, or not before what it needs is there.
     pub(super) fn launch_or_put_off(&mut self, began: Began) {
+        self.waits = missing(self.needs);
+        if self.waits.is_some() {
+            // The one that is waited for has it looked at again.
+            if matches!(self.look.state.phase, Phase::Dead) {
+                let until = self.look.now.clone();
+                self.edit().phase = Phase::Waiting { until };
+            }
+            return;
+        }
         if self.later.is_zero() {
             self.launch(began);
             return;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::form::Form;
 use super::value::Value;
+use crate::model::name::Name;
 use crate::model::never::Never;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
@@ -37,6 +38,8 @@ pub enum Field {
     Variables(fn(&mut Spec) -> &mut Vec<String>),
     /// Names of sinks.
     Sinks(fn(&mut Spec) -> &mut Vec<String>),
+    /// Names of processes.
+    Processes(fn(&mut Spec) -> &mut Vec<Name>),
     /// A signal number.
     Signal(fn(&mut Spec) -> &mut i32),
     /// A duration.
@@ -120,7 +123,7 @@ impl Key {
             Field::Path(_) => Form::Path,
             Field::Pairs(_) => Form::Pairs,
             Field::Variables(_) => Form::Variables,
-            Field::Sinks(_) => Form::Texts,
+            Field::Sinks(_) | Field::Processes(_) => Form::Texts,
             Field::Signal(_) => Form::Signal,
             Field::Duration(_) | Field::SomeTime(_) | Field::Limit(_) => Form::Duration,
             Field::Count(_) => Form::Count,
@@ -160,6 +163,7 @@ impl Key {
             Field::Path(of) | Field::Text(of) => of(spec).clone().map(Value::Text),
             Field::Pairs(of) => Some(Value::Pairs(of(spec).clone())),
             Field::Variables(of) | Field::Sinks(of) => Some(Value::Texts(of(spec).clone())),
+            Field::Processes(of) => Some(Value::Texts(of(spec).iter().map(ToString::to_string).collect())),
             Field::Signal(of) => {
                 let name = Signal(*of(spec)).to_string();
                 Some(Value::Text(name.strip_prefix("SIG").unwrap_or(&name).to_owned()))

@@ -5,6 +5,7 @@
 //! Pure: it never opens the file, `store::registry_file` does.
 
 mod choices;
+mod dependencies;
 pub mod edit;
 pub mod form;
 pub mod keys;
@@ -31,6 +32,7 @@ pub use problem::Problem;
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Sink};
 use crate::model::spec::Spec;
+use crate::policy::dependencies::Graph;
 
 /// The annotated example that `guardian init` writes.
 pub const EXAMPLE: &str = include_str!("../../registry.example.toml");
@@ -62,6 +64,14 @@ pub struct Registry {
     pub healthcheck: HealthcheckConfig,
     /// Names, as written, of processes that were left out because something in them is not valid.
     pub invalid: Vec<String>,
+}
+
+impl Registry {
+    /// What each process needs.
+    #[must_use]
+    pub fn graph(&self) -> Graph<'_> {
+        Graph::new(self.processes.iter().map(|(name, entry)| (name, entry.spec.depends_on.as_slice())))
+    }
 }
 
 /// A registry with everything that is wrong with its text.

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Field, Key};
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::{Context, Entry, Parsed, Registry, sink};
+use super::{Context, Entry, Parsed, Registry, dependencies, sink};
 use crate::model::name::Name;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
@@ -76,6 +76,7 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
             }
         }
         reader.process = None;
+        dependencies::check(reader, table, &mut registry);
     }
     if let Some(item) = root.get("defaults") {
         reader.scope = "`[defaults]`: ".to_owned();
@@ -155,6 +156,7 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
             sinks.retain(|sink| sink != "auto");
             *of(spec) = sinks;
         }
+        Field::Processes(of) => *of(spec) = reader.processes(name, item)?,
         Field::Signal(of) => *of(spec) = read_signal(reader, name, item)?,
         Field::Duration(of) => *of(spec) = reader.duration(name, item)?,
         Field::SomeTime(of) => {

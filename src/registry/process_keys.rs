@@ -1,6 +1,6 @@
 //! The keys of a `[process.NAME]`: the rows of the one table.
 
-use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_HANG, RESTART};
+use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, RESTART};
 use super::keys::{Chapter, Field, Key};
 
 const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
@@ -51,6 +51,12 @@ pub static PROCESS: &[Key] = &[
     ),
     key(Chapter::Start, "ready", Field::Ready, "What shows that it is ready"),
     key(Chapter::Start, "ready_timeout", Field::SomeTime(|s| &mut s.ready_timeout), "Time that it has to get ready"),
+    key(
+        Chapter::Start,
+        "depends_on",
+        Field::Processes(|s| &mut s.depends_on),
+        "Processes that must be there before it is started: running and ready, or completed where `target` is `exit`",
+    ),
     key(Chapter::Start, "group", Field::Text(|s| &mut s.group), "Group, for commands on several processes"),
     key(
         Chapter::End,
@@ -164,6 +170,12 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::Restart,
+        "on_dependency_end",
+        ON_DEPENDENCY_END,
+        "What the end of one of `depends_on` does to it: nothing; it is stopped until that one is there again; it is restarted once that one has come back",
+    ),
+    key(
+        Chapter::Restart,
         "on_boot",
         ON_BOOT,
         "After a reboot: start it even if it had been given up, start it if it was up or due, or leave it down",
@@ -196,15 +208,5 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &[
-    "watchdog",
-    "probe",
-    "probe_every",
-    "depends_on",
-    "on_dependency_end",
-    "schedule",
-    "overlap",
-    "pty",
-    "user",
-    "ping_url",
-];
+pub static UNSUPPORTED: &[&str] =
+    &["watchdog", "probe", "probe_every", "schedule", "overlap", "pty", "user", "ping_url"];

@@ -35,6 +35,8 @@ struct Row<'a> {
     #[serde(borrow)]
     env: Vec<(&'a str, &'a str)>,
     group: Option<&'a str>,
+    #[serde(borrow)]
+    depends_on: Vec<&'a str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +53,7 @@ fn shape(spec: &Spec) -> Spec {
         cwd: None,
         env: std::collections::BTreeMap::new(),
         group: None,
+        depends_on: Vec::new(),
         ..spec.clone()
     }
 }
@@ -78,6 +81,7 @@ pub(super) fn write(registry: &Registry, bytes: Vec<u8>) -> postcard::Result<Vec
             cwd: spec.cwd.as_deref(),
             env: spec.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
             group: spec.group.as_deref(),
+            depends_on: spec.depends_on.iter().map(Name::as_str).collect(),
         });
     }
     let head = Head {
@@ -107,6 +111,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
         spec.cwd = row.cwd.map(str::to_owned);
         spec.env = row.env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         spec.group = row.group.map(str::to_owned);
+        spec.depends_on = row.depends_on.into_iter().map(str::parse).collect::<Result<_, _>>().ok()?;
         Some((row.name.parse::<Name>().ok()?, Entry { spec, line: row.line }))
     };
     // A row has several bytes, so what claims more rows than bytes is not a registry.

@@ -27,9 +27,10 @@ impl Held<'_> {
         decision: Decision<'static>,
         outcome: &mut Outcome,
     ) -> Result<Decision<'static>, Error> {
-        let Some(registry) = self.registry.filter(|registry| registry.healthcheck.storm > 0) else {
+        let registry = self.registry;
+        if !self.with_others || registry.healthcheck.storm == 0 {
             return Ok(decision);
-        };
+        }
         let Some(ended) = newly_failed(&self.state, &decision.state) else { return Ok(decision) };
         let now = now()?;
         let run = ended.run;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
 use crate::model::evidence::{Level, Placed};
+use crate::model::name::Name;
 use crate::model::progress::{Beat, Silence};
 use crate::model::spec::Command;
 use crate::model::state::{Desired, Phase};
@@ -229,6 +230,10 @@ pub struct Row<'a> {
     pub consecutive_failures: u32,
     pub breaker: Breaker,
     pub next_action_at: Option<String>,
+    #[serde(skip_serializing_if = "<[Name]>::is_empty")]
+    pub depends_on: &'a [Name],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -20,6 +20,8 @@ mod cron;
 mod damaged;
 mod defects;
 mod demo;
+mod dependencies;
+mod groups;
 mod hang;
 mod history;
 mod home;
