@@ -28,7 +28,7 @@ use crate::model::state::{OpenRun, State};
 use crate::model::time::{Identity, Wall};
 use crate::os::{clock, counters};
 use crate::policy::progress::{due, is_watched, look, silence};
-use crate::store::{environment, hang};
+use crate::store::{environment, hang, notify};
 
 /// Time that a `hang_probe` has.
 const PROBE: Duration = Duration::from_secs(10);
@@ -79,7 +79,10 @@ pub fn inspect(
         Error::new(Code::System, "look", format!("cannot look at its processes: {error}")).about(name)
     };
     let processes = living(ctx, name, open.run).map_err(fail)?;
-    let sample = sample(ctx, name, spec, record, &processes).map_err(fail)?;
+    let mut sample = sample(ctx, name, spec, record, &processes).map_err(fail)?;
+    if spec.watchdog.is_some() || spec.heartbeat.is_some() {
+        hear(ctx, name, open.run, *shim_lock, &mut sample);
+    }
     let watch = look(spec, record, open.watch.as_deref(), sample, now);
     let hung = silence(spec, &watch).is_some() && !open.is_hung();
     let mut inspection = Inspection { run: open.run, sample, stuck: None, probe: None };
@@ -121,6 +124,7 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
         wall: clock::wall()?,
         output: trace(&ctx.paths.log(name)),
         heartbeat: trace(&ctx.paths.sentinel(name, "heartbeat")),
+        watchdog: Trace::None,
         cpu_ms: Some(0),
         io_bytes: Some(0),
         members: 0,
@@ -154,6 +158,14 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
         sample.memory_bytes = parts.sum::<Option<u64>>().or(sample.memory_bytes);
     }
     Ok(sample)
+}
+
+/// Signs of life that come through the socket of the run. Without its shim nobody hears them: then they are unknown.
+fn hear(ctx: &Context, name: &Name, run: u64, shim: Lock, sample: &mut Sample) {
+    sample.watchdog = trace(&notify::path(&ctx.paths, name, run));
+    if shim != Lock::Held && sample.watchdog != Trace::None {
+        (sample.watchdog, sample.heartbeat) = (Trace::Unknown, Trace::Unknown);
+    }
 }
 
 /// A file as a sign of progress.

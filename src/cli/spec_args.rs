@@ -55,6 +55,7 @@ fn arg(key: &'static Key) -> Arg {
         | Form::Cores
         | Form::Size
         | Form::Probe
+        | Form::Liveness
         | Form::Share
         | Form::Duration
         | Form::Target
@@ -191,6 +192,7 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         | Form::Words(_)
         | Form::Size
         | Form::Probe
+        | Form::Liveness
         | Form::Secret => Value::Text(one()),
     })
 }

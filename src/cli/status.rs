@@ -274,7 +274,7 @@ fn fill<'a>(
 
 /// What the program says of its state, where it was given a way to say it.
 fn says(call: &Call, name: &Name, spec: &Spec, run: u64) -> Option<String> {
-    let asked = spec.ready == Some(Probe::Notify) || spec.heartbeat.is_some();
+    let asked = spec.ready == Some(Probe::Notify) || spec.heartbeat.is_some() || spec.watchdog.is_some();
     asked.then(|| says::load(&call.ctx.paths, name, run)).flatten().map(|text| strip_control(&text))
 }
 
@@ -337,7 +337,7 @@ fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>, began: Option<&S
 /// The hang that goes on, as the last look showed it.
 fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
     let open = state.open()?;
-    let hang = open.watch.as_ref()?.hang.as_ref()?;
+    let hang = open.hang()?;
     Some(Hung {
         since: hang.since.wall.rfc3339(),
         silent_s: hang.silent_s,

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ending::{Ancestor, SignalRecord, Unseen, WaitStatus};
+use super::liveness::Probed;
 use super::progress::Inspection;
 use super::time::{Identity, Stamp};
 
@@ -328,4 +329,6 @@ pub struct Evidence {
     pub record: Recorded,
     /// The look at its signs of progress, where one was due and taken.
     pub inspection: Option<Inspection>,
+    /// The answer to its `probe`, where that was due and asked for.
+    pub probed: Option<Probed>,
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ending::{EndedRun, Sender, StopReason};
 use super::event::Event;
-use super::progress::Watch;
+use super::liveness::Probing;
+use super::progress::{Hang, Watch};
 use super::time::Stamp;
 
 /// Version of the stored form.
@@ -72,6 +73,9 @@ pub struct OpenRun {
     /// Its signs of progress, where they are looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Box<Watch>>,
+    /// What its `probe` showed, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probing: Option<Box<Probing>>,
 }
 
 impl OpenRun {
@@ -89,13 +93,21 @@ impl OpenRun {
             unsupervised: false,
             stopping: None,
             watch: None,
+            probing: None,
         }
     }
 
-    /// Whether it lives without progress, as far as the last look showed.
+    /// The hang that goes on, as far as the last look or `probe` showed.
+    #[must_use]
+    pub fn hang(&self) -> Option<&Hang> {
+        let looked = self.watch.as_ref().and_then(|watch| watch.hang.as_ref());
+        looked.or_else(|| self.probing.as_ref().and_then(|probing| probing.hang.as_ref()))
+    }
+
+    /// Whether it lives without progress, as far as the last look or `probe` showed.
     #[must_use]
     pub fn is_hung(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.hang.is_some())
+        self.hang().is_some()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::model::time::Stamp;
 use super::classify::{Standing, standing};
 use super::draft::Draft;
 use super::settle::settle;
-use super::{progress, readiness};
+use super::{liveness, progress, readiness};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +144,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     next.limits(&mut open, &began);
     readiness::keep(next, &mut open, record, &began);
     progress::keep(next, &mut open, record, evidence);
+    liveness::keep(next, &mut open, record, evidence);
     next.healthy(&mut open, &began);
     if Some(&open) != next.look.state.open() {
         next.edit().phase = Phase::Open(open);

@@ -27,6 +27,7 @@ fn still(_: u64) -> Sample {
         wall: at(0).wall,
         output: Trace::Seen { bytes: 0, at: at(0).wall },
         heartbeat: Trace::None,
+        watchdog: Trace::None,
         cpu_ms: Some(5),
         io_bytes: Some(800),
         members: 1,
@@ -127,7 +128,7 @@ fn one_sign_can_be_made_binding() {
     let stale = Spec { output_stale: Some(Duration::from_secs(60)), ..spec(Target::Forever) };
     let (ms, decision) = live(&stale, busy, 60 * MINUTE).expect("it is silent from 5 s on, however busy");
     assert!((65_000..65_050).contains(&ms), "{ms}");
-    assert_eq!(decision.state.open().unwrap().stopping.as_ref().unwrap().reason, StopReason::Hung { silent_s: 60 });
+    assert_eq!(decision.state.open().unwrap().stopping.as_ref().unwrap().reason, StopReason::Hung { silent_s: 60, silence: Silence::Output });
 
     let beats = Spec { heartbeat: Some(Duration::from_secs(60)), ..spec(Target::Forever) };
     let (ms, _) = live(&beats, busy, 60 * MINUTE).expect("a heartbeat that never comes counts from the start");
@@ -247,7 +248,7 @@ fn what_follows_is_up_to_on_hang_and_a_hung_run_is_never_completed() {
                 &at(ms + 5),
             );
             let last = over.state.last.as_ref().unwrap();
-            assert!(matches!(last.cause, Cause::Hung { silent_s: 600.. }), "{:?}", last.cause);
+            assert!(matches!(last.cause, Cause::Hung { silent_s: 600.., .. }), "{:?}", last.cause);
             assert_eq!(last.verdict, Verdict::Premature);
             assert_eq!(matches!(over.state.phase, Phase::Dead), phase == "dead", "{on_hang:?}");
         }

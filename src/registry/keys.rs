@@ -54,8 +54,12 @@ pub enum Field {
     Size(fn(&mut Spec) -> &mut Option<u64>),
     /// Lines for the shell: one string or an array of them.
     Lines(fn(&mut Spec) -> &mut Vec<String>),
+    /// A number from 1.
+    Times(fn(&mut Spec) -> &mut u32),
     /// `ready`.
     Ready,
+    /// `probe`.
+    Liveness,
     /// Exit codes, one or more.
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
     /// Exit codes, possibly none.
@@ -121,11 +125,12 @@ impl Key {
             Field::Signal(_) => Form::Signal,
             Field::Duration(_) | Field::SomeTime(_) | Field::Limit(_) => Form::Duration,
             Field::Count(_) => Form::Count,
-            Field::Most(_) => Form::Most,
+            Field::Most(_) | Field::Times(_) => Form::Most,
             Field::Cores(_) => Form::Cores,
             Field::Size(_) => Form::Size,
             Field::Lines(_) => Form::Lines,
             Field::Ready => Form::Probe,
+            Field::Liveness => Form::Liveness,
             Field::SomeCodes(_) | Field::Codes(_) => Form::Codes,
         }
     }
@@ -162,12 +167,13 @@ impl Key {
             }
             Field::Duration(of) | Field::SomeTime(of) => Some(Value::Text(format_duration(*of(spec)))),
             Field::Limit(of) => of(spec).map(|limit| Value::Text(format_duration(limit))),
-            Field::Count(of) => Some(Value::Number(i64::from(*of(spec)))),
+            Field::Count(of) | Field::Times(of) => Some(Value::Number(i64::from(*of(spec)))),
             Field::Most(of) => of(spec).map(|most| Value::Number(i64::from(most))),
             Field::Cores(of) => of(spec).map(Value::Share),
             Field::Size(of) => of(spec).map(|bytes| Value::Text(format_size(bytes))),
             Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
             Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
+            Field::Liveness => spec.probe.as_ref().map(|probe| Value::Text(probe.to_string())),
             Field::SomeCodes(of) | Field::Codes(of) => Some(codes(of(spec))),
         }
     }

@@ -14,6 +14,7 @@ pub mod launch;
 pub mod ledger;
 pub mod log_index;
 pub mod metadata;
+pub mod notify;
 pub mod outbox;
 pub mod paths;
 pub mod record;
