@@ -14,10 +14,13 @@ use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::inspect::{By, inspect, is_asked_for};
 use crate::launch::{main_to_note, note_main};
+use crate::liveness::{Round, is_due};
 use crate::model::ending::Verdict;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
+use crate::model::liveness::Probed;
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
+use crate::model::sink::Sink;
 use crate::model::spec::Spec;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
@@ -31,6 +34,8 @@ use crate::store::record::Durable;
 use crate::store::{atomic, checksum, journal, log_index, state};
 use crate::supervise::{Held, Outcome, now, observe};
 use crate::view::status::State as Word;
+
+mod probes;
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
 const DELIVERY: Duration = Duration::from_secs(25);
@@ -102,22 +107,25 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
         }
         Err(error) => report.errors.push(error),
     }
+    let mut late = Vec::new();
     for name in names {
-        match check(ctx, registry, name, mode, &mut report) {
+        match check(ctx, registry, name, mode, &mut late, &mut report) {
             Ok(Some(checked)) => report.checked.push(checked),
             Ok(None) => {}
             Err(error) => report.errors.push(error.about(name)),
         }
     }
+    probes::ask_late(ctx, registry, late, &mut report);
     report
 }
 
 /// Checks one process. First without its lock: most of the time nothing follows.
-fn check(
+fn check<'a>(
     ctx: &Context,
-    registry: &Registry,
-    name: &Name,
+    registry: &'a Registry,
+    name: &'a Name,
     mode: Mode,
+    late: &mut Vec<(Duration, &'a Name, &'a Spec)>,
     report: &mut Report,
 ) -> Result<Option<Checked>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
@@ -132,6 +140,9 @@ fn check(
     };
     if let Some(evidence) = &mut evidence {
         evidence.inspection.clone_from(&inspection);
+    }
+    if mode == Mode::Act {
+        late.extend(is_due(&entry.spec, &state, evidence.as_ref(), By::Cron).map(|since| (since, name, &entry.spec)));
     }
     let first = decide(Look { name, spec: &entry.spec, state: &state, now: &now }, evidence.as_ref());
     if mode == Mode::Act {
@@ -212,9 +223,28 @@ pub fn push(
     report: &mut Report,
 ) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
-    let inspection = noted(report, look(ctx, name, &entry.spec));
-    let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
-    held.inspection = inspection;
+    let mut asking = probes::begin(ctx, name, &entry.spec, run, report);
+    let mut deadline = None;
+    loop {
+        // Whatever else becomes due while it is waited for is done at its time.
+        let probed = asking.as_mut().and_then(|round| probes::wait(round, ctx, name, deadline.as_ref(), report));
+        deadline = push_once(ctx, (name, &entry.spec, &registry.sinks), run, probed, report)?;
+        if !asking.as_ref().is_some_and(Round::is_open) {
+            return Ok(deadline);
+        }
+    }
+}
+
+fn push_once(
+    ctx: &Context,
+    (name, spec, sinks): (&Name, &Spec, &[Sink]),
+    run: u64,
+    probed: Option<Probed>,
+    report: &mut Report,
+) -> Result<Option<Stamp>, Error> {
+    let inspection = noted(report, look(ctx, name, spec));
+    let mut held = Held::take(ctx, name, spec, sinks)?;
+    (held.inspection, held.probed) = (inspection, probed);
     if stagger::is_catch_up(&held.state, &now()?, false) {
         held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
     }

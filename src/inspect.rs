@@ -22,7 +22,7 @@ use crate::launch;
 use crate::living::living;
 use crate::model::evidence::{Evidence, Lock, Recorded, RunRecord};
 use crate::model::name::Name;
-use crate::model::progress::{Inspection, Sample, Trace};
+use crate::model::progress::{Inspection, Sample, Silence, Stuck, Trace};
 use crate::model::spec::Spec;
 use crate::model::state::{OpenRun, State};
 use crate::model::time::{Identity, Wall};
@@ -95,23 +95,24 @@ pub fn inspect(
     Ok(Some(inspection))
 }
 
-/// What a run is blocked on is kept when its hang is called, before anything is done to it.
+/// What a run is blocked on is kept when its hang is called, before anything is done to it: of what was seen by a look
+/// and with a `probe` that failed, whichever called it.
 ///
 /// # Errors
 /// The snapshot cannot be written.
 pub(crate) fn keep(
     ctx: &Context,
     name: &Name,
-    inspection: Option<&Inspection>,
+    [looked, probed]: [Option<(u64, &Stuck)>; 2],
     [before, after]: [&State; 2],
 ) -> Result<(), Error> {
-    let hung = |state: &State| state.open().is_some_and(OpenRun::is_hung);
-    match inspection {
-        Some(Inspection { run, stuck: Some(stuck), .. }) if hung(after) && !hung(before) => {
-            hang::keep(&ctx.paths, name, *run, &stuck.snapshot)
-        }
-        Some(_) | None => Ok(()),
-    }
+    let hang = |state: &State| state.open().and_then(OpenRun::hang).map(|hang| hang.silence);
+    let seen = match (hang(before), hang(after)) {
+        (None, Some(Silence::Probe)) => probed,
+        (None, Some(_)) => looked,
+        (Some(_), _) | (None, None) => None,
+    };
+    seen.map_or(Ok(()), |(run, stuck)| hang::keep(&ctx.paths, name, run, &stuck.snapshot))
 }
 
 /// All processes of the run, added up.

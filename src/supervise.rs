@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
-use crate::inspect;
 use crate::launch::{self, Launched};
 use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
 use crate::model::evidence::Lock;
+use crate::model::liveness::Probed;
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
@@ -27,6 +27,7 @@ use crate::publish::publish;
 use crate::store::record::Durable;
 use crate::store::{record, sentinel, state};
 
+mod hang;
 mod observe;
 mod takeover;
 mod waiter;
@@ -55,6 +56,8 @@ pub struct Held<'a> {
     announced: Vec<Event>,
     /// A look at its signs of progress that was taken before the lock.
     pub inspection: Option<Inspection>,
+    /// The answer to its `probe`, likewise.
+    pub probed: Option<Probed>,
     _lock: lock::Held,
 }
 
@@ -143,7 +146,18 @@ impl<'a> Held<'a> {
             }
         };
         let later = Duration::ZERO;
-        Ok(Self { ctx, name, spec, sinks, state, later, announced: Vec::new(), inspection: None, _lock: lock })
+        Ok(Self {
+            ctx,
+            name,
+            spec,
+            sinks,
+            state,
+            later,
+            announced: Vec::new(),
+            inspection: None,
+            probed: None,
+            _lock: lock,
+        })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -155,6 +169,7 @@ impl<'a> Held<'a> {
         let mut evidence = observe(self.ctx, self.name, &self.state, &now);
         if let Some(evidence) = &mut evidence {
             evidence.inspection.clone_from(&self.inspection);
+            evidence.probed.clone_from(&self.probed);
         }
         let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
         Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
@@ -200,7 +215,7 @@ impl<'a> Held<'a> {
             changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
         let mut waited = None;
         if changed {
-            let kept = inspect::keep(self.ctx, self.name, self.inspection.as_ref(), [&self.state, &state]);
+            let kept = self.keep_hang(&state);
             outcome.errors.extend(kept.err());
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,

@@ -23,8 +23,8 @@ use crate::store::registry_file::Loaded;
 use crate::store::{beat, hang, outbox, record, says, state};
 use crate::supervise::{now, observe};
 use crate::view::status::{
-    Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
-    remark, table,
+    Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Probed, Row, State as Word,
+    command, remark, table,
 };
 use crate::view::words::strip_control;
 
@@ -231,6 +231,8 @@ fn fill<'a>(
     };
     let heartbeat = heartbeat(call, name, seen, began);
     let hang = alive.and_then(|_| hang(call, name, state));
+    let probing = alive.and_then(|_| state.open()?.probing.as_deref());
+    let probe = probing.filter(|_| spec.probe.is_some()).map(|probing| Probed::of(probing, spec));
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
@@ -263,12 +265,13 @@ fn fill<'a>(
                 format!("not ready yet: {probe}")
             }
             (false, _) => {
-                let life = life(hang.as_ref(), heartbeat.as_ref());
+                let life = life(hang.as_ref(), probe.as_ref(), heartbeat.as_ref());
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
         heartbeat,
         hang,
+        probe,
     }
 }
 
@@ -347,10 +350,11 @@ fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
 }
 
 /// What the process says of itself, and what guardian sees of its hang.
-fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>) -> Vec<String> {
+fn life(hang: Option<&Hung>, probe: Option<&Probed>, heartbeat: Option<&Heartbeat>) -> Vec<String> {
     let blocked = hang.and_then(|hang| hang.blocked_on.clone());
+    let failing = probe.and_then(Probed::remark);
     let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    blocked.into_iter().chain(said).collect()
+    blocked.into_iter().chain(failing).chain(said).collect()
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

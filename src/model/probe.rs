@@ -97,13 +97,13 @@ impl Probe {
     /// # Errors
     /// The text is no probe, or one whose answer never changes again.
     pub fn liveness(text: &str) -> Result<Self, UnitError> {
-        let probe: Self = text.parse().map_err(|error: UnitError| UnitError {
-            hint: format!("write {LIVENESS_FORMS}"),
-            ..error
-        })?;
+        let probe: Self =
+            text.parse().map_err(|error: UnitError| UnitError { hint: format!("write {LIVENESS_FORMS}"), ..error })?;
         let (why, instead) = match probe {
             Self::Tcp { .. } | Self::Http { .. } | Self::File(_) | Self::Command(_) => return Ok(probe),
-            Self::Notify => ("is said once and says nothing of now", "`watchdog = \"30s\"` wants `WATCHDOG=1` that often"),
+            Self::Notify => {
+                ("is said once and says nothing of now", "`watchdog = \"30s\"` wants `WATCHDOG=1` that often")
+            }
             Self::Output(_) => (
                 "stays true once the line is written",
                 "`output_stale = \"5m\"` wants output that often, `cmd:LINE` can look at what it says",

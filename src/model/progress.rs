@@ -28,7 +28,7 @@ pub enum Trace {
     Unknown,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+/// A sign that need not be written down.
 fn is_unheard(trace: &Trace) -> bool {
     *trace == Trace::None
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::model::evidence::{Evidence, RunRecord};
 use crate::model::liveness::{Probed, Probing};
-use crate::model::progress::{Hang, Silence};
 use crate::model::probe::Probe;
+use crate::model::progress::{Hang, Silence};
 use crate::model::spec::Spec;
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;

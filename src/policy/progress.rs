@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use crate::model::evidence::{Evidence, RunRecord};
-use crate::model::progress::{Hang, Inspection, Sample, Signs, Silence, Trace, Watch};
 use crate::model::probe::Probe;
+use crate::model::progress::{Hang, Inspection, Sample, Signs, Silence, Trace, Watch};
 use crate::model::spec::Spec;
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
@@ -83,9 +83,7 @@ pub fn look(spec: &Spec, record: &RunRecord, watch: Option<&Watch>, sample: Samp
     let first = millis(first_look(spec).unwrap_or(LONGEST));
     let (mut signs, cpu_from, before, planned) = match watch {
         Some(watch) => (watch.signs, watch.cpu_from, watch.sample.awake_ms, watch.planned_ms),
-        None => {
-            (Signs { output: start, heartbeat: start, watchdog: start, cpu: start, io: start }, 0, start, first)
-        }
+        None => (Signs { output: start, heartbeat: start, watchdog: start, cpu: start, io: start }, 0, start, first),
     };
     let lost = lost(awake.saturating_sub(before), planned);
     for sign in [&mut signs.output, &mut signs.heartbeat, &mut signs.watchdog, &mut signs.cpu, &mut signs.io] {

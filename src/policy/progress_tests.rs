@@ -128,7 +128,10 @@ fn one_sign_can_be_made_binding() {
     let stale = Spec { output_stale: Some(Duration::from_secs(60)), ..spec(Target::Forever) };
     let (ms, decision) = live(&stale, busy, 60 * MINUTE).expect("it is silent from 5 s on, however busy");
     assert!((65_000..65_050).contains(&ms), "{ms}");
-    assert_eq!(decision.state.open().unwrap().stopping.as_ref().unwrap().reason, StopReason::Hung { silent_s: 60, silence: Silence::Output });
+    assert_eq!(
+        decision.state.open().unwrap().stopping.as_ref().unwrap().reason,
+        StopReason::Hung { silent_s: 60, silence: Silence::Output }
+    );
 
     let beats = Spec { heartbeat: Some(Duration::from_secs(60)), ..spec(Target::Forever) };
     let (ms, _) = live(&beats, busy, 60 * MINUTE).expect("a heartbeat that never comes counts from the start");

@@ -115,7 +115,12 @@ pub static PROCESS: &[Key] = &[
         Field::SomeTime(|s| &mut s.probe_every),
         "From the moment that it is ready to the first `probe`, and from each to the next",
     ),
-    key(Chapter::End, "probe_timeout", Field::SomeTime(|s| &mut s.probe_timeout), "Time for the whole answer to `probe`"),
+    key(
+        Chapter::End,
+        "probe_timeout",
+        Field::SomeTime(|s| &mut s.probe_timeout),
+        "Time for the whole answer to `probe`",
+    ),
     key(
         Chapter::End,
         "probe_failures",
@@ -204,13 +209,5 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &[
-    "log_max",
-    "depends_on",
-    "on_dependency_end",
-    "schedule",
-    "overlap",
-    "pty",
-    "user",
-    "ping_url",
-];
+pub static UNSUPPORTED: &[&str] =
+    &["log_max", "depends_on", "on_dependency_end", "schedule", "overlap", "pty", "user", "ping_url"];
