@@ -105,6 +105,10 @@ fn take(next: &mut Draft<'_>, open: &mut OpenRun, probed: &Probed) {
     let due = next.look.now.plus(spec.probe_every);
     let earlier = open.probing.take();
     let hangs = earlier.as_ref().map_or(0, |earlier| earlier.hangs);
+    if let Some(hang) = earlier.as_ref().filter(|earlier| earlier.of != probed.of).and_then(|other| other.hang.as_ref())
+    {
+        hang::recovered(next, open, hang, &format!("probe.{hangs}"), "it is probed in another way");
+    }
     let mut seen = earlier.filter(|earlier| earlier.of == probed.of).unwrap_or_else(|| {
         let every = u64::try_from(spec.probe_every.as_millis()).unwrap_or(u64::MAX);
         Box::new(Probing {

@@ -29,6 +29,7 @@ mod last_look;
 mod logs;
 mod mail;
 mod preflight;
+mod probe;
 mod procs;
 mod races;
 mod ready;
