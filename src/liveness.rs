@@ -49,6 +49,8 @@ pub struct Asked {
     at: Stamp,
     awake_ms: u64,
     limit: Duration,
+    /// That is less than what the registry gives it.
+    cut: bool,
     /// What to say of one more failure, where that is one too many.
     last: Option<u32>,
     shim: Option<i32>,
@@ -66,7 +68,7 @@ pub fn is_due(spec: &Spec, state: &State, evidence: Option<&Evidence>, by: By) -
     }
 }
 
-/// Puts the question to the open run of `name`; the answer goes to `tell`, marked with `mark`. `None`: there is none to put.
+/// Puts the question to the open run of `name`, which has no longer than `most` for it; the answer goes to `tell`, marked with `mark`. `None`: there is none to put.
 ///
 /// # Errors
 /// A clock, or what the program was started with, cannot be read.
@@ -76,6 +78,7 @@ pub fn ask(
     spec: &Spec,
     state: &State,
     evidence: Option<&Evidence>,
+    most: Duration,
     (mark, tell): (usize, Sender<Answer>),
 ) -> Result<Option<Asked>, Error> {
     let (Some(probe), Some(open), Some(Evidence { now, record: Recorded::Read(record), .. })) =
@@ -84,7 +87,7 @@ pub fn ask(
         return Ok(None);
     };
     let Some(question) = question(ctx, name, spec, open, probe)? else { return Ok(None) };
-    let limit = spec.probe_timeout;
+    let limit = spec.probe_timeout.min(most);
     let failures = open.probing.as_ref().map_or(0, |probing| probing.failures);
     let asked = Asked {
         run: open.run,
@@ -92,6 +95,7 @@ pub fn ask(
         at: now.clone(),
         awake_ms: awake()?,
         limit,
+        cut: limit < spec.probe_timeout,
         last: is_last(spec, open).then_some(failures + 1),
         shim: record.shim.as_ref().map(|shim| shim.pid),
     };
@@ -130,11 +134,13 @@ impl Asked {
         Ok((self.limit + SLACK).saturating_sub(passed))
     }
 
-    /// What follows from the answer (`None`: none came within its time); `None`: nothing, as nobody could listen.
+    /// What follows from the answer (`None`: none came within its time); `None`: nothing, as it had not all of its
+    /// time, or nobody could listen.
     fn answered(self, ctx: &Context, name: &Name, answer: Option<Result<(), String>>) -> Result<Option<Probed>, Error> {
         let passed = Duration::from_millis(awake()?.saturating_sub(self.awake_ms));
         let outcome = answer.unwrap_or_else(|| Err(silence(self.limit)));
-        if outcome.is_err() && passed > self.limit + FROZEN {
+        let cut_short = self.cut && passed >= self.limit;
+        if outcome.is_err() && (cut_short || passed > self.limit + FROZEN) {
             return Ok(None);
         }
         let stuck = match (&outcome, self.last) {

@@ -17,12 +17,15 @@ use crate::supervise::{now, observe};
 use super::{Answer, Asked, ask, awake, is_due};
 
 /// All questions of one pass of cron together take no longer. What was not answered by then, or not asked, is left to the
-/// next pass, and counts as nothing.
+/// next pass, and counts as nothing: so a `probe_timeout` beyond it is judged by shims only.
 const BOUND: Duration = Duration::from_secs(10);
 /// So many are asked at once.
 const AT_ONCE: usize = 64;
 /// A probe that answers within this time needs no second look at the process.
 const QUICK: Duration = Duration::from_millis(100);
+
+/// Least time between two things that are done meanwhile.
+const BREATH: Duration = Duration::from_millis(10);
 
 /// A question on behalf of the shim of one process, which goes on waiting for other things meanwhile.
 pub struct Round {
@@ -47,7 +50,7 @@ impl Round {
             return Ok(None);
         }
         let (tell, answers) = channel();
-        let asked = ask(ctx, name, spec, &state, evidence.as_ref(), (0, tell))?;
+        let asked = ask(ctx, name, spec, &state, evidence.as_ref(), spec.probe_timeout, (0, tell))?;
         Ok(asked.map(|asked| Self { answers, asked: Some(asked), first: true }))
     }
 
@@ -66,7 +69,7 @@ impl Round {
         let Some(asked) = &self.asked else { return Ok(None) };
         let left = asked.left()?;
         let now = now()?;
-        let other = until.map(|until| until.since(&now)).into_iter();
+        let other = until.map(|until| until.since(&now).max(BREATH)).into_iter();
         let wait = other.chain(self.first.then_some(QUICK)).min().map_or(left, |other| other.min(left));
         self.first = false;
         let answer = match self.answers.recv_timeout(wait) {
@@ -99,16 +102,15 @@ pub fn late_round(
             && !left.is_zero()
             && let Some((mark, (_, name, spec))) = next.next()
         {
-            match put(ctx, name, spec, (mark, sender.clone())) {
+            match put(ctx, name, spec, left, (mark, sender.clone())) {
                 Ok(asked) => open.extend(asked.map(|asked| (mark, asked))),
                 Err(error) => tell(name, spec, Err(error)),
             }
         }
-        if open.is_empty() || left.is_zero() {
-            return Ok(());
-        }
         let first = open.values().map(Asked::left).collect::<Result<Vec<_>, _>>()?.into_iter().min();
-        let (mark, answer) = match answers.recv_timeout(first.map_or(left, |first| first.min(left))) {
+        // Each is over at the end of all: then nothing of it is left.
+        let Some(first) = first else { return Ok(()) };
+        let (mark, answer) = match answers.recv_timeout(first) {
             Ok((mark, answer)) => (Some(mark), Some(answer)),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 let over = open.iter().find(|(_, asked)| asked.left().is_ok_and(|left| left.is_zero()));
@@ -128,13 +130,14 @@ fn put(
     ctx: &Context,
     name: &Name,
     spec: &Spec,
+    most: Duration,
     to: (usize, std::sync::mpsc::Sender<Answer>),
 ) -> Result<Option<Asked>, Error> {
     let Some(state) = state::load(&ctx.paths, name)? else { return Ok(None) };
     let evidence = observe(ctx, name, &state, &now()?);
     // The pass itself may have given it a new shim meanwhile: it was to be asked all the same.
     match is_due(spec, &state, evidence.as_ref(), By::Shim) {
-        Some(_) => ask(ctx, name, spec, &state, evidence.as_ref(), to),
+        Some(_) => ask(ctx, name, spec, &state, evidence.as_ref(), most, to),
         None => Ok(None),
     }
 }

@@ -45,4 +45,5 @@ mod takeover;
 mod tracing;
 mod trees;
 mod wait;
+mod watchdog;
 mod ways_to_die;
