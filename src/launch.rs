@@ -230,8 +230,9 @@ fn tell(
     let argv = spec.command.argv();
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
+    let slow = open.slow_after_ms.map(Duration::from_millis);
     let looks = [first_look(spec), readiness::first_look(spec), liveness::first_look(spec)];
-    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec)];
+    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), slow];
     let first = moments.into_iter().chain(looks).flatten().min();
     Ok(Launch {
         name: plain(name)?,
@@ -257,7 +258,7 @@ fn tell(
     })
 }
 
-fn stop_after(spec: &Spec) -> Option<std::time::Duration> {
+fn stop_after(spec: &Spec) -> Option<Duration> {
     match spec.target {
         Target::For(target) if spec.stop_at_target => Some(target),
         Target::For(_) | Target::Forever | Target::Exit => None,

@@ -331,4 +331,6 @@ pub struct Evidence {
     pub inspection: Option<Inspection>,
     /// The answer to its `probe`, where that was due and asked for.
     pub probed: Option<Probed>,
+    /// The last lines that it wrote, where it is over: oldest first, clean. `None`: not looked at, or not readable.
+    pub tail: Option<Vec<String>>,
 }

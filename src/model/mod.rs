@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod liveness;
 pub mod metadata;
 pub mod name;
+pub mod never;
 pub mod probe;
 pub mod progress;
 #[cfg(test)]

@@ -75,6 +75,7 @@ pub(super) fn evidence(now: Stamp, shim_lock: Lock, main: Life, tree_lock: Lock,
         record: Recorded::Read(Box::new(record)),
         inspection: None,
         probed: None,
+        tail: None,
     }
 }
 

@@ -172,7 +172,7 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Times(of) => *of(spec) = reader.most(name, item)?,
         Field::Ready => spec.ready = Some(reader.probe(name, item, str::parse)?),
         Field::Liveness => spec.probe = Some(reader.probe(name, item, Probe::liveness)?),
-        Field::Codes(of) => *of(spec) = reader.codes(name, item)?,
+        Field::Never(of) => *of(spec) = reader.ends(name, item)?,
         Field::SomeCodes(of) => {
             let codes = reader.codes(name, item)?;
             if codes.is_empty() {
