@@ -14,8 +14,10 @@ use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::inspect::{By, inspect, is_asked_for};
 use crate::launch::{main_to_note, note_main};
+use crate::liveness::{Round, is_due};
 use crate::model::ending::Verdict;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
+use crate::model::liveness::Probed;
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::spec::Spec;
@@ -33,6 +35,8 @@ use crate::store::{atomic, checksum, journal, state};
 use crate::storm;
 use crate::supervise::{Held, Outcome, needs, now, observe};
 use crate::view::status::State as Word;
+
+mod probes;
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
 const DELIVERY: Duration = Duration::from_secs(25);
@@ -110,13 +114,15 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
     }
     let graph = registry.graph();
     let ordered = (!graph.is_empty()).then(|| graph.order(names));
+    let mut late = Vec::new();
     for name in ordered.as_deref().unwrap_or(names) {
-        match check(ctx, registry, name, mode, &mut report) {
+        match check(ctx, registry, name, mode, &mut late, &mut report) {
             Ok(Some(checked)) => report.checked.push(checked),
             Ok(None) => {}
             Err(error) => report.errors.push(error.about(name)),
         }
     }
+    probes::ask_late(ctx, registry, late, &mut report);
     // Last: nothing that is down waits for it.
     if let (false, Ok(now)) = (report.full.is_empty(), now()) {
         report.errors.extend(rotate::all(ctx, &report.full, registry.healthcheck.every, &now));
@@ -125,11 +131,12 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
 }
 
 /// Checks one process. First without its lock: most of the time nothing follows.
-fn check(
+fn check<'a>(
     ctx: &Context,
-    registry: &Registry,
-    name: &Name,
+    registry: &'a Registry,
+    name: &'a Name,
     mode: Mode,
+    late: &mut Vec<(Duration, &'a Name, &'a Spec)>,
     report: &mut Report,
 ) -> Result<Option<Checked>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
@@ -144,6 +151,9 @@ fn check(
     };
     if let Some(evidence) = &mut evidence {
         evidence.inspection.clone_from(&inspection);
+    }
+    if mode == Mode::Act {
+        late.extend(is_due(&entry.spec, &state, evidence.as_ref(), By::Cron).map(|since| (since, name, &entry.spec)));
     }
     let needs = needs(ctx, registry, &entry.spec, &now);
     let look = Look { name, spec: &entry.spec, state: &state, now: &now };
@@ -231,9 +241,29 @@ pub fn push(
     report: &mut Report,
 ) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
-    let inspection = noted(report, look(ctx, name, &entry.spec));
-    let mut held = Held::take(ctx, name, &entry.spec, registry)?;
-    held.inspection = inspection;
+    let mut asking = probes::begin(ctx, name, &entry.spec, run, report);
+    let mut deadline = None;
+    loop {
+        // Whatever else becomes due while it is waited for is done at its time.
+        let probed = asking.as_mut().and_then(|round| probes::wait(round, ctx, name, deadline.as_ref(), report));
+        deadline = push_once(ctx, registry, (name, &entry.spec), run, probed, report)?;
+        if !asking.as_ref().is_some_and(Round::is_open) {
+            return Ok(deadline);
+        }
+    }
+}
+
+fn push_once(
+    ctx: &Context,
+    registry: &Registry,
+    (name, spec): (&Name, &Spec),
+    run: u64,
+    probed: Option<Probed>,
+    report: &mut Report,
+) -> Result<Option<Stamp>, Error> {
+    let inspection = noted(report, look(ctx, name, spec));
+    let mut held = Held::take(ctx, name, spec, registry)?;
+    (held.inspection, held.probed) = (inspection, probed);
     held.with_others = true;
     if stagger::is_catch_up(&held.state, &now()?, false) {
         held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
@@ -244,7 +274,7 @@ pub fn push(
     report.checked.push(checked);
     let fills = mine && held.state.open().is_some();
     drop(held); // a restart need not wait for a log
-    let full = rotate::one(ctx, name, &entry.spec, registry.healthcheck.every, &now()?).unwrap_or_else(|error| {
+    let full = rotate::one(ctx, name, spec, registry.healthcheck.every, &now()?).unwrap_or_else(|error| {
         report.errors.push(error.about(name));
         None
     });

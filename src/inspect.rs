@@ -22,14 +22,14 @@ use crate::launch;
 use crate::living::living;
 use crate::model::evidence::{Evidence, Lock, Recorded, RunRecord};
 use crate::model::name::Name;
-use crate::model::progress::{Inspection, Sample, Trace};
+use crate::model::progress::{Inspection, Sample, Silence, Stuck, Trace};
 use crate::model::spec::Spec;
 use crate::model::state::{OpenRun, State};
 use crate::model::time::{Identity, Wall};
 use crate::os::{clock, counters};
 use crate::policy::progress::{due, is_watched, look, silence};
 use crate::store::log::Log;
-use crate::store::{environment, hang};
+use crate::store::{environment, hang, notify};
 
 /// Time that a `hang_probe` has.
 const PROBE: Duration = Duration::from_secs(10);
@@ -80,7 +80,10 @@ pub fn inspect(
         Error::new(Code::System, "look", format!("cannot look at its processes: {error}")).about(name)
     };
     let processes = living(ctx, name, open.run).map_err(fail)?;
-    let sample = sample(ctx, name, spec, record, &processes).map_err(fail)?;
+    let mut sample = sample(ctx, name, spec, record, &processes).map_err(fail)?;
+    if spec.watchdog.is_some() || spec.heartbeat.is_some() {
+        hear(ctx, name, open.run, *shim_lock, &mut sample);
+    }
     let watch = look(spec, record, open.watch.as_deref(), sample, now);
     let hung = silence(spec, &watch).is_some() && !open.is_hung();
     let mut inspection = Inspection { run: open.run, sample, stuck: None, probe: None };
@@ -93,23 +96,24 @@ pub fn inspect(
     Ok(Some(inspection))
 }
 
-/// What a run is blocked on is kept when its hang is called, before anything is done to it.
+/// What a run is blocked on is kept when its hang is called, before anything is done to it: of what was seen by a look
+/// and with a `probe` that failed, whichever called it.
 ///
 /// # Errors
 /// The snapshot cannot be written.
 pub(crate) fn keep(
     ctx: &Context,
     name: &Name,
-    inspection: Option<&Inspection>,
+    [looked, probed]: [Option<(u64, &Stuck)>; 2],
     [before, after]: [&State; 2],
 ) -> Result<(), Error> {
-    let hung = |state: &State| state.open().is_some_and(OpenRun::is_hung);
-    match inspection {
-        Some(Inspection { run, stuck: Some(stuck), .. }) if hung(after) && !hung(before) => {
-            hang::keep(&ctx.paths, name, *run, &stuck.snapshot)
-        }
-        Some(_) | None => Ok(()),
-    }
+    let hang = |state: &State| state.open().and_then(OpenRun::hang).map(|hang| hang.silence);
+    let seen = match (hang(before), hang(after)) {
+        (None, Some(Silence::Probe)) => probed,
+        (None, Some(_)) => looked,
+        (Some(_), _) | (None, None) => None,
+    };
+    seen.map_or(Ok(()), |(run, stuck)| hang::keep(&ctx.paths, name, run, &stuck.snapshot))
 }
 
 /// All processes of the run, added up.
@@ -122,6 +126,7 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
         wall: clock::wall()?,
         output: output(&ctx.paths.log(name)),
         heartbeat: trace(&ctx.paths.sentinel(name, "heartbeat")),
+        watchdog: Trace::None,
         cpu_ms: Some(0),
         io_bytes: Some(0),
         members: 0,
@@ -155,6 +160,14 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
         sample.memory_bytes = parts.sum::<Option<u64>>().or(sample.memory_bytes);
     }
     Ok(sample)
+}
+
+/// Signs of life that come through the socket of the run. Without its shim nobody hears them: then they are unknown.
+fn hear(ctx: &Context, name: &Name, run: u64, shim: Lock, sample: &mut Sample) {
+    sample.watchdog = trace(&notify::path(&ctx.paths, name, run));
+    if shim != Lock::Held && sample.watchdog != Trace::None {
+        (sample.watchdog, sample.heartbeat) = (Trace::Unknown, Trace::Unknown);
+    }
 }
 
 /// A file as a sign of progress.

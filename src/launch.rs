@@ -22,6 +22,7 @@ use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, kernel_trace, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
+use crate::policy::liveness;
 use crate::policy::progress::first_look;
 use crate::policy::readiness::{self, wants_looks};
 use crate::store::environment::{self, Snapshot};
@@ -227,8 +228,9 @@ fn tell(
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
     let slow = open.slow_after_ms.map(Duration::from_millis);
-    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec), slow];
-    let first = moments.into_iter().chain([readiness::first_look(spec)]).flatten().min();
+    let looks = [first_look(spec), readiness::first_look(spec), liveness::first_look(spec)];
+    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), slow];
+    let first = moments.into_iter().chain(looks).flatten().min();
     Ok(Launch {
         name: plain(name)?,
         run: plain(open.run)?,

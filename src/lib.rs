@@ -23,6 +23,7 @@ pub mod error;
 pub mod healthcheck;
 pub mod inspect;
 pub mod launch;
+pub mod liveness;
 pub mod living;
 pub mod metadata;
 pub mod model;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
-use crate::inspect;
 use crate::launch::{self, Launched};
 use crate::living::{kill_group, living, remove_group};
 use crate::model::event::Event;
 use crate::model::evidence::Lock;
+use crate::model::liveness::Probed;
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
@@ -32,6 +32,7 @@ use crate::store::{record, sentinel, state};
 use crate::storm::tell;
 
 mod afresh;
+mod hang;
 mod needs;
 mod observe;
 mod storm;
@@ -72,6 +73,8 @@ pub struct Held<'a> {
     gather: Option<Stamp>,
     /// A look at its signs of progress that was taken before the lock.
     pub inspection: Option<Inspection>,
+    /// The answer to its `probe`, likewise.
+    pub probed: Option<Probed>,
     _lock: lock::Held,
 }
 
@@ -153,6 +156,7 @@ impl<'a> Held<'a> {
             storm: None,
             gather: None,
             inspection: None,
+            probed: None,
             _lock: lock,
         })
     }
@@ -167,6 +171,7 @@ impl<'a> Held<'a> {
         let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
         if let Some(evidence) = &mut evidence {
             evidence.inspection.clone_from(&self.inspection);
+            evidence.probed.clone_from(&self.probed);
             evidence.tail = tail_of_an_end(self.ctx, look, evidence);
         }
         let needs = needs(self.ctx, self.registry, self.spec, &now);
@@ -226,7 +231,7 @@ impl<'a> Held<'a> {
             changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
         let mut waited = None;
         if changed {
-            let kept = inspect::keep(self.ctx, self.name, self.inspection.as_ref(), [&self.state, &state]);
+            let kept = self.keep_hang(&state);
             outcome.errors.extend(kept.err());
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,

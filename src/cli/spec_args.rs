@@ -57,6 +57,7 @@ fn arg(key: &'static Key) -> Arg {
         | Form::Cores
         | Form::Size
         | Form::Probe
+        | Form::Liveness
         | Form::Share
         | Form::Duration
         | Form::Target
@@ -194,6 +195,7 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         | Form::Words(_)
         | Form::Size
         | Form::Probe
+        | Form::Liveness
         | Form::Secret => Value::Text(one()),
     })
 }

@@ -26,8 +26,8 @@ use crate::store::{beat, hang, outbox, record, says, state};
 use crate::storm;
 use crate::supervise::{needs, now, observe};
 use crate::view::status::{
-    Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
-    remark, table,
+    Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Probed, Row, State as Word,
+    command, remark, table,
 };
 use crate::view::storm::warning;
 use crate::view::usual;
@@ -249,6 +249,8 @@ fn fill<'a>(
     let usual = history::of(spec, state);
     let running = usual.zip(began);
     let hang = alive.and_then(|_| hang(call, name, state));
+    let probing = alive.and_then(|_| state.open()?.probing.as_deref());
+    let probe = probing.filter(|_| spec.probe.is_some()).map(|probing| Probed::of(probing, spec));
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
@@ -287,18 +289,19 @@ fn fill<'a>(
             (false, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
                 let waits = waits.map(|waits| format!("waits for {waits}"));
-                let life = life(waits, hang.as_ref(), heartbeat.as_ref(), pace);
+                let life = life(waits, hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), pace);
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
         heartbeat,
         hang,
+        probe,
     }
 }
 
 /// What the program says of its state, where it was given a way to say it.
 fn says(call: &Call, name: &Name, spec: &Spec, run: u64) -> Option<String> {
-    let asked = spec.ready == Some(Probe::Notify) || spec.heartbeat.is_some();
+    let asked = spec.ready == Some(Probe::Notify) || spec.heartbeat.is_some() || spec.watchdog.is_some();
     asked.then(|| says::load(&call.ctx.paths, name, run)).flatten().map(|text| strip_control(&text))
 }
 
@@ -362,7 +365,7 @@ fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>, began: Option<&S
 /// The hang that goes on, as the last look showed it.
 fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
     let open = state.open()?;
-    let hang = open.watch.as_ref()?.hang.as_ref()?;
+    let hang = open.hang()?;
     Some(Hung {
         since: hang.since.wall.rfc3339(),
         silent_s: hang.silent_s,
@@ -375,12 +378,14 @@ fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
 fn life(
     waits: Option<String>,
     hang: Option<&Hung>,
+    probe: Option<&Probed>,
     heartbeat: Option<&Heartbeat>,
     pace: Option<String>,
 ) -> Vec<String> {
     let blocked = hang.and_then(|hang| hang.blocked_on.clone());
+    let failing = probe.and_then(Probed::remark);
     let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    [waits, blocked, said, pace].into_iter().flatten().collect()
+    [waits, blocked, failing, said, pace].into_iter().flatten().collect()
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Left, SpawnStep};
+use super::progress::Silence;
 use super::signal::Signal;
 use super::time::{Stamp, Wall};
 
@@ -33,6 +34,9 @@ pub enum Cause {
     Hung {
         /// For how long there was no sign of progress, in seconds.
         silent_s: u64,
+        /// Which sign it was; `None`: an earlier version wrote this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        silence: Option<Silence>,
     },
     /// guardian ended it, for its `time_limit`.
     TimeLimit {
@@ -299,6 +303,9 @@ pub enum StopReason {
     Hung {
         /// For how long, in seconds.
         silent_s: u64,
+        /// Which sign is missing.
+        #[serde(default)]
+        silence: Silence,
     },
     /// Its processes together used more than `memory`.
     MemoryLimit {
@@ -322,7 +329,7 @@ impl StopReason {
         match self {
             Self::Operator | Self::Target | Self::Dependency => None,
             Self::TimeLimit => time_limit.map(|limit| Cause::TimeLimit { limit_s: limit.as_secs() }),
-            Self::Hung { silent_s } => Some(Cause::Hung { silent_s }),
+            Self::Hung { silent_s, silence } => Some(Cause::Hung { silent_s, silence: Some(silence) }),
             Self::MemoryLimit { limit_bytes } => Some(Cause::MemoryLimit { limit_bytes }),
             Self::NotReady { after_s } => Some(Cause::NotReady { after_s }),
         }
@@ -344,6 +351,8 @@ impl StopReason {
             Self::Operator => "asked to end",
             Self::Target => "asked to end: its target is reached",
             Self::TimeLimit => "asked to end: its time limit is reached",
+            Self::Hung { silence: Silence::Probe, .. } => "asked to end: its probe fails",
+            Self::Hung { silence: Silence::Watchdog, .. } => "asked to end: it sends no `WATCHDOG=1`",
             Self::Hung { .. } => "asked to end: it shows no progress",
             Self::MemoryLimit { .. } => "asked to end: it uses more memory than its limit",
             Self::NotReady { .. } => "asked to end: it was not ready in time",

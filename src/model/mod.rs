@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod ending;
 pub mod event;
 pub mod evidence;
+pub mod liveness;
 pub mod metadata;
 pub mod name;
 pub mod never;

@@ -190,6 +190,16 @@ pub struct Spec {
     pub output_stale: Option<Duration>,
     /// Without a heartbeat for this long it is hung.
     pub heartbeat: Option<Duration>,
+    /// Without `WATCHDOG=1` from it (sd_notify) for this long it is hung.
+    pub watchdog: Option<Duration>,
+    /// What shows, each time it is asked, that it is alive.
+    pub probe: Option<Probe>,
+    /// From one such question to the next.
+    pub probe_every: Duration,
+    /// Time for an answer.
+    pub probe_timeout: Duration,
+    /// Failures in a row that make it hung, from 1.
+    pub probe_failures: u32,
     /// What is done about a hang.
     pub on_hang: OnHang,
     /// A line for the shell that must fail before a hang is called.
@@ -263,6 +273,11 @@ impl Spec {
             hang_after: None,
             output_stale: None,
             heartbeat: None,
+            watchdog: None,
+            probe: None,
+            probe_every: Duration::from_secs(30),
+            probe_timeout: Duration::from_secs(5),
+            probe_failures: 3,
             on_hang: OnHang::Restart,
             hang_probe: None,
             preflight: Vec::new(),

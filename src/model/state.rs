@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ending::{EndedRun, Sender, StopReason};
 use super::event::Event;
+use super::liveness::Probing;
 use super::name::Name;
-use super::progress::Watch;
+use super::progress::{Hang, Watch};
 use super::time::Stamp;
 
 /// Version of the stored form.
@@ -93,6 +94,9 @@ pub struct OpenRun {
     /// The runs of what it depends on that it was started against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<Box<BTreeMap<Name, Tie>>>,
+    /// What its `probe` showed, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probing: Option<Box<Probing>>,
 }
 
 impl OpenRun {
@@ -112,13 +116,21 @@ impl OpenRun {
             stopping: None,
             watch: None,
             against: None,
+            probing: None,
         }
     }
 
-    /// Whether it lives without progress, as far as the last look showed.
+    /// The hang that goes on, as far as the last look or `probe` showed.
+    #[must_use]
+    pub fn hang(&self) -> Option<&Hang> {
+        let looked = self.watch.as_ref().and_then(|watch| watch.hang.as_ref());
+        looked.or_else(|| self.probing.as_ref().and_then(|probing| probing.hang.as_ref()))
+    }
+
+    /// Whether it lives without progress, as far as the last look or `probe` showed.
     #[must_use]
     pub fn is_hung(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.hang.is_some())
+        self.hang().is_some()
     }
 }
 

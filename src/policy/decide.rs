@@ -17,7 +17,7 @@ use super::classify::{Standing, standing};
 use super::draft::Draft;
 use super::needs::{self, Need, missing};
 use super::settle::settle;
-use super::{history, progress, readiness};
+use super::{history, liveness, progress, readiness};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +158,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     next.limits(&mut open, &began);
     readiness::keep(next, &mut open, record, &began);
     progress::keep(next, &mut open, record, evidence);
+    liveness::keep(next, &mut open, record, evidence);
     needs::keep(next, &mut open);
     next.healthy(&mut open, &began);
     history::keep(next, &mut open, &began);

@@ -27,6 +27,8 @@ pub enum Form {
     Lines,
     /// What shows that something is ready.
     Probe,
+    /// What shows that something is alive.
+    Liveness,
     /// A number in `(0, 1]`.
     Share,
     /// A duration with its unit.
@@ -70,6 +72,7 @@ impl Form {
             Self::Size => "a size such as `\"512M\"`".to_owned(),
             Self::Lines => "a line for the shell, or an array of them".to_owned(),
             Self::Probe => crate::model::probe::FORMS.to_owned(),
+            Self::Liveness => crate::model::probe::LIVENESS_FORMS.to_owned(),
             Self::Share => "a number over 0 and up to 1".to_owned(),
             Self::Duration => "a duration such as `\"10s\"`".to_owned(),
             Self::Target => "a duration such as `\"8h\"`, or `\"forever\"`, or `\"exit\"`".to_owned(),
@@ -103,7 +106,7 @@ impl Form {
             Self::Cores => "CORES",
             Self::Size => "SIZE",
             Self::Lines => "LINE",
-            Self::Probe => "KIND",
+            Self::Probe | Self::Liveness => "KIND",
             Self::Share => "SHARE",
             Self::Duration => "DURATION",
             Self::Target => "DURATION|forever|exit",
@@ -136,6 +139,7 @@ impl Form {
             Self::Probe => {
                 json!({"type": "string", "pattern": "^(notify$|(output|tcp|http|https|file|cmd|delay):.)"})
             }
+            Self::Liveness => json!({"type": "string", "pattern": "^(tcp|http|https|file|cmd):."}),
             Self::Share => json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
             Self::Duration => json!({"type": "string", "pattern": duration}),
             Self::Target => json!({"anyOf": [{"enum": ["forever", "exit"]}, {"type": "string", "pattern": duration}]}),

@@ -60,8 +60,12 @@ pub enum Field {
     SizeOrOff(fn(&mut Spec) -> &mut u64),
     /// Lines for the shell: one string or an array of them.
     Lines(fn(&mut Spec) -> &mut Vec<String>),
+    /// A number from 1.
+    Times(fn(&mut Spec) -> &mut u32),
     /// `ready`.
     Ready,
+    /// `probe`.
+    Liveness,
     /// Exit codes, one or more.
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
     /// Exit codes, signals and causes, possibly none.
@@ -127,11 +131,12 @@ impl Key {
             Field::Signal(_) => Form::Signal,
             Field::Duration(_) | Field::SomeTime(_) | Field::Limit(_) => Form::Duration,
             Field::Count(_) => Form::Count,
-            Field::Most(_) => Form::Most,
+            Field::Most(_) | Field::Times(_) => Form::Most,
             Field::Cores(_) => Form::Cores,
             Field::Size(_) | Field::SizeOrOff(_) => Form::Size,
             Field::Lines(_) => Form::Lines,
             Field::Ready => Form::Probe,
+            Field::Liveness => Form::Liveness,
             Field::SomeCodes(_) => Form::Codes,
             Field::Never(_) => Form::Ends,
         }
@@ -170,7 +175,7 @@ impl Key {
             }
             Field::Duration(of) | Field::SomeTime(of) => Some(Value::Text(format_duration(*of(spec)))),
             Field::Limit(of) => of(spec).map(|limit| Value::Text(format_duration(limit))),
-            Field::Count(of) => Some(Value::Number(i64::from(*of(spec)))),
+            Field::Count(of) | Field::Times(of) => Some(Value::Number(i64::from(*of(spec)))),
             Field::Most(of) => of(spec).map(|most| Value::Number(i64::from(most))),
             Field::Cores(of) => of(spec).map(Value::Share),
             Field::Size(of) => of(spec).map(|bytes| Value::Text(format_size(bytes))),
@@ -180,6 +185,7 @@ impl Key {
             })),
             Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
             Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
+            Field::Liveness => spec.probe.as_ref().map(|probe| Value::Text(probe.to_string())),
             Field::SomeCodes(of) => Some(codes(of(spec))),
             Field::Never(of) => Some(Value::Words(of(spec).iter().map(Never::to_string).collect())),
         }

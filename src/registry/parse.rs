@@ -12,6 +12,7 @@ use super::problem::similar;
 use super::read::{Item, Reader};
 use super::{Context, Entry, Parsed, Registry, dependencies, sink};
 use crate::model::name::Name;
+use crate::model::probe::Probe;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::parse_duration;
@@ -171,7 +172,9 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Size(of) => *of(spec) = Some(reader.size(name, item)?),
         Field::SizeOrOff(of) => *of(spec) = reader.size_or_off(name, item)?,
         Field::Lines(of) => *of(spec) = reader.shell_lines(name, item)?,
-        Field::Ready => spec.ready = Some(reader.probe(name, item)?),
+        Field::Times(of) => *of(spec) = reader.most(name, item)?,
+        Field::Ready => spec.ready = Some(reader.probe(name, item, str::parse)?),
+        Field::Liveness => spec.probe = Some(reader.probe(name, item, Probe::liveness)?),
         Field::Never(of) => *of(spec) = reader.ends(name, item)?,
         Field::SomeCodes(of) => {
             let codes = reader.codes(name, item)?;

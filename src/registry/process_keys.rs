@@ -110,6 +110,31 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::End,
+        "watchdog",
+        Field::Limit(|s| &mut s.watchdog),
+        "It is hung when it sends no `WATCHDOG=1` (sd_notify) for this long, from `READY=1` or its start on",
+    ),
+    key(Chapter::End, "probe", Field::Liveness, "What shows, each time it is asked, that it is alive"),
+    key(
+        Chapter::End,
+        "probe_every",
+        Field::SomeTime(|s| &mut s.probe_every),
+        "From the moment that it is ready to the first `probe`, and from each to the next",
+    ),
+    key(
+        Chapter::End,
+        "probe_timeout",
+        Field::SomeTime(|s| &mut s.probe_timeout),
+        "Time for the whole answer to `probe`",
+    ),
+    key(
+        Chapter::End,
+        "probe_failures",
+        Field::Times(|s| &mut s.probe_failures),
+        "It is hung when `probe` fails this often in a row",
+    ),
+    key(
+        Chapter::End,
         "on_hang",
         ON_HANG,
         "What is done about a hang: end it and follow `restart`, end it for good, or only tell",
@@ -208,5 +233,4 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] =
-    &["watchdog", "probe", "probe_every", "schedule", "overlap", "pty", "user", "ping_url"];
+pub static UNSUPPORTED: &[&str] = &["schedule", "overlap", "pty", "user", "ping_url"];

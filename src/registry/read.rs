@@ -234,10 +234,15 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// What shows that something is ready.
-    pub(super) fn probe(&mut self, key: &str, item: &Item<'_>) -> Option<Probe> {
+    /// What shows that something is ready, or alive: what `read` takes for that.
+    pub(super) fn probe(
+        &mut self,
+        key: &str,
+        item: &Item<'_>,
+        read: fn(&str) -> Result<Probe, UnitError>,
+    ) -> Option<Probe> {
         let text = self.text(key, item)?;
-        match text.parse() {
+        match read(&text) {
             Ok(probe) => Some(probe),
             Err(error) => self.unit_error(key, item, error),
         }

@@ -125,7 +125,7 @@ fn begin() -> io::Result<()> {
         passes.start_last();
         return passes.until_done();
     }
-    let (notices, watch) = (notices(&told), !told.watch.is_empty());
+    let (notices, watch) = (notices(&told, None), !told.watch.is_empty());
     let mut before = Before::default();
     let meanwhile = || before = Before::now(CString::from(told.cwd));
     let (spawned, group) = place::start(program, &wanted, place, &mut record, &boot, meanwhile);
@@ -162,9 +162,9 @@ fn preparing(report: Option<File>) -> io::Result<()> {
 
 /// The ear for what the program says of itself, where it was given a way to. One that cannot be made hears nothing: the
 /// program is not ready in time.
-fn notices(told: &Launch<&CStr>) -> Option<Notices> {
+fn notices(told: &Launch<&CStr>, adopted: Option<i32>) -> Option<Notices> {
     let path = |text: &CStr| PathBuf::from(OsStr::from_bytes(text.to_bytes()));
-    let bind = || Notices::bind(told.notify.to_bytes(), path(told.heartbeat), path(told.says)).ok();
+    let bind = || Notices::bind(told.notify.to_bytes(), path(told.heartbeat), path(told.says), adopted).ok();
     if told.notify.is_empty() { None } else { bind() }
 }
 

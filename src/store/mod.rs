@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod log;
 pub mod log_index;
 pub mod metadata;
+pub mod notify;
 pub mod outbox;
 pub mod paths;
 pub mod record;

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
 use crate::model::evidence::{Level, Placed};
+use crate::model::liveness::Probing;
 use crate::model::name::Name;
 use crate::model::progress::{Beat, Silence};
-use crate::model::spec::Command;
+use crate::model::spec::{Command, Spec};
 use crate::model::state::{Desired, Phase};
 use crate::model::storm::Facts;
 use crate::model::time::Wall;
@@ -179,6 +180,44 @@ pub struct Hung {
     pub blocked_on: Option<String>,
 }
 
+/// What the `probe` of a process showed last.
+#[derive(Debug, Clone, Serialize)]
+pub struct Probed {
+    /// What is asked.
+    pub of: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// So many are a hang.
+    pub most: u32,
+    /// Why it failed last; `None`: it did not.
+    pub why: Option<String>,
+    /// When it is asked next.
+    pub next_at: Option<String>,
+}
+
+impl Probed {
+    /// What is remembered of a run that is probed as `spec` says.
+    #[must_use]
+    pub fn of(probing: &Probing, spec: &Spec) -> Self {
+        Self {
+            of: probing.of.clone(),
+            failures: probing.failures,
+            most: spec.probe_failures,
+            why: probing.why.as_deref().map(strip_control),
+            next_at: probing.due.wall.rfc3339(),
+        }
+    }
+
+    /// Where it fails, how often it did: `probe failing 2 of 3: connection refused`.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        let Self { failures, most, why, .. } = self;
+        // Where its failures are a hang, that is said in its place.
+        let why = why.as_ref().filter(|_| failures < most)?;
+        Some(format!("probe failing {failures} of {most}: {why}"))
+    }
+}
+
 /// What the whole tree of a process uses.
 #[derive(Debug, Clone, Serialize)]
 pub struct Usage {
@@ -238,6 +277,8 @@ pub struct Row<'a> {
     pub heartbeat: Option<Heartbeat>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hang: Option<Hung>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probed>,
     pub usage: Option<Usage>,
     pub isolation: Option<Isolation>,
     pub leftover: Option<bool>,
