@@ -19,6 +19,7 @@ mod damaged;
 mod defects;
 mod demo;
 mod hang;
+mod hang_corpus;
 mod home;
 mod hostile;
 mod house;
