@@ -231,13 +231,13 @@ fn fill<'a>(
     };
     let heartbeat = heartbeat(call, name, seen, began);
     let hang = alive.and_then(|_| hang(call, name, state));
+    let says = main.and_then(|_| says(call, name, spec, state.run));
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
         state: word,
         desired: state.desired,
         ready: decision.ready,
-        says: main.and_then(|_| says(call, name, spec, state.run)),
         pid: main,
         shim_pid: shim.filter(|_| word != Word::Unsupervised),
         run: (state.run > 0).then_some(state.run),
@@ -260,13 +260,15 @@ fn fill<'a>(
         remark: match (call.out.is_json(), &spec.ready) {
             (true, _) => String::new(),
             (false, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
-                format!("not ready yet: {probe}")
+                let said = says.as_ref().map_or(String::new(), |says| format!("; {says}"));
+                format!("not ready yet: {probe}{said}")
             }
             (false, _) => {
-                let life = life(hang.as_ref(), heartbeat.as_ref());
+                let life = life(hang.as_ref(), heartbeat.as_ref(), says.as_ref());
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
+        says,
         heartbeat,
         hang,
     }
@@ -347,10 +349,11 @@ fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
 }
 
 /// What the process says of itself, and what guardian sees of its hang.
-fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>) -> Vec<String> {
+fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>, says: Option<&String>) -> Vec<String> {
     let blocked = hang.and_then(|hang| hang.blocked_on.clone());
     let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    blocked.into_iter().chain(said).collect()
+    let says = says.filter(|says| !says.is_empty()).cloned();
+    blocked.into_iter().chain(said).chain(says).collect()
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

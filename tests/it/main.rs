@@ -36,6 +36,7 @@ mod ready;
 mod reboot;
 mod register;
 mod rig_cron;
+mod sd_notify_real;
 mod senders;
 mod shim;
 mod start;
