@@ -3,6 +3,7 @@
 use crate::model::ending::{Sender, StopReason};
 use crate::model::state::{Began, Desired, OpenRun, Phase, Stopping};
 
+use super::classify::Standing;
 use super::decide::{Act, Decision, Look};
 use super::draft::Draft;
 
@@ -18,6 +19,21 @@ pub fn start(look: Look<'_>) -> Decision<'_> {
     next.edit().restarted_at.clear();
     next.launch(Began::Operator);
     next.done()
+}
+
+/// The same for a process about which `found` was decided just now: an end that nobody has judged yet is judged first, and
+/// told; the run that follows is the operator's. A restart or a trial that was due is not begun beside it.
+#[must_use]
+pub fn start_after(look: Look<'_>, found: Decision<'_>) -> Decision<'static> {
+    if !matches!(found.standing, Some(Standing::Ended(_))) {
+        return start(look).into_owned();
+    }
+    let mut judged = found.state.into_owned();
+    if found.act == Act::Launch {
+        judged.run -= 1;
+        judged.phase = Phase::Stopped;
+    }
+    start(Look { state: &judged, ..look }).into_owned()
 }
 
 /// The operator stops it. With a run open, the run is asked to end; else only the wish is kept.

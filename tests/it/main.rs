@@ -46,4 +46,5 @@ mod takeover;
 mod tracing;
 mod trees;
 mod wait;
+mod walk;
 mod ways_to_die;
