@@ -101,16 +101,33 @@ impl Walk {
         }
     }
 
-    /// Time passes: some, much, or until something is due, which the shim of that process knows.
+    /// Time passes: some, much, or from one moment to the next at which something is due, which the shim knows.
     fn time(&mut self, of: usize) {
         let ms = match self.world.random.below(4) {
             0 => self.world.random.below(1000),
             1 => self.world.random.below(60_000),
             2 => self.world.random.below(3_600_000),
-            _ => self.until_due(of),
+            _ => return self.undisturbed(of),
         };
         self.world.pass_time(ms);
         self.begin(of, Kind::Push);
+    }
+
+    /// For a while nothing happens but what guardian waits for.
+    fn undisturbed(&mut self, of: usize) {
+        for _ in 0..12 {
+            let ms = self.until_due(of);
+            self.world.pass_time(ms);
+            self.made += 1;
+            let mut push = Actor::new(self.made, of, Kind::Push);
+            for _ in 0..30 {
+                push.go_on(&mut self.world);
+            }
+            if !push.is_done() {
+                self.actors.push(push);
+                return; // somebody else has it
+            }
+        }
     }
 
     /// Milliseconds until something is due for a process.
