@@ -58,6 +58,8 @@ pub fn stop(look: Look<'_>, by: Option<Sender>, then: Desired) -> Decision<'_> {
             next.edit().phase = Phase::Stopped;
         }
         (Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead, Desired::Up) => {}
+        // It is down: a restart that is killed before its second half leaves it as it was.
+        (Phase::New | Phase::Stopped, Desired::Up) => next.edit().desired = look.state.desired,
         (Phase::New | Phase::Completed | Phase::Stopped, _) => {}
     }
     next.done()

@@ -16,6 +16,7 @@ mod bad_input;
 mod certificate;
 mod cron;
 mod damaged;
+mod deadlines;
 mod defects;
 mod demo;
 mod hang;
