@@ -190,6 +190,9 @@ impl Actor {
             (None, _) => process.lock = Some(self.id),
         }
         let state = process.disk.state.clone();
+        if !state.pending.is_empty() {
+            process.disk.before = None; // settled before it is told
+        }
         if self.wished && stagger::is_catch_up(&state, &now, unwatched) {
             self.later = put_off;
         }
