@@ -211,7 +211,7 @@ impl World {
                 !run.main && (keeps || !run.others),
                 "{name}: run {number} beside run {other}, of which some lives"
             );
-            assert_eq!(run.shim == Shim::Born || run.shim == Shim::Waits, false, "{name}: run {other} has its shim");
+            assert!(!matches!(run.shim, Shim::Born | Shim::Waits), "{name}: run {other} has its shim");
         }
         let began_before = process.runs.get(&number).is_some_and(|run| run.record.main.is_some());
         assert!(!began_before, "{name}: run {number} is begun a second time");
