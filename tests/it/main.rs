@@ -13,6 +13,7 @@
 mod alerts;
 mod alerts_mail;
 mod bad_input;
+mod breaker;
 mod certificate;
 mod cron;
 mod damaged;
@@ -21,6 +22,7 @@ mod defects;
 mod demo;
 mod hang;
 mod hang_corpus;
+mod history;
 mod home;
 mod hostile;
 mod house;

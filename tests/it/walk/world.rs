@@ -321,6 +321,6 @@ impl World {
             true => Lock::Held,
             false => Lock::Free,
         };
-        Some(Evidence { now, shim_lock, tree_lock, main, record, inspection: None })
+        Some(Evidence { now, shim_lock, tree_lock, main, record, inspection: None, tail: None })
     }
 }
