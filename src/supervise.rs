@@ -133,7 +133,13 @@ impl<'a> Held<'a> {
         lock: lock::Held,
     ) -> Result<Self, Error> {
         let state = match state::load(&ctx.paths, name)? {
-            Some(state) => state,
+            Some(state) => {
+                // Whoever committed these was killed, perhaps before the directory was synced: what is told must stay true.
+                if !state.pending.is_empty() {
+                    state::settle(&ctx.paths, name)?;
+                }
+                state
+            }
             None => {
                 let state = afresh::afresh(ctx, name, spec)?;
                 if state.open().is_some() {

@@ -18,7 +18,7 @@ use crate::model::units::parse_duration;
 use crate::policy::budget::Asked;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look};
-use crate::policy::operator::start;
+use crate::policy::operator::start_after;
 use crate::store::record;
 use crate::supervise::{Held, Outcome, Then, now};
 use crate::view::status::Isolation;
@@ -257,15 +257,8 @@ pub(super) fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<St
         (_, _) => first,
     };
     let now = now()?;
-    // An end that nobody has judged yet is judged first, and told; the run that follows is the operator's.
-    let mut judged = settled.state.into_owned();
-    if settled.act == Act::Launch
-        && settled.standing.as_ref().is_some_and(|standing| matches!(standing, Standing::Ended(_)))
-    {
-        judged.run -= 1;
-        judged.phase = Phase::Stopped;
-    }
-    let decision = start(Look { name: held.name, spec: held.spec, state: &judged, now: &now }).into_owned();
+    let look = Look { name: held.name, spec: held.spec, state: &held.state, now: &now };
+    let decision = start_after(look, settled);
     let run = decision.state.run;
     let mut then = held.carry_out(decision, &mut outcome)?;
     let launched = outcome.launched;

@@ -251,13 +251,13 @@ fn fill<'a>(
     let hang = alive.and_then(|_| hang(call, name, state));
     let probing = alive.and_then(|_| state.open()?.probing.as_deref());
     let probe = probing.filter(|_| spec.probe.is_some()).map(|probing| Probed::of(probing, spec));
+    let says = main.and_then(|_| says(call, name, spec, state.run));
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
         state: word,
         desired: state.desired,
         ready: decision.ready,
-        says: main.and_then(|_| says(call, name, spec, state.run)),
         pid: main,
         shim_pid: shim.filter(|_| word != Word::Unsupervised),
         run: (state.run > 0).then_some(state.run),
@@ -284,15 +284,24 @@ fn fill<'a>(
         remark: match (call.out.is_json(), &spec.ready) {
             (true, _) => String::new(),
             (false, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
-                format!("not ready yet: {probe}")
+                let said = says.as_ref().map_or(String::new(), |says| format!("; {says}"));
+                format!("not ready yet: {probe}{said}")
             }
             (false, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
                 let waits = waits.map(|waits| format!("waits for {waits}"));
-                let life = life(waits, hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), pace);
+                let life = [waits].into_iter().chain(life(
+                    hang.as_ref(),
+                    probe.as_ref(),
+                    heartbeat.as_ref(),
+                    says.as_ref(),
+                    pace,
+                ));
+                let life: Vec<String> = life.flatten().collect();
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
+        says,
         heartbeat,
         hang,
         probe,
@@ -374,18 +383,19 @@ fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
     })
 }
 
-/// What it waits for, what the process says of itself, what guardian sees of its hang, and how its run compares with others (`pace`).
+/// What guardian sees of its hang and its probe, what the process says of itself, and how its run compares with others (`pace`).
 fn life(
-    waits: Option<String>,
     hang: Option<&Hung>,
     probe: Option<&Probed>,
     heartbeat: Option<&Heartbeat>,
+    says: Option<&String>,
     pace: Option<String>,
-) -> Vec<String> {
+) -> [Option<String>; 5] {
     let blocked = hang.and_then(|hang| hang.blocked_on.clone());
     let failing = probe.and_then(Probed::remark);
     let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    [waits, blocked, failing, said, pace].into_iter().flatten().collect()
+    let says = says.filter(|says| !says.is_empty()).cloned();
+    [blocked, failing, said, says, pace]
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

@@ -59,6 +59,8 @@ pub(super) fn run(call: &Call, command: &Wait) -> Result<u8, Error> {
     let limit = limit.map_err(|error| Error::new(Code::Usage, "bad_duration", error.what).hint(error.hint))?;
     let until = limit.map(|limit| now().map(|now| now.plus(limit))).transpose()?;
     match command.until.split_once(':') {
+        Some(("output", "")) => Err(Error::new(Code::Usage, "bad_until", "`output:` names nothing to wait for")
+            .hint("write `output:RE`, such as `output:^ready`; `output:.` is any line that is not empty")),
         Some(("output", text)) => for_output(call, &loaded, &names, &pattern(text)?, until.as_ref()),
         None if command.until == "exit" => for_ends(call, command, &loaded, &names, until.as_ref()),
         None if command.until == "ready" => for_ready(call, command, &loaded, &names, limit),

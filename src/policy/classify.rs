@@ -82,6 +82,8 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
             Recorded::Unreadable(_) => Standing::Running,
         },
         (Lock::Free, Life::Gone, Lock::Free) if nobody => Standing::NeverBegan,
+        // Its shim was killed while it cleared up: nothing begins beside what is left.
+        (Lock::Free, _, Lock::Held) if recorded_end && spec.leftover == Leftover::Kill => Standing::Remnants,
         (Lock::Free, _, _) if recorded_end => Standing::Ended(found),
         (Lock::Free, Life::Alive, _) => Standing::Unsupervised,
         (Lock::Free, Life::Unknown, _) => Standing::Uncertain("whether the main process lives cannot be asked"),

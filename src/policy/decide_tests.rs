@@ -305,6 +305,8 @@ fn nothing_is_called_dead_or_alive_without_evidence() {
         ("even if it closed the inherited lock", &kill, free, Life::Alive, free, None, "Unsupervised"),
         ("both are gone, a child lives", &kill, free, Life::Gone, held, None, "Remnants"),
         ("the same, and leftovers may live", &keep, free, Life::Gone, held, None, "Ended"),
+        ("the shim was killed while it cleared up", &kill, free, Life::Gone, held, Some(TERM), "Remnants"),
+        ("the same, and leftovers may live", &keep, free, Life::Gone, held, Some(TERM), "Ended"),
         ("all are gone", &kill, free, Life::Gone, free, None, "Ended"),
         ("a lock that cannot be asked", &kill, dark, Life::Gone, free, None, "Uncertain"),
         ("a process that cannot be asked", &kill, free, Life::Unknown, free, None, "Uncertain"),

@@ -4,6 +4,7 @@ use crate::model::ending::{Sender, StopReason};
 use crate::model::state::{Began, Desired, OpenRun, Phase, Stopping};
 
 use super::breaker::Breaker;
+use super::classify::Standing;
 use super::decide::{Act, Decision, Look};
 use super::draft::Draft;
 
@@ -36,6 +37,21 @@ pub fn start_later(look: Look<'_>, waits: String) -> Decision<'_> {
     next.done()
 }
 
+/// [`start`] for a process about which `found` was decided just now: an end that nobody has judged yet is judged first, and
+/// told; the run that follows is the operator's. A restart or a trial that was due is not begun beside it.
+#[must_use]
+pub fn start_after(look: Look<'_>, found: Decision<'_>) -> Decision<'static> {
+    if !matches!(found.standing, Some(Standing::Ended(_))) {
+        return start(look).into_owned();
+    }
+    let mut judged = found.state.into_owned();
+    if found.act == Act::Launch {
+        judged.run -= 1;
+        judged.phase = Phase::Stopped;
+    }
+    start(Look { state: &judged, ..look }).into_owned()
+}
+
 /// The operator stops it. With a run open, the run is asked to end; else only the wish is kept.
 ///
 /// `then` is what is desired after that: `Up` is the first half of a restart, which whoever finds it
@@ -59,6 +75,8 @@ pub fn stop(look: Look<'_>, by: Option<Sender>, then: Desired) -> Decision<'_> {
             next.edit().phase = Phase::Stopped;
         }
         (Phase::Waiting { .. } | Phase::Tripped { .. } | Phase::Dead, Desired::Up) => {}
+        // It is down: a restart that is killed before its second half leaves it as it was.
+        (Phase::New | Phase::Stopped, Desired::Up) => next.edit().desired = look.state.desired,
         (Phase::New | Phase::Completed | Phase::Stopped, _) => {}
     }
     next.done()

@@ -180,11 +180,11 @@ pub static PROCESS: &[Key] = &[
         Field::Count(|s| &mut s.max_restarts),
         "Restarts within `window` that open the breaker; 0: off",
     ),
-    key(Chapter::Restart, "window", Field::Duration(|s| &mut s.window), "The window of `max_restarts`"),
+    key(Chapter::Restart, "window", Field::SomeTime(|s| &mut s.window), "The window of `max_restarts`"),
     key(
         Chapter::Restart,
         "breaker_cooldown",
-        Field::Duration(|s| &mut s.breaker_cooldown),
+        Field::SomeTime(|s| &mut s.breaker_cooldown),
         "How long an open breaker waits for its first new try; doubles up to 6h",
     ),
     key(

@@ -73,6 +73,11 @@ impl Notices {
         self.ready != was_ready
     }
 
+    /// The main process that the program named last.
+    pub(super) fn named_main(&self) -> Option<i32> {
+        self.main
+    }
+
     fn take(&mut self, line: &[u8], record: &mut File, boot: &BootId) -> io::Result<()> {
         let Some(equals) = line.iter().position(|byte| *byte == b'=') else { return Ok(()) };
         let (key, value) = line.split_at(equals);
