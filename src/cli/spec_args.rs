@@ -55,6 +55,8 @@ fn arg(key: &'static Key) -> Arg {
         | Form::Cores
         | Form::Size
         | Form::Probe
+        | Form::Schedule
+        | Form::Zone
         | Form::Share
         | Form::Duration
         | Form::Target
@@ -191,6 +193,8 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         | Form::Words(_)
         | Form::Size
         | Form::Probe
+        | Form::Schedule
+        | Form::Zone
         | Form::Secret => Value::Text(one()),
     })
 }

@@ -22,6 +22,7 @@ use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
 use crate::store::{beat, hang, outbox, record, says, state};
 use crate::supervise::{now, observe};
+use crate::view::schedule;
 use crate::view::status::{
     Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
     remark, table,
@@ -249,7 +250,12 @@ fn fill<'a>(
         restarts: state.restarts,
         consecutive_failures: state.failures,
         breaker: breaker(state),
-        next_action_at: next.as_ref().and_then(|next| next.wall.rfc3339()),
+        next_action_at: next
+            .as_ref()
+            .map(|next| next.wall)
+            .or_else(|| schedule::due(state).filter(|_| !word.is_alive()))
+            .and_then(Wall::rfc3339),
+        schedule: schedule::Schedule::of(spec, state),
         output: output(call, name, now),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
         isolation: alive.and_then(|record| record.placed.as_ref()).map(Isolation::of),
@@ -263,7 +269,8 @@ fn fill<'a>(
                 format!("not ready yet: {probe}")
             }
             (false, _) => {
-                let life = life(hang.as_ref(), heartbeat.as_ref());
+                let mut life = life(hang.as_ref(), heartbeat.as_ref());
+                life.extend(schedule::sentence(name.as_str(), spec, state, now.wall));
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },

@@ -292,6 +292,8 @@ pub enum StopReason {
         /// The time that it had, in seconds.
         after_s: u64,
     },
+    /// The next time of its schedule has come, and `overlap` is `kill`.
+    Overlap,
 }
 
 impl StopReason {
@@ -300,7 +302,7 @@ impl StopReason {
     #[must_use]
     pub fn cause(self, time_limit: Option<Duration>) -> Option<Cause> {
         match self {
-            Self::Operator | Self::Target => None,
+            Self::Operator | Self::Target | Self::Overlap => None,
             Self::TimeLimit => time_limit.map(|limit| Cause::TimeLimit { limit_s: limit.as_secs() }),
             Self::Hung { silent_s } => Some(Cause::Hung { silent_s }),
             Self::MemoryLimit { limit_bytes } => Some(Cause::MemoryLimit { limit_bytes }),
@@ -313,7 +315,9 @@ impl StopReason {
     pub fn is_limit(self) -> bool {
         match self {
             Self::Operator | Self::Target => false,
-            Self::TimeLimit | Self::Hung { .. } | Self::MemoryLimit { .. } | Self::NotReady { .. } => true,
+            Self::TimeLimit | Self::Hung { .. } | Self::MemoryLimit { .. } | Self::NotReady { .. } | Self::Overlap => {
+                true
+            }
         }
     }
 
@@ -327,6 +331,7 @@ impl StopReason {
             Self::Hung { .. } => "asked to end: it shows no progress",
             Self::MemoryLimit { .. } => "asked to end: it uses more memory than its limit",
             Self::NotReady { .. } => "asked to end: it was not ready in time",
+            Self::Overlap => "asked to end: its schedule starts the next run, and `overlap` is `kill`",
         }
     }
 }

@@ -39,7 +39,7 @@ impl Severity {
 pub enum EventKind {
     /// It came into the registry.
     Registered,
-    /// A run began because somebody asked.
+    /// A run began because somebody asked, or because its schedule says so.
     Started,
     /// A run began because guardian decided so.
     Restarted,
@@ -69,6 +69,8 @@ pub enum EventKind {
     Recovered,
     /// It lives, but its shim is gone.
     Unsupervised,
+    /// A time of its schedule was left out.
+    Skipped,
     /// A notification reached its sink.
     AlertDelivered,
     /// A notification was given up.
@@ -79,7 +81,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -96,6 +98,7 @@ impl EventKind {
         Self::HalfOpen,
         Self::Recovered,
         Self::Unsupervised,
+        Self::Skipped,
         Self::AlertDelivered,
         Self::AlertFailed,
         Self::Test,
@@ -121,7 +124,8 @@ impl EventKind {
             | Self::Tripped
             | Self::HalfOpen
             | Self::Recovered
-            | Self::Unsupervised => false,
+            | Self::Unsupervised
+            | Self::Skipped => false,
         }
     }
 
@@ -145,6 +149,7 @@ impl EventKind {
             Self::HalfOpen => "half_open",
             Self::Recovered => "recovered",
             Self::Unsupervised => "unsupervised",
+            Self::Skipped => "skipped",
             Self::AlertDelivered => "alert_delivered",
             Self::AlertFailed => "alert_failed",
             Self::Test => "test",

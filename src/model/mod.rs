@@ -13,6 +13,7 @@ pub mod probe;
 pub mod progress;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod schedule;
 pub mod signal;
 pub mod sink;
 pub mod spec;

@@ -34,6 +34,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::Killed
         | EventKind::HalfOpen
         | EventKind::Recovered
+        | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => (Severity::Info, None),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ending::{EndedRun, Sender, StopReason};
 use super::event::Event;
 use super::progress::Watch;
+use super::schedule::{Occurrence, Plan};
 use super::time::Stamp;
 
 /// Version of the stored form.
@@ -30,6 +31,11 @@ pub enum Began {
     Restart,
     /// The breaker let it try.
     Trial,
+    /// A time of its schedule came.
+    Schedule {
+        /// Which.
+        occurrence: Occurrence,
+    },
 }
 
 /// guardian is ending the open run.
@@ -163,6 +169,9 @@ pub struct State {
     pub restarted_at: Vec<Stamp>,
     /// Where it stands.
     pub phase: Phase,
+    /// What its schedule comes to; `None`: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Box<Plan>>,
     /// The last run that ended.
     pub last: Option<EndedRun>,
     /// The incident that is open.
@@ -187,6 +196,7 @@ impl State {
             trips: 0,
             restarted_at: Vec::new(),
             phase: Phase::New,
+            schedule: None,
             last: None,
             incident: None,
             pending: Vec::new(),

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod cause;
 pub mod classify;
 pub mod core_pattern;
+pub mod cron_line;
 pub mod crontab;
 pub mod decide;
 #[cfg(test)]
@@ -21,9 +22,11 @@ pub mod notify;
 pub mod operator;
 pub mod progress;
 pub mod readiness;
+pub mod schedule;
 pub mod settle;
 pub mod stagger;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]
 mod walk_tests;
+pub mod zone;

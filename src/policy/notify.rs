@@ -59,7 +59,7 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped => 3,
         EventKind::Exited => 2,
         EventKind::Signal => 1,
-        EventKind::Registered | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
+        EventKind::Registered | EventKind::Skipped | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
     }
 }
 
@@ -83,6 +83,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Completed
         | EventKind::Stopped
         | EventKind::Recovered
+        | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => false,

@@ -12,6 +12,7 @@ use crate::model::units::human_duration;
 use super::backoff;
 use super::classify::{Found, judge, told_at};
 use super::draft::Draft;
+use super::schedule;
 
 /// Longest time that a breaker stays open, however often it trips: six hours, as the contract has it.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(6 * 3600);
@@ -27,6 +28,8 @@ enum Next {
     StayStopped,
     /// Nothing follows, for this reason.
     GiveUp(String),
+    /// The run of the next time, which waits for this end.
+    MakeRoom,
     /// Another run, after this delay.
     Restart(Duration),
     /// The breaker opens, for this reason.
@@ -47,7 +50,7 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
     }
     let what = match follows(next, open, &ended) {
         Next::Restart(delay) => Next::Restart(delay.max(next.later)),
-        what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::Trip(_)) => what,
+        what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::MakeRoom | Next::Trip(_)) => what,
     };
     ended.action = describe(&what, next, &ended);
     tell_history(next, open, &ended);
@@ -69,6 +72,9 @@ fn was_healthy(spec: &Spec, open: &OpenRun, ended: &EndedRun) -> bool {
 
 fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
     let spec = next.look.spec;
+    if schedule::makes_room(next, open.stopping.as_ref().map(|stopping| stopping.reason)) {
+        return Next::MakeRoom;
+    }
     let wanted = match (spec.restart, ended.verdict) {
         // A restart that was cut short between its two halves.
         (_, Verdict::Stopped) if next.state.desired == Desired::Up => return Next::Restart(Duration::ZERO),
@@ -185,6 +191,7 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
         Next::Complete => "nothing follows: the target is met".to_owned(),
         Next::StayStopped => "stays down, as asked".to_owned(),
         Next::GiveUp(reason) => reason.clone(),
+        Next::MakeRoom => "the next run of its schedule follows: `overlap` is `kill`".to_owned(),
         Next::Restart(Duration::ZERO) => format!("{RESTARTING} as run {}", ended.run + 1),
         Next::Restart(delay) => format!("restart as run {} in {}", ended.run + 1, human_duration(*delay)),
         Next::Trip(reason) => {
@@ -260,7 +267,7 @@ fn apply(next: &mut Draft<'_>, what: Next) {
     match what {
         Next::Complete => next.edit().phase = Phase::Completed,
         Next::StayStopped => next.edit().phase = Phase::Stopped,
-        Next::GiveUp(_) => next.edit().phase = Phase::Dead,
+        Next::GiveUp(_) | Next::MakeRoom => next.edit().phase = Phase::Dead,
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
         Next::Restart(delay) => {
             let until = now.plus(delay);

@@ -1,6 +1,7 @@
 //! Keys whose value is one of a few words: how each is read from a spec and set.
 
 use super::keys::Field;
+use crate::model::schedule::Overlap;
 use crate::model::spec::{Follow, Isolation, Leftover, OnBoot, OnHang, Restart};
 
 pub(super) const RESTART: Field = Field::Words(
@@ -93,6 +94,22 @@ pub(super) const ON_HANG: Field = Field::Words(
             "kill" => OnHang::Kill,
             "alert" => OnHang::Alert,
             _ => OnHang::Restart,
+        }
+    },
+);
+
+pub(super) const OVERLAP: Field = Field::Words(
+    &["skip", "queue", "kill"],
+    |spec| match spec.overlap {
+        Overlap::Skip => "skip",
+        Overlap::Queue => "queue",
+        Overlap::Kill => "kill",
+    },
+    |spec, word| {
+        spec.overlap = match word {
+            "queue" => Overlap::Queue,
+            "kill" => Overlap::Kill,
+            _ => Overlap::Skip,
         }
     },
 );

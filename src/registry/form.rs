@@ -25,6 +25,10 @@ pub enum Form {
     Lines,
     /// What shows that something is ready.
     Probe,
+    /// A line of a crontab.
+    Schedule,
+    /// The name of a time zone.
+    Zone,
     /// A number in `(0, 1]`.
     Share,
     /// A duration with its unit.
@@ -66,6 +70,8 @@ impl Form {
             Self::Size => "a size such as `\"512M\"`".to_owned(),
             Self::Lines => "a line for the shell, or an array of them".to_owned(),
             Self::Probe => crate::model::probe::FORMS.to_owned(),
+            Self::Schedule => "five fields such as `\"0 */5 * * *\"`, or `\"@hourly\"`, `\"@daily\"`, …".to_owned(),
+            Self::Zone => "a time zone such as `\"Europe/Berlin\"`".to_owned(),
             Self::Share => "a number over 0 and up to 1".to_owned(),
             Self::Duration => "a duration such as `\"10s\"`".to_owned(),
             Self::Target => "a duration such as `\"8h\"`, or `\"forever\"`, or `\"exit\"`".to_owned(),
@@ -96,6 +102,8 @@ impl Form {
             Self::Size => "SIZE",
             Self::Lines => "LINE",
             Self::Probe => "KIND",
+            Self::Schedule => "LINE",
+            Self::Zone => "ZONE",
             Self::Share => "SHARE",
             Self::Duration => "DURATION",
             Self::Target => "DURATION|forever|exit",
@@ -115,7 +123,8 @@ impl Form {
         let duration = r"^([0-9]+ *[a-zA-Z]+ *)+$";
         match self {
             Self::Argv => json!({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-            Self::Text | Self::Path | Self::Secret => json!({"type": "string", "minLength": 1}),
+            Self::Text | Self::Path | Self::Secret | Self::Zone => json!({"type": "string", "minLength": 1}),
+            Self::Schedule => json!({"type": "string", "pattern": r"^ *(@[A-Za-z]+|([^ ]+ +){4}[^ ]+) *$"}),
             Self::Texts | Self::Variables => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
             Self::Switch => json!({"type": "boolean"}),
             Self::Count => json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}),

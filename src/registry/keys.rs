@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::form::Form;
 use super::value::Value;
+use crate::model::schedule::Zone;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::{format_duration, format_size};
@@ -56,6 +57,10 @@ pub enum Field {
     Lines(fn(&mut Spec) -> &mut Vec<String>),
     /// `ready`.
     Ready,
+    /// `schedule`.
+    Schedule,
+    /// `timezone`.
+    Zone,
     /// Exit codes, one or more.
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
     /// Exit codes, possibly none.
@@ -126,6 +131,8 @@ impl Key {
             Field::Size(_) => Form::Size,
             Field::Lines(_) => Form::Lines,
             Field::Ready => Form::Probe,
+            Field::Schedule => Form::Schedule,
+            Field::Zone => Form::Zone,
             Field::SomeCodes(_) | Field::Codes(_) => Form::Codes,
         }
     }
@@ -168,6 +175,11 @@ impl Key {
             Field::Size(of) => of(spec).map(|bytes| Value::Text(format_size(bytes))),
             Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
             Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
+            Field::Schedule => spec.schedule.clone().map(Value::Text),
+            Field::Zone => match &spec.zone {
+                Zone::Named(name) => Some(Value::Text(name.clone())),
+                Zone::Machine(_) => None,
+            },
             Field::SomeCodes(of) | Field::Codes(of) => Some(codes(of(spec))),
         }
     }

@@ -1,6 +1,6 @@
 //! The keys of a `[process.NAME]`: the rows of the one table.
 
-use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_HANG, RESTART};
+use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_HANG, OVERLAP, RESTART};
 use super::keys::{Chapter, Field, Key};
 
 const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
@@ -51,6 +51,19 @@ pub static PROCESS: &[Key] = &[
     ),
     key(Chapter::Start, "ready", Field::Ready, "What shows that it is ready"),
     key(Chapter::Start, "ready_timeout", Field::SomeTime(|s| &mut s.ready_timeout), "Time that it has to get ready"),
+    key(
+        Chapter::Start,
+        "schedule",
+        Field::Schedule,
+        "When it is started by itself: a line as in a crontab; its `target` is then `exit`",
+    ),
+    key(Chapter::Start, "timezone", Field::Zone, "Whose clock `schedule` goes by; left out: the machine's"),
+    key(
+        Chapter::Start,
+        "overlap",
+        OVERLAP,
+        "A time of `schedule` that comes while a run lives: leave it out, let it follow that run, or end that run for it",
+    ),
     key(Chapter::Start, "group", Field::Text(|s| &mut s.group), "Group, for commands on several processes"),
     key(
         Chapter::End,
@@ -184,16 +197,5 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &[
-    "watchdog",
-    "probe",
-    "probe_every",
-    "log_max",
-    "depends_on",
-    "on_dependency_end",
-    "schedule",
-    "overlap",
-    "pty",
-    "user",
-    "ping_url",
-];
+pub static UNSUPPORTED: &[&str] =
+    &["watchdog", "probe", "probe_every", "log_max", "depends_on", "on_dependency_end", "pty", "user", "ping_url"];

@@ -35,6 +35,7 @@ struct Row<'a> {
     #[serde(borrow)]
     env: Vec<(&'a str, &'a str)>,
     group: Option<&'a str>,
+    schedule: Option<&'a str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +52,7 @@ fn shape(spec: &Spec) -> Spec {
         cwd: None,
         env: std::collections::BTreeMap::new(),
         group: None,
+        schedule: None,
         ..spec.clone()
     }
 }
@@ -78,6 +80,7 @@ pub(super) fn write(registry: &Registry, bytes: Vec<u8>) -> postcard::Result<Vec
             cwd: spec.cwd.as_deref(),
             env: spec.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
             group: spec.group.as_deref(),
+            schedule: spec.schedule.as_deref(),
         });
     }
     let head = Head {
@@ -107,6 +110,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
         spec.cwd = row.cwd.map(str::to_owned);
         spec.env = row.env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         spec.group = row.group.map(str::to_owned);
+        spec.schedule = row.schedule.map(str::to_owned);
         Some((row.name.parse::<Name>().ok()?, Entry { spec, line: row.line }))
     };
     // A row has several bytes, so what claims more rows than bytes is not a registry.

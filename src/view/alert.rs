@@ -86,6 +86,7 @@ fn headline(event: &Event) -> String {
         EventKind::HalfOpen => "one more try after the breaker was open".to_owned(),
         EventKind::Recovered => "recovered".to_owned(),
         EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
+        EventKind::Skipped => "a time of its schedule was left out".to_owned(),
         EventKind::Test => "this is a test, nothing is wrong".to_owned(),
         EventKind::Signal => match event.signals.last() {
             Some(record) => format!("was sent {}", record.signal),
@@ -160,6 +161,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::HalfOpen => "the breaker lets it try once more",
         EventKind::Recovered => "it is well again",
         EventKind::Unsupervised => "it lives, but its shim is gone",
+        EventKind::Skipped => "a time of its schedule was left out",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",

@@ -220,6 +220,7 @@ fn by(asked: &Asked, room: &Room) -> Value {
                 Began::Operator => "start",
                 Began::Restart => "restart",
                 Began::Trial => "trial",
+                Began::Schedule { .. } => "schedule",
             };
             json!({"by": "guardian", "why": why})
         }

@@ -14,6 +14,7 @@ use crate::model::units::human_duration;
 use crate::policy::classify::Standing;
 use crate::policy::decide::Decision;
 
+use super::schedule::Schedule;
 use super::words::{end_phrase, strip_control};
 
 /// The state word of the contract.
@@ -225,6 +226,8 @@ pub struct Row<'a> {
     pub consecutive_failures: u32,
     pub breaker: Breaker,
     pub next_action_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
     #[serde(skip_serializing_if = "Option::is_none")]

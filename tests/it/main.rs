@@ -35,6 +35,7 @@ mod ready;
 mod reboot;
 mod register;
 mod rig_cron;
+mod schedule;
 mod senders;
 mod shim;
 mod start;
