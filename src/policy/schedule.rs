@@ -220,7 +220,7 @@ fn times(count: u32) -> String {
 #[must_use]
 pub(super) fn words(occurrence: Occurrence, began: Wall) -> String {
     let late = occurrence.at.until(began);
-    let late = (late >= LATE).then(|| format!(", {} late", human_duration(late))).unwrap_or_default();
+    let late = if late >= LATE { format!(", {} late", human_duration(late)) } else { String::new() };
     match occurrence.missed {
         0 => format!("started by its schedule{late}"),
         missed => format!("started by its schedule{late}, once also for {} before that", times(missed)),
