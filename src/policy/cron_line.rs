@@ -86,6 +86,14 @@ pub struct Due {
 }
 
 impl CronLine {
+    /// A line that was read before; nothing is checked, so this is quick. `None`: it is none after all.
+    #[must_use]
+    pub fn known(line: &str, zone: Tz) -> Option<Self> {
+        let nickname = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(line.trim()));
+        let cron = Cron::from_str(nickname.map_or(line, |(_, fields)| fields)).ok()?;
+        Some(Self { cron, zone })
+    }
+
     /// Reads a line.
     ///
     /// # Errors
@@ -110,9 +118,11 @@ impl CronLine {
             let hint = "a zone has a key of its own: `timezone = \"Europe/Berlin\"`";
             return bad(*at, format!("{word:?} is no field"), hint);
         }
-        for (place, (at, word)) in FIELDS.iter().zip(&fields) {
-            place.check(*at, word)?;
-        }
+        // croner is told nothing that it takes too kindly; where it refuses a line, its parts are asked one by one.
+        let check = |holds: fn(&Field, &str) -> bool| {
+            FIELDS.iter().zip(&fields).try_for_each(|(field, (at, word))| field.check(*at, word, holds))
+        };
+        check(Field::may_hold)?;
         match (fields.get(5), fields.len()) {
             (Some((at, word)), _) => {
                 return bad(*at, format!("{word:?} is a sixth field"), &format!("{five}; there are no seconds"));
@@ -121,11 +131,10 @@ impl CronLine {
             (None, 5) => {}
             (None, count) => return bad(line.trim_end().len(), format!("it has {count} of five fields"), five),
         }
-        let cron = Cron::from_str(line).map_err(|error| BadLine {
-            at: start,
-            what: error.to_string(),
-            hint: five.to_owned(),
-        })?;
+        let cron = match Cron::from_str(line) {
+            Ok(cron) => cron,
+            Err(error) => return check(Field::holds).and_then(|()| bad(start, error.to_string(), five)),
+        };
         let read = Self { cron, zone };
         // From a leap year on, so that the 29th of February comes soon.
         if read.after(Wall(946_684_800_000)).is_none() {
@@ -186,11 +195,11 @@ fn fields(line: &str) -> Vec<(usize, &str)> {
 }
 
 impl Field {
-    /// Whether this field can hold `word`, part by part of its list.
-    fn check(&self, at: usize, word: &str) -> Result<(), BadLine> {
+    /// Whether this field can hold `word`, part by part of its list, going by `holds`.
+    fn check(&self, at: usize, word: &str, holds: fn(&Self, &str) -> bool) -> Result<(), BadLine> {
         let mut offset = at;
         for part in word.split(',') {
-            if !self.holds(part) {
+            if !holds(self, part) {
                 let what = match part {
                     "" => format!("{} {word:?} has an empty part", self.name),
                     part => format!("{} {part:?} cannot be", self.name),
@@ -204,17 +213,17 @@ impl Field {
         Ok(())
     }
 
+    /// Whether this field knows all signs and words of `part`.
+    fn may_hold(&self, part: &str) -> bool {
+        let known = |word: &str| word.is_empty() || self.words.iter().any(|own| own.eq_ignore_ascii_case(word));
+        let sign = |sign: char| sign.is_ascii_alphanumeric() || "*/-".contains(sign) || self.signs.contains(sign);
+        !part.is_empty() && part.chars().all(sign) && part.split(|letter: char| !letter.is_alphabetic()).all(known)
+    }
+
+    /// Whether croner takes `part` for this field.
     fn holds(&self, part: &str) -> bool {
-        let upper = part.to_uppercase();
-        let letters = upper.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty());
-        let signs =
-            upper.chars().all(|sign| sign.is_ascii_alphanumeric() || "*/-".contains(sign) || self.signs.contains(sign));
-        let alone = |name: &str| if self.name == name { part } else { "*" };
-        let line = FIELDS.map(|field| alone(field.name)).join(" ");
-        !part.is_empty()
-            && signs
-            && letters.clone().all(|word| self.words.contains(&word))
-            && Cron::from_str(&line).is_ok()
+        let alone = |field: &Self| if self.name == field.name { part } else { "*" };
+        Cron::from_str(&FIELDS.each_ref().map(alone).join(" ")).is_ok()
     }
 }
 

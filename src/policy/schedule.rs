@@ -30,7 +30,7 @@ pub(super) const LATE: Duration = Duration::from_secs(180);
 /// The line of `spec` by the clock of its zone; `None`: it has no schedule.
 fn line_of(spec: &Spec) -> Option<CronLine> {
     let zone = zone::find(spec.zone.name()?).ok()?;
-    CronLine::parse(spec.schedule.as_deref()?, zone).ok()
+    CronLine::known(spec.schedule.as_deref()?, zone)
 }
 
 /// The zone by whose clock the schedule of `spec` goes.
@@ -128,8 +128,9 @@ pub(super) fn keep(next: &mut Draft<'_>) {
         Some(plan) if fits(plan, spec, now) && plan.paused != active => {}
         Some(_) | None => activate(next.edit(), spec, now),
     }
-    let Some(plan) = next.state.schedule.clone().filter(|plan| !plan.paused) else { return };
-    if let Some(due) = plan.next.filter(|at| *at <= now).and_then(|_| line_of(spec)?.due(plan.handled, now)) {
+    let Some(plan) = next.state.schedule.as_deref().filter(|plan| !plan.paused) else { return };
+    let is_due = plan.next.is_some_and(|at| at <= now);
+    if let Some(due) = is_due.then(|| line_of(spec)?.due(plan.handled, now)).flatten() {
         come(next, due);
     }
     follow(next);
@@ -168,8 +169,9 @@ fn come(next: &mut Draft<'_>, due: Due) {
 /// Starts what waits as soon as nothing of the process runs, or makes room for it.
 fn follow(next: &mut Draft<'_>) {
     let Some(occurrence) = next.state.schedule.as_ref().and_then(|plan| plan.queued) else { return };
-    match next.state.phase.clone() {
-        Phase::Open(mut open) => {
+    match &next.state.phase {
+        Phase::Open(open) => {
+            let mut open = open.clone();
             let may = matches!(next.act, Act::None | Act::TakeOver) && open.stopping.is_none();
             if may
                 && next.look.spec.overlap == Overlap::Kill

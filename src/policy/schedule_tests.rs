@@ -252,3 +252,48 @@ fn starts_that_nobody_waited_for_are_put_off_and_begin_by_the_schedule_all_the_s
     let due = decide(Look { state: &off.state, now: &until, ..look }, None);
     assert!(due.act == Act::Launch && matches!(due.state.open().unwrap().began, Began::Schedule { .. }));
 }
+
+/// A pseudo-random number below `most` (an LCG with Knuth's constants).
+fn draw(seed: &mut u64, most: u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*seed >> 33) % most
+}
+
+#[test]
+fn on_a_random_walk_of_clocks_and_ends_no_time_is_started_twice_and_an_open_breaker_starts_none() {
+    for walk in 0..150_u64 {
+        let mut seed = walk;
+        let overlap = [Overlap::Skip, Overlap::Queue, Overlap::Kill][usize::try_from(walk % 3).unwrap()];
+        let spec = Spec { restart: Restart::OnFailure, max_failures: 2, ..hourly(overlap) };
+        let (mut state, mut boot_ms, mut wall) = (fresh(&spec), 1000, at(0).wall.0);
+        let mut begun = std::collections::BTreeSet::new();
+        for step in 0..60 {
+            let later = draw(&mut seed, HOUR);
+            boot_ms += later;
+            wall += i64::try_from(later).unwrap();
+            if draw(&mut seed, 10) == 0 {
+                wall += i64::try_from(draw(&mut seed, 10 * HOUR)).unwrap() - 5 * 3_600_000; // somebody sets the clock
+            }
+            let now = Stamp { wall: Wall(wall), ..at(boot_ms) };
+            let end = record(Some((boot_ms, WaitStatus::Code(i32::from(draw(&mut seed, 3) == 0)))));
+            let seen = match draw(&mut seed, 2) {
+                0 => evidence(now.clone(), Lock::Held, Life::Alive, Lock::Held, record(None)),
+                _ => evidence(now.clone(), Lock::Free, Life::Gone, Lock::Free, end),
+            };
+            let first = look(&spec, &state, state.open().map(|_| &seen), &now);
+            if let (Act::Launch, Some(Began::Schedule { occurrence })) =
+                (first.act, first.state.open().map(|o| o.began))
+            {
+                assert!(begun.insert(occurrence.at), "walk {walk}, step {step}: {occurrence:?} twice");
+                assert!(!matches!(state.phase, Phase::Tripped { .. }), "walk {walk}, step {step}");
+            }
+            if first.act != Act::Launch {
+                let again = look(&spec, &first.state, first.state.open().map(|_| &seen), &now);
+                assert!(!again.changed, "walk {walk}, step {step}: {:?}\n{:?}", first.state, again.state);
+            }
+            state = first.state.into_owned();
+            state.pending.clear();
+        }
+        assert!(!begun.is_empty(), "walk {walk}");
+    }
+}
