@@ -96,6 +96,7 @@ impl Past {
             | Cause::SpawnFailed { .. }
             | Cause::PreflightFailed { .. }
             | Cause::NotReady { .. }
+            | Cause::Overlap
             | Cause::Reboot
             | Cause::ShimKilled
             | Cause::Unknown { .. } => None,

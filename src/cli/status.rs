@@ -270,7 +270,7 @@ fn fill<'a>(
             }
             (false, _) => {
                 let mut life = life(hang.as_ref(), heartbeat.as_ref());
-                life.extend(schedule::sentence(name.as_str(), spec, state, now.wall));
+                life.extend(schedule::sentence(name.as_str(), spec, state, now.wall).filter(|_| word != Word::Waiting));
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },

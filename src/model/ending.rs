@@ -64,6 +64,8 @@ pub enum Cause {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<SpawnStep>,
     },
+    /// Its schedule started the next run, and `overlap` is `kill`.
+    Overlap,
     /// A command of its `preflight` failed, so the program was not started.
     PreflightFailed {
         /// The command's exit code; `None`: a signal ended it, or it took too long.
@@ -102,6 +104,7 @@ impl Cause {
             Self::FileSizeLimit { .. } => "file_size_limit",
             Self::PreflightFailed { .. } => "preflight_failed",
             Self::NotReady { .. } => "not_ready",
+            Self::Overlap => "overlap",
             Self::SpawnFailed { .. } => "spawn_failed",
             Self::Reboot => "reboot",
             Self::ShimKilled => "shim_killed",
@@ -302,11 +305,12 @@ impl StopReason {
     #[must_use]
     pub fn cause(self, time_limit: Option<Duration>) -> Option<Cause> {
         match self {
-            Self::Operator | Self::Target | Self::Overlap => None,
+            Self::Operator | Self::Target => None,
             Self::TimeLimit => time_limit.map(|limit| Cause::TimeLimit { limit_s: limit.as_secs() }),
             Self::Hung { silent_s } => Some(Cause::Hung { silent_s }),
             Self::MemoryLimit { limit_bytes } => Some(Cause::MemoryLimit { limit_bytes }),
             Self::NotReady { after_s } => Some(Cause::NotReady { after_s }),
+            Self::Overlap => Some(Cause::Overlap),
         }
     }
 

@@ -4,7 +4,7 @@ use super::super::decide::{Decision, Look, decide, decide_later};
 use super::super::decide_tests::{at, ended, evidence, name, rebooted, record};
 use super::super::operator::{start, stop};
 use super::*;
-use crate::model::ending::{Verdict, WaitStatus};
+use crate::model::ending::{Cause, Verdict, WaitStatus};
 use crate::model::evidence::{Evidence, Life, Lock};
 use crate::model::schedule::Zone;
 use crate::model::spec::Command;
@@ -164,8 +164,8 @@ fn a_run_that_makes_room_failed_because_guardian_ended_it_and_no_restart_comes_b
     let next = look(&spec, &killed.state, Some(&end), &at(FULL + HOUR + 10));
     let last = next.state.last.as_ref().unwrap();
     assert_eq!(
-        (last.verdict, last.action.as_str()),
-        (Verdict::Failed, "the next run of its schedule follows: `overlap` is `kill`")
+        (last.verdict, &last.cause, last.action.as_str()),
+        (Verdict::Failed, &Cause::Overlap, "the next run of its schedule follows: `overlap` is `kill`")
     );
     assert!(matches!(next.state.open().unwrap().began, Began::Schedule { .. }) && next.state.restarts == 0);
 }

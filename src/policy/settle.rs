@@ -164,6 +164,7 @@ fn never(spec: &Spec, cause: &Cause) -> Option<String> {
         | Cause::CpuLimit { .. }
         | Cause::FileSizeLimit { .. }
         | Cause::NotReady { .. }
+        | Cause::Overlap
         | Cause::Reboot
         | Cause::ShimKilled
         | Cause::Unknown { .. } => return None,

@@ -271,6 +271,7 @@ pub fn environment(event: &Event) -> Vec<(&'static str, String)> {
             | Cause::FileSizeLimit { .. }
             | Cause::PreflightFailed { .. }
             | Cause::NotReady { .. }
+            | Cause::Overlap
             | Cause::SpawnFailed { .. }
             | Cause::Reboot
             | Cause::ShimKilled

@@ -165,6 +165,7 @@ fn cause(cause: &Cause, room: &Room) -> Cause {
         | Cause::CpuLimit { .. }
         | Cause::FileSizeLimit { .. }
         | Cause::NotReady { .. }
+        | Cause::Overlap
         | Cause::Reboot
         | Cause::ShimKilled) => bounded,
     }

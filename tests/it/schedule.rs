@@ -153,7 +153,7 @@ fn with_kill_the_run_is_ended_that_is_said_and_the_next_one_begins() {
     stands(&home, "job", 2, "running");
     assert!(!alive(first));
     let last = home.status("job")["last_exit"].clone();
-    assert_eq!((&last["verdict"], &last["cause"]["kind"]), (&"failed".into(), &"signaled".into()), "{last}");
+    assert_eq!((&last["verdict"], &last["cause"]["kind"]), (&"failed".into(), &"overlap".into()), "{last}");
     let killed = told(&home, "job", "killed");
     assert!(killed[0].contains("its schedule starts the next run, and `overlap` is `kill`"), "{killed:?}");
 }
