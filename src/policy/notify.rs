@@ -56,7 +56,7 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Unsupervised => 6,
         EventKind::Recovered => 5,
         EventKind::HalfOpen => 4,
-        EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped => 3,
+        EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
         EventKind::Exited => 2,
         EventKind::Signal => 1,
         EventKind::Registered | EventKind::Skipped | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
@@ -76,6 +76,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Exited
         | EventKind::Unsupervised => true,
         EventKind::Registered
+        | EventKind::Slow
         | EventKind::Started
         | EventKind::Restarted
         | EventKind::Ready

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::form::Form;
 use super::value::Value;
+use crate::model::never::Never;
 use crate::model::schedule::Zone;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
@@ -63,8 +64,8 @@ pub enum Field {
     Zone,
     /// Exit codes, one or more.
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
-    /// Exit codes, possibly none.
-    Codes(fn(&mut Spec) -> &mut Vec<i32>),
+    /// Exit codes, signals and causes, possibly none.
+    Never(fn(&mut Spec) -> &mut Vec<Never>),
 }
 
 /// The chapter of the reference, and the heading in `--help`, that a key stands under.
@@ -133,7 +134,8 @@ impl Key {
             Field::Ready => Form::Probe,
             Field::Schedule => Form::Schedule,
             Field::Zone => Form::Zone,
-            Field::SomeCodes(_) | Field::Codes(_) => Form::Codes,
+            Field::SomeCodes(_) => Form::Codes,
+            Field::Never(_) => Form::Ends,
         }
     }
 
@@ -180,7 +182,8 @@ impl Key {
                 Zone::Named(name) => Some(Value::Text(name.clone())),
                 Zone::Machine(_) => None,
             },
-            Field::SomeCodes(of) | Field::Codes(of) => Some(codes(of(spec))),
+            Field::SomeCodes(of) => Some(codes(of(spec))),
+            Field::Never(of) => Some(Value::Words(of(spec).iter().map(Never::to_string).collect())),
         }
     }
 

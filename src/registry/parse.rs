@@ -178,7 +178,7 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Ready => spec.ready = Some(reader.probe(name, item)?),
         Field::Schedule => spec.schedule = Some(schedule::read_line(reader, name, item)?),
         Field::Zone => spec.zone = schedule::read_zone(reader, name, item)?,
-        Field::Codes(of) => *of(spec) = reader.codes(name, item)?,
+        Field::Never(of) => *of(spec) = reader.ends(name, item)?,
         Field::SomeCodes(of) => {
             let codes = reader.codes(name, item)?;
             if codes.is_empty() {

@@ -40,13 +40,14 @@ fn what(event: &Event) -> String {
         EventKind::Started | EventKind::Restarted => vec![pid, some(&event.action)],
         EventKind::Exited => vec![cause, some(&event.detail)],
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Tripped => {
-            vec![cause, some(&event.action)]
+            vec![cause, some(&event.alike), some(&event.action)]
         }
         EventKind::Stopped => vec![cause, by],
         EventKind::Ready
         | EventKind::Registered
         | EventKind::Hung
         | EventKind::Killed
+        | EventKind::Slow
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::Unsupervised

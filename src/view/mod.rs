@@ -15,4 +15,5 @@ pub mod schedule;
 pub mod status;
 pub mod table;
 pub mod trigger;
+pub mod usual;
 pub mod words;
