@@ -141,8 +141,10 @@ fn check<'a>(
 ) -> Result<Option<Checked>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
     let now = now()?;
-    let Some(state) = state::load(&ctx.paths, name)? else {
-        return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true)));
+    let state = match state::load(&ctx.paths, name)? {
+        Some(state) => state,
+        None if entry.spec.schedule.is_some() => State::new(&now), // its times count from now on
+        None => return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true))),
     };
     let mut evidence = observe(ctx, name, &state, &now);
     let inspection = match mode {

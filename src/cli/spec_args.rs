@@ -58,6 +58,8 @@ fn arg(key: &'static Key) -> Arg {
         | Form::Size
         | Form::Probe
         | Form::Liveness
+        | Form::Schedule
+        | Form::Zone
         | Form::Share
         | Form::Duration
         | Form::Target
@@ -196,6 +198,8 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         | Form::Size
         | Form::Probe
         | Form::Liveness
+        | Form::Schedule
+        | Form::Zone
         | Form::Secret => Value::Text(one()),
     })
 }

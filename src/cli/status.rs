@@ -25,6 +25,7 @@ use crate::store::registry_file::Loaded;
 use crate::store::{beat, hang, outbox, record, says, state};
 use crate::storm;
 use crate::supervise::{needs, now, observe};
+use crate::view::schedule;
 use crate::view::status::{
     Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Probed, Row, State as Word,
     command, remark, table,
@@ -273,7 +274,12 @@ fn fill<'a>(
         breaker: breaker(state),
         depends_on: &spec.depends_on,
         waits_for: waits.cloned(),
-        next_action_at: next.as_ref().and_then(|next| next.wall.rfc3339()),
+        next_action_at: next
+            .as_ref()
+            .map(|next| next.wall)
+            .or_else(|| schedule::due(state).filter(|_| !word.is_alive()))
+            .and_then(Wall::rfc3339),
+        schedule: schedule::Schedule::of(spec, state),
         output: output(call, name, seen),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
         isolation: alive.and_then(|record| record.placed.as_ref()).map(Isolation::of),
@@ -290,14 +296,9 @@ fn fill<'a>(
             (false, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
                 let waits = waits.map(|waits| format!("waits for {waits}"));
-                let life = [waits].into_iter().chain(life(
-                    hang.as_ref(),
-                    probe.as_ref(),
-                    heartbeat.as_ref(),
-                    says.as_ref(),
-                    pace,
-                ));
-                let life: Vec<String> = life.flatten().collect();
+                let due = schedule::sentence(name.as_str(), spec, state, now.wall).filter(|_| word != Word::Waiting);
+                let life = life(hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), says.as_ref(), pace);
+                let life: Vec<String> = [waits].into_iter().chain(life).chain([due]).flatten().collect();
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },

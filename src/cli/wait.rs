@@ -185,7 +185,11 @@ fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut 
 fn code(last: &EndedRun) -> u8 {
     let code = match (&last.cause, last.status) {
         (
-            Cause::TimeLimit { .. } | Cause::Hung { .. } | Cause::MemoryLimit { .. } | Cause::NotReady { .. },
+            Cause::TimeLimit { .. }
+            | Cause::Hung { .. }
+            | Cause::MemoryLimit { .. }
+            | Cause::NotReady { .. }
+            | Cause::Overlap,
             Some(WaitStatus::Code(0)),
         ) => 128 + libc::SIGTERM,
         (_, Some(WaitStatus::Code(code))) => code,

@@ -68,6 +68,8 @@ pub enum Cause {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<SpawnStep>,
     },
+    /// Its schedule started the next run, and `overlap` is `kill`.
+    Overlap,
     /// A command of its `preflight` failed, so the program was not started.
     PreflightFailed {
         /// The command's exit code; `None`: a signal ended it, or it took too long.
@@ -124,6 +126,7 @@ impl Cause {
             Self::FileSizeLimit { .. } => "file_size_limit",
             Self::PreflightFailed { .. } => "preflight_failed",
             Self::NotReady { .. } => "not_ready",
+            Self::Overlap => "overlap",
             Self::SpawnFailed { .. } => "spawn_failed",
             Self::Reboot => "reboot",
             Self::ShimKilled => "shim_killed",
@@ -319,6 +322,8 @@ pub enum StopReason {
     },
     /// Something that it depends on has ended, or has come back as another run.
     Dependency,
+    /// The next time of its schedule has come, and `overlap` is `kill`.
+    Overlap,
 }
 
 impl StopReason {
@@ -332,6 +337,7 @@ impl StopReason {
             Self::Hung { silent_s, silence } => Some(Cause::Hung { silent_s, silence: Some(silence) }),
             Self::MemoryLimit { limit_bytes } => Some(Cause::MemoryLimit { limit_bytes }),
             Self::NotReady { after_s } => Some(Cause::NotReady { after_s }),
+            Self::Overlap => Some(Cause::Overlap),
         }
     }
 
@@ -340,7 +346,9 @@ impl StopReason {
     pub fn is_limit(self) -> bool {
         match self {
             Self::Operator | Self::Target | Self::Dependency => false,
-            Self::TimeLimit | Self::Hung { .. } | Self::MemoryLimit { .. } | Self::NotReady { .. } => true,
+            Self::TimeLimit | Self::Hung { .. } | Self::MemoryLimit { .. } | Self::NotReady { .. } | Self::Overlap => {
+                true
+            }
         }
     }
 
@@ -357,6 +365,7 @@ impl StopReason {
             Self::MemoryLimit { .. } => "asked to end: it uses more memory than its limit",
             Self::NotReady { .. } => "asked to end: it was not ready in time",
             Self::Dependency => "asked to end",
+            Self::Overlap => "asked to end: its schedule starts the next run, and `overlap` is `kill`",
         }
     }
 }

@@ -40,7 +40,7 @@ impl Severity {
 pub enum EventKind {
     /// It came into the registry.
     Registered,
-    /// A run began because somebody asked.
+    /// A run began because somebody asked, or because its schedule says so.
     Started,
     /// A run began because guardian decided so.
     Restarted,
@@ -76,6 +76,8 @@ pub enum EventKind {
     Storm,
     /// The storm that its end began is over.
     StormOver,
+    /// A time of its schedule was left out.
+    Skipped,
     /// A notification reached its sink.
     AlertDelivered,
     /// A notification was given up.
@@ -86,7 +88,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -106,6 +108,7 @@ impl EventKind {
         Self::Unsupervised,
         Self::Storm,
         Self::StormOver,
+        Self::Skipped,
         Self::AlertDelivered,
         Self::AlertFailed,
         Self::Test,
@@ -134,7 +137,8 @@ impl EventKind {
             | Self::Recovered
             | Self::Unsupervised
             | Self::Storm
-            | Self::StormOver => false,
+            | Self::StormOver
+            | Self::Skipped => false,
         }
     }
 
@@ -161,6 +165,7 @@ impl EventKind {
             Self::Unsupervised => "unsupervised",
             Self::Storm => "storm",
             Self::StormOver => "storm_over",
+            Self::Skipped => "skipped",
             Self::AlertDelivered => "alert_delivered",
             Self::AlertFailed => "alert_failed",
             Self::Test => "test",

@@ -16,6 +16,7 @@ pub mod progress;
 pub mod rotation;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod schedule;
 pub mod signal;
 pub mod sink;
 pub mod spec;

@@ -37,6 +37,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::StormOver
+        | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => (Severity::Info, None),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::name::Name;
 use super::never::Never;
 use super::probe::Probe;
+use super::schedule::{Overlap, Zone};
 
 /// How the process is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,6 +225,12 @@ pub struct Spec {
     pub leftover: Leftover,
     /// What happens after a reboot.
     pub on_boot: OnBoot,
+    /// When it is started by itself: a line of a crontab that can be kept.
+    pub schedule: Option<String>,
+    /// Whose clock `schedule` goes by.
+    pub zone: Zone,
+    /// What happens to a time of `schedule` that comes while a run lives.
+    pub overlap: Overlap,
     /// Names of the sinks that are told; empty: every sink that wants it.
     pub notify: Vec<String>,
 }
@@ -290,6 +297,9 @@ impl Spec {
             trace_signals: false,
             leftover: Leftover::Kill,
             on_boot: OnBoot::Start,
+            schedule: None,
+            zone: Zone::Machine(None),
+            overlap: Overlap::Skip,
             notify: Vec::new(),
         }
     }

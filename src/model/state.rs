@@ -9,6 +9,7 @@ use super::event::Event;
 use super::liveness::Probing;
 use super::name::Name;
 use super::progress::{Hang, Watch};
+use super::schedule::{Occurrence, Plan};
 use super::time::Stamp;
 
 /// Version of the stored form.
@@ -34,6 +35,11 @@ pub enum Began {
     Restart,
     /// The breaker let it try.
     Trial,
+    /// A time of its schedule came.
+    Schedule {
+        /// Which.
+        occurrence: Occurrence,
+    },
 }
 
 /// guardian is ending the open run.
@@ -218,6 +224,9 @@ pub struct State {
     pub starts: Vec<Stamp>,
     /// Where it stands.
     pub phase: Phase,
+    /// What its schedule comes to; `None`: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Box<Plan>>,
     /// The last run that ended.
     pub last: Option<EndedRun>,
     /// The incident that is open.
@@ -249,6 +258,7 @@ impl State {
             restarted_at: Vec::new(),
             starts: Vec::new(),
             phase: Phase::New,
+            schedule: None,
             last: None,
             incident: None,
             failure: None,

@@ -59,6 +59,7 @@ pub mod zombie;
 #[cfg(not(target_os = "linux"))]
 #[path = "zombie_none.rs"]
 pub mod zombie;
+pub mod zone;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]

@@ -33,6 +33,17 @@ pub enum Standing {
     Uncertain(&'static str),
 }
 
+impl Standing {
+    /// Whether something of the run lives that can be asked to end.
+    #[must_use]
+    pub fn may_be_asked(&self) -> bool {
+        match self {
+            Self::Starting | Self::Running | Self::Unsupervised => true,
+            Self::NeverBegan | Self::Closing | Self::Remnants | Self::Ended(_) | Self::Uncertain(_) => false,
+        }
+    }
+}
+
 /// What is known of an end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {

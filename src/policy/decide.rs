@@ -17,7 +17,7 @@ use super::classify::{Standing, standing};
 use super::draft::Draft;
 use super::needs::{self, Need, missing};
 use super::settle::settle;
-use super::{history, liveness, progress, readiness};
+use super::{history, liveness, progress, readiness, schedule};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,11 @@ pub fn decide_needing<'a>(
             }
         }
         (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) => next.launch_or_put_off(Began::Restart),
+            (Desired::Up, true) if later.is_zero() => {
+                let began = schedule::reason(&mut next);
+                next.launch(began);
+            }
+            (Desired::Up, true) => next.put_off(),
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
@@ -132,14 +136,15 @@ pub fn decide_needing<'a>(
         (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch_or_put_off(Began::Restart),
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
+    schedule::keep(&mut next);
     next.done()
 }
 
 /// Whether a process that policy had given up is tried again because the machine came up anew: a new boot may have
-/// mended what was wrong. A job that failed has had its turn.
+/// mended what was wrong. A job that failed has had its turn; one with a schedule has its next time.
 fn comes_back_with_the_machine(look: Look<'_>) -> bool {
     let earlier_boot = look.state.last.as_ref().is_some_and(|last| last.began.boot != look.now.boot);
-    let wanted = look.state.desired == Desired::Up && look.spec.target != Target::Exit;
+    let wanted = look.state.desired == Desired::Up && look.spec.target != Target::Exit && look.spec.schedule.is_none();
     wanted && earlier_boot && look.spec.on_boot == OnBoot::Start && look.spec.restart != Restart::Never
 }
 

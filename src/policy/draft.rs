@@ -11,7 +11,7 @@ use crate::model::time::{Stamp, Wall};
 use super::classify::{Standing, target_at};
 use super::decide::{Act, Decision, Look};
 use super::needs::{Need, ties};
-use super::{history, progress};
+use super::{history, progress, schedule};
 
 /// A decision while it is being made.
 pub(super) struct Draft<'a> {
@@ -87,11 +87,15 @@ impl<'a> Draft<'a> {
     /// A new run opens and is launched after the commit.
     pub(super) fn launch(&mut self, began: Began) {
         self.edit().run += 1;
-        if began != Began::Operator {
-            self.edit().restarts += 1;
-            let now = self.look.now.clone();
-            self.edit().restarted_at.push(now);
-            self.actions.push("restarted");
+        match began {
+            Began::Operator => {}
+            Began::Schedule { .. } => self.actions.push("started"),
+            Began::Restart | Began::Trial => {
+                self.edit().restarts += 1;
+                let now = self.look.now.clone();
+                self.edit().restarted_at.push(now);
+                self.actions.push("restarted");
+            }
         }
         let (run, since) = (self.state.run, self.look.now.clone());
         let slow_after_ms = history::slow_after_ms(self.look.spec, &self.state);
@@ -102,11 +106,12 @@ impl<'a> Draft<'a> {
 
     /// The event that a run began, for whoever learns of it: the launcher at once, the end of the run again, under one id.
     pub(super) fn began(&self, open: &OpenRun, pid: Option<i32>, at: Wall) -> Event {
-        let kind = match open.began {
-            Began::Operator => EventKind::Started,
-            Began::Restart | Began::Trial => EventKind::Restarted,
+        let (kind, action) = match open.began {
+            Began::Operator => (EventKind::Started, String::new()),
+            Began::Schedule { occurrence } => (EventKind::Started, schedule::words(occurrence, open.since.wall)),
+            Began::Restart | Began::Trial => (EventKind::Restarted, String::new()),
         };
-        Event { pid, at, ..self.event(kind, Severity::Info, Some(open.run)) }
+        Event { pid, at, action, ..self.event(kind, Severity::Info, Some(open.run)) }
     }
 
     pub(super) fn healthy(&mut self, open: &mut OpenRun, began: &Stamp) {

@@ -10,6 +10,7 @@ pub mod budget;
 pub mod cause;
 pub mod classify;
 pub mod core_pattern;
+pub mod cron_line;
 pub mod crontab;
 pub mod decide;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub mod operator;
 pub mod progress;
 pub mod readiness;
 pub mod rotation;
+pub mod schedule;
 pub mod settle;
 pub mod signature;
 pub mod stagger;
@@ -39,3 +41,4 @@ mod storm_delivery;
 mod takeover_tests;
 #[cfg(test)]
 mod walk_tests;
+pub mod zone;

@@ -60,7 +60,7 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
         EventKind::Exited => 2,
         EventKind::Signal => 1,
-        EventKind::Registered | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
+        EventKind::Registered | EventKind::Skipped | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
     }
 }
 
@@ -87,6 +87,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Stopped
         | EventKind::Recovered
         | EventKind::StormOver
+        | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => false,

@@ -7,6 +7,7 @@ use super::breaker::Breaker;
 use super::classify::Standing;
 use super::decide::{Act, Decision, Look};
 use super::draft::Draft;
+use super::schedule;
 
 /// The operator starts it: the slate is clean and a run opens.
 #[must_use]
@@ -18,6 +19,9 @@ pub fn start(look: Look<'_>) -> Decision<'_> {
     next.edit().backoffs = 0;
     next.edit().restarts = 0;
     next.edit().restarted_at.clear();
+    if look.spec.schedule.is_some() {
+        schedule::resume(&mut next);
+    }
     next.launch(Began::Operator);
     next.done()
 }
@@ -61,6 +65,9 @@ pub fn stop(look: Look<'_>, by: Option<Sender>, then: Desired) -> Decision<'_> {
     let mut next = Draft::new(look);
     next.edit().desired = then;
     next.edit().incident = None; // the operator knows: no recovery is told
+    if look.spec.schedule.is_some() && then == Desired::Down {
+        schedule::pause(&mut next);
+    }
     match (&look.state.phase, then) {
         (Phase::Open(open), _) => {
             // Asked before: the run may have ended since, at that stop and not at this one.

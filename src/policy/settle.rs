@@ -13,7 +13,7 @@ use super::breaker::{Breaker, Happening, cooldown, limit_reached, never};
 use super::classify::{Found, judge, told_at};
 use super::draft::Draft;
 use super::needs::missing;
-use super::{backoff, history, signature};
+use super::{backoff, history, schedule, signature};
 
 /// Begins what is said of a restart that is about to be tried; once it was, what became of it is said instead.
 pub const RESTARTING: &str = "restarting at once";
@@ -26,6 +26,8 @@ enum Next {
     StayStopped,
     /// Nothing follows, for this reason.
     GiveUp(String),
+    /// The run of the next time, which waits for this end.
+    MakeRoom,
     /// Another run, after this delay.
     Restart(Duration),
     /// The breaker opens, for this reason.
@@ -38,7 +40,7 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found, tail: O
     let breaker = count(next, open, &ended, tail);
     let what = match follows(next, open, &ended, breaker) {
         Next::Restart(delay) => Next::Restart(delay.max(next.later)),
-        what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::Trip(_)) => what,
+        what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::MakeRoom | Next::Trip(_)) => what,
     };
     next.waits = missing(next.needs).filter(|_| matches!(what, Next::Restart(_)));
     ended.action = because(open, &ended, describe(&what, next, &ended));
@@ -89,6 +91,9 @@ fn was_healthy(spec: &Spec, open: &OpenRun, ended: &EndedRun) -> bool {
 
 fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker) -> Next {
     let spec = next.look.spec;
+    if schedule::makes_room(next, open.stopping.as_ref().map(|stopping| stopping.reason)) {
+        return Next::MakeRoom;
+    }
     let wanted = match (spec.restart, ended.verdict) {
         // A restart that was cut short between its two halves.
         (_, Verdict::Stopped) if next.state.desired == Desired::Up => return Next::Restart(Duration::ZERO),
@@ -158,6 +163,7 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
         Next::Restart(Duration::ZERO) if let Some(waits) = &next.waits => {
             format!("run {} waits for {waits}", ended.run + 1)
         }
+        Next::MakeRoom => "the next run of its schedule follows: `overlap` is `kill`".to_owned(),
         Next::Restart(Duration::ZERO) => format!("{RESTARTING} as run {}", ended.run + 1),
         Next::Restart(delay) => format!("restart as run {} in {}", ended.run + 1, human_duration(*delay)),
         Next::Trip(reason) => {
@@ -248,7 +254,7 @@ fn apply(next: &mut Draft<'_>, what: Next, breaker: Breaker) {
     match what {
         Next::Complete => next.edit().phase = Phase::Completed,
         Next::StayStopped => next.edit().phase = Phase::Stopped,
-        Next::GiveUp(_) => next.edit().phase = Phase::Dead,
+        Next::GiveUp(_) | Next::MakeRoom => next.edit().phase = Phase::Dead,
         Next::Restart(Duration::ZERO) if next.waits.is_some() => {
             let (since, until) = (now.clone(), now.clone());
             next.edit().phase = match breaker {

@@ -1,6 +1,7 @@
 //! Keys whose value is one of a few words: how each is read from a spec and set.
 
 use super::keys::Field;
+use crate::model::schedule::Overlap;
 use crate::model::spec::{Follow, Isolation, Leftover, OnBoot, OnDependencyEnd, OnHang, Restart};
 
 pub(super) const RESTART: Field = Field::Words(
@@ -109,6 +110,22 @@ pub(super) const ON_DEPENDENCY_END: Field = Field::Words(
             "stop" => OnDependencyEnd::Stop,
             "restart" => OnDependencyEnd::Restart,
             _ => OnDependencyEnd::Ignore,
+        }
+    },
+);
+
+pub(super) const OVERLAP: Field = Field::Words(
+    &["skip", "queue", "kill"],
+    |spec| match spec.overlap {
+        Overlap::Skip => "skip",
+        Overlap::Queue => "queue",
+        Overlap::Kill => "kill",
+    },
+    |spec, word| {
+        spec.overlap = match word {
+            "queue" => Overlap::Queue,
+            "kill" => Overlap::Kill,
+            _ => Overlap::Skip,
         }
     },
 );

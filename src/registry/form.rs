@@ -29,6 +29,10 @@ pub enum Form {
     Probe,
     /// What shows that something is alive.
     Liveness,
+    /// A line of a crontab.
+    Schedule,
+    /// The name of a time zone.
+    Zone,
     /// A number in `(0, 1]`.
     Share,
     /// A duration with its unit.
@@ -73,6 +77,8 @@ impl Form {
             Self::Lines => "a line for the shell, or an array of them".to_owned(),
             Self::Probe => crate::model::probe::FORMS.to_owned(),
             Self::Liveness => crate::model::probe::LIVENESS_FORMS.to_owned(),
+            Self::Schedule => "five fields such as `\"0 */5 * * *\"`, or `\"@hourly\"`, `\"@daily\"`, …".to_owned(),
+            Self::Zone => "a time zone such as `\"Europe/Berlin\"`".to_owned(),
             Self::Share => "a number over 0 and up to 1".to_owned(),
             Self::Duration => "a duration such as `\"10s\"`".to_owned(),
             Self::Target => "a duration such as `\"8h\"`, or `\"forever\"`, or `\"exit\"`".to_owned(),
@@ -107,6 +113,8 @@ impl Form {
             Self::Size => "SIZE",
             Self::Lines => "LINE",
             Self::Probe | Self::Liveness => "KIND",
+            Self::Schedule => "LINE",
+            Self::Zone => "ZONE",
             Self::Share => "SHARE",
             Self::Duration => "DURATION",
             Self::Target => "DURATION|forever|exit",
@@ -127,7 +135,8 @@ impl Form {
         let duration = r"^([0-9]+ *[a-zA-Z]+ *)+$";
         match self {
             Self::Argv => json!({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-            Self::Text | Self::Path | Self::Secret => json!({"type": "string", "minLength": 1}),
+            Self::Text | Self::Path | Self::Secret | Self::Zone => json!({"type": "string", "minLength": 1}),
+            Self::Schedule => json!({"type": "string", "pattern": r"^ *(@[A-Za-z]+|([^ ]+ +){4}[^ ]+) *$"}),
             Self::Texts | Self::Variables => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
             Self::Switch => json!({"type": "boolean"}),
             Self::Count => json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}),

@@ -10,6 +10,7 @@ use super::form::Form;
 use super::value::Value;
 use crate::model::name::Name;
 use crate::model::never::Never;
+use crate::model::schedule::Zone;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::{format_duration, format_size};
@@ -66,6 +67,10 @@ pub enum Field {
     Ready,
     /// `probe`.
     Liveness,
+    /// `schedule`.
+    Schedule,
+    /// `timezone`.
+    Zone,
     /// Exit codes, one or more.
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
     /// Exit codes, signals and causes, possibly none.
@@ -137,6 +142,8 @@ impl Key {
             Field::Lines(_) => Form::Lines,
             Field::Ready => Form::Probe,
             Field::Liveness => Form::Liveness,
+            Field::Schedule => Form::Schedule,
+            Field::Zone => Form::Zone,
             Field::SomeCodes(_) => Form::Codes,
             Field::Never(_) => Form::Ends,
         }
@@ -186,6 +193,11 @@ impl Key {
             Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
             Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
             Field::Liveness => spec.probe.as_ref().map(|probe| Value::Text(probe.to_string())),
+            Field::Schedule => spec.schedule.clone().map(Value::Text),
+            Field::Zone => match &spec.zone {
+                Zone::Named(name) => Some(Value::Text(name.clone())),
+                Zone::Machine(_) => None,
+            },
             Field::SomeCodes(of) => Some(codes(of(spec))),
             Field::Never(of) => Some(Value::Words(of(spec).iter().map(Never::to_string).collect())),
         }

@@ -14,6 +14,7 @@ mod problem;
 mod process_keys;
 mod read;
 pub mod reference;
+mod schedule;
 pub mod settings;
 pub mod show;
 mod sink;
@@ -42,6 +43,8 @@ pub const EXAMPLE: &str = include_str!("../../registry.example.toml");
 pub struct Context {
     /// What `~/` stands for; `None`: such paths are errors.
     pub home_dir: Option<std::path::PathBuf>,
+    /// The time zone of this machine; `None`: a `schedule` without `timezone` is an error.
+    pub zone: Option<String>,
 }
 
 /// One process of the registry.

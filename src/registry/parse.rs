@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Field, Key};
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::{Context, Entry, Parsed, Registry, dependencies, sink};
+use super::{Context, Entry, Parsed, Registry, dependencies, schedule, sink};
 use crate::model::name::Name;
 use crate::model::probe::Probe;
 use crate::model::signal::Signal;
@@ -33,13 +33,13 @@ pub fn parse(text: &str, context: &Context) -> Parsed {
         reader.fail::<()>(error.span().unwrap_or(text.len()..text.len()), error.message(), hint);
     }
     let is_toml = errors.is_empty();
-    let registry = if is_toml { read_root(&mut reader, root.get_ref()) } else { Registry::default() };
+    let registry = if is_toml { read_root(&mut reader, root.get_ref(), context) } else { Registry::default() };
     let mut problems = reader.problems;
     problems.sort_by_key(|problem| (problem.line, problem.column));
     Parsed { registry, problems, is_toml }
 }
 
-fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
+fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> Registry {
     for (key, _) in root.iter().filter(|(key, _)| !TABLES.contains(&key.get_ref().as_ref())) {
         let hint = match similar(key.get_ref(), TABLES.iter().copied()) {
             Some(similar) => format!("did you mean `[{similar}]`?"),
@@ -68,7 +68,7 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
     if let Some(table) = root.get("process").and_then(|item| reader.table("process", item)) {
         for (name, item) in table {
             reader.process = Some(name.get_ref().to_string());
-            match read_process(reader, name, item, &base) {
+            match read_process(reader, name, item, &base, context) {
                 Some((name, mut entry)) => {
                     check_sinks(reader, item, &mut entry.spec.notify, &sinks);
                     registry.processes.insert(name, entry);
@@ -88,7 +88,13 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
 
 type SpannedKey<'i> = toml::Spanned<toml::de::DeString<'i>>;
 
-fn read_process(reader: &mut Reader<'_>, key: &SpannedKey<'_>, item: &Item<'_>, base: &Spec) -> Option<(Name, Entry)> {
+fn read_process(
+    reader: &mut Reader<'_>,
+    key: &SpannedKey<'_>,
+    item: &Item<'_>,
+    base: &Spec,
+    context: &Context,
+) -> Option<(Name, Entry)> {
     let before = reader.problems.len();
     let name = match Name::from_str(key.get_ref()) {
         Ok(name) => Some(name),
@@ -107,6 +113,7 @@ fn read_process(reader: &mut Reader<'_>, key: &SpannedKey<'_>, item: &Item<'_>, 
         }
         (Some(_), None) | (None, Some(_)) => {}
     }
+    schedule::complete(reader, table, &mut spec, context.zone.as_deref());
     if reader.problems.len() > before {
         return None;
     }
@@ -175,6 +182,8 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Times(of) => *of(spec) = reader.most(name, item)?,
         Field::Ready => spec.ready = Some(reader.probe(name, item, str::parse)?),
         Field::Liveness => spec.probe = Some(reader.probe(name, item, Probe::liveness)?),
+        Field::Schedule => spec.schedule = Some(schedule::read_line(reader, name, item)?),
+        Field::Zone => spec.zone = schedule::read_zone(reader, name, item)?,
         Field::Never(of) => *of(spec) = reader.ends(name, item)?,
         Field::SomeCodes(of) => {
             let codes = reader.codes(name, item)?;

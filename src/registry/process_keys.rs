@@ -1,6 +1,6 @@
 //! The keys of a `[process.NAME]`: the rows of the one table.
 
-use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, RESTART};
+use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, OVERLAP, RESTART};
 use super::keys::{Chapter, Field, Key};
 
 const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
@@ -56,6 +56,19 @@ pub static PROCESS: &[Key] = &[
         "depends_on",
         Field::Processes(|s| &mut s.depends_on),
         "Processes that must be there before it is started: running and ready, or completed where `target` is `exit`",
+    ),
+    key(
+        Chapter::Start,
+        "schedule",
+        Field::Schedule,
+        "When it is started by itself: a line as in a crontab; its `target` is then `exit`",
+    ),
+    key(Chapter::Start, "timezone", Field::Zone, "Whose clock `schedule` goes by; left out: the machine's"),
+    key(
+        Chapter::Start,
+        "overlap",
+        OVERLAP,
+        "A time of `schedule` that comes while a run lives: leave it out, let it follow that run, or end that run for it",
     ),
     key(Chapter::Start, "group", Field::Text(|s| &mut s.group), "Group, for commands on several processes"),
     key(
@@ -233,4 +246,4 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &["schedule", "overlap", "pty", "user", "ping_url"];
+pub static UNSUPPORTED: &[&str] = &["pty", "user", "ping_url"];

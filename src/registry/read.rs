@@ -39,6 +39,12 @@ impl<'t> Reader<'t> {
         self.lines.position(at.start).0
     }
 
+    /// The place of byte `at` of the string `text`, which was read from `span`; `span` itself where escapes hide it.
+    pub(super) fn within(&self, span: &Range<usize>, text: &str, at: usize) -> Range<usize> {
+        let offset = self.lines.text.get(span.clone()).and_then(|raw| raw.find(text));
+        offset.map_or(span.clone(), |offset| span.start + offset + at..span.end)
+    }
+
     /// Notes a problem. Returns `None` so that a reader of a value can end with it.
     pub(super) fn fail<T>(&mut self, at: Range<usize>, message: impl AsRef<str>, hint: impl Into<String>) -> Option<T> {
         let (line, column) = self.lines.position(at.start);

@@ -37,6 +37,7 @@ struct Row<'a> {
     group: Option<&'a str>,
     #[serde(borrow)]
     depends_on: Vec<&'a str>,
+    schedule: Option<&'a str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +55,7 @@ fn shape(spec: &Spec) -> Spec {
         env: std::collections::BTreeMap::new(),
         group: None,
         depends_on: Vec::new(),
+        schedule: None,
         ..spec.clone()
     }
 }
@@ -82,6 +84,7 @@ pub(super) fn write(registry: &Registry, bytes: Vec<u8>) -> postcard::Result<Vec
             env: spec.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
             group: spec.group.as_deref(),
             depends_on: spec.depends_on.iter().map(Name::as_str).collect(),
+            schedule: spec.schedule.as_deref(),
         });
     }
     let head = Head {
@@ -112,6 +115,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
         spec.env = row.env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         spec.group = row.group.map(str::to_owned);
         spec.depends_on = row.depends_on.into_iter().map(str::parse).collect::<Result<_, _>>().ok()?;
+        spec.schedule = row.schedule.map(str::to_owned);
         Some((row.name.parse::<Name>().ok()?, Entry { spec, line: row.line }))
     };
     // A row has several bytes, so what claims more rows than bytes is not a registry.

@@ -74,6 +74,7 @@ impl Held<'_> {
             | Cause::SpawnFailed { .. }
             | Cause::PreflightFailed { .. }
             | Cause::NotReady { .. }
+            | Cause::Overlap
             | Cause::Reboot
             | Cause::ShimKilled
             | Cause::Unknown { .. } => cause_phrase(cause, &[]),

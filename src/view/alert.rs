@@ -92,6 +92,7 @@ fn headline(event: &Event) -> String {
         EventKind::HalfOpen => "one more try after the breaker was open".to_owned(),
         EventKind::Recovered => "recovered".to_owned(),
         EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
+        EventKind::Skipped => "a time of its schedule was left out".to_owned(),
         EventKind::Test => "this is a test, nothing is wrong".to_owned(),
         EventKind::Storm | EventKind::StormOver => {
             event.storm.as_ref().map_or_else(|| word.replace('_', " "), |facts| storm::headline(facts))
@@ -176,6 +177,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::Unsupervised => "it lives, but its shim is gone",
         EventKind::Storm => "its end made it a storm, likely the fault is in what they share",
         EventKind::StormOver => "the storm that its end began is over",
+        EventKind::Skipped => "a time of its schedule was left out",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",
@@ -294,6 +296,7 @@ pub fn environment(event: &Event) -> Vec<(&'static str, String)> {
             | Cause::FileSizeLimit { .. }
             | Cause::PreflightFailed { .. }
             | Cause::NotReady { .. }
+            | Cause::Overlap
             | Cause::SpawnFailed { .. }
             | Cause::Reboot
             | Cause::ShimKilled

@@ -37,7 +37,7 @@ fn what(event: &Event) -> String {
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     let parts = match event.kind {
         EventKind::Signal => event.signals.iter().map(signal).collect(),
-        EventKind::Started | EventKind::Restarted => vec![pid],
+        EventKind::Started | EventKind::Restarted => vec![pid, some(&event.action)],
         EventKind::Exited => vec![cause, some(&event.detail)],
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Tripped => {
             vec![cause, some(&event.alike), some(&event.action)]
@@ -52,6 +52,7 @@ fn what(event: &Event) -> String {
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::Unsupervised
+        | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => vec![some(&event.action), some(&event.detail), by],

@@ -11,6 +11,7 @@ pub mod exit_code;
 mod fit;
 pub mod history;
 pub mod outbox;
+pub mod schedule;
 pub mod status;
 pub mod storm;
 pub mod table;

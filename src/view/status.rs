@@ -17,6 +17,7 @@ use crate::model::units::human_duration;
 use crate::policy::classify::Standing;
 use crate::policy::decide::Decision;
 
+use super::schedule::Schedule;
 use super::usual::Usual;
 use super::words::{end_phrase, strip_control};
 
@@ -273,6 +274,8 @@ pub struct Row<'a> {
     pub depends_on: &'a [Name],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
     #[serde(skip_serializing_if = "Option::is_none")]

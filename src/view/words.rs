@@ -157,6 +157,7 @@ pub fn telling_signal<'s>(cause: &Cause, signals: &'s [SignalRecord]) -> Option<
         | Cause::FileSizeLimit { .. }
         | Cause::PreflightFailed { .. }
         | Cause::NotReady { .. }
+        | Cause::Overlap
         | Cause::SpawnFailed { .. }
         | Cause::Reboot
         | Cause::ShimKilled
@@ -218,6 +219,7 @@ pub fn cause_phrase(cause: &Cause, signals: &[SignalRecord]) -> String {
         Cause::FileSizeLimit { limit_bytes } => format!("file size limit of {}", format_size(*limit_bytes)),
         Cause::PreflightFailed { what, .. } => format!("preflight failed: {}", strip_control(what)),
         Cause::NotReady { after_s } => format!("not ready within {}", seconds(*after_s)),
+        Cause::Overlap => "still running when its next run was due".to_owned(),
         Cause::SpawnFailed { errno, what, step } => {
             format!("cannot start: {}{}", strip_control(what), spawn_error(*errno, *step))
         }
@@ -282,6 +284,7 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
         }
         Cause::PreflightFailed { what, .. } => format!("it was not started: {}", strip_control(what)),
         Cause::NotReady { after_s } => format!("guardian ended it: it was not ready within {}", seconds(*after_s)),
+        Cause::Overlap => "guardian ended it: its schedule started the next run, and `overlap` is `kill`".to_owned(),
         Cause::SpawnFailed { errno, what, step } => {
             format!("it could not be started: {}{} (error {errno})", strip_control(what), spawn_error(*errno, *step))
         }

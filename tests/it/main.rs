@@ -44,6 +44,7 @@ mod reboot;
 mod register;
 mod rig_cron;
 mod rotation;
+mod schedule;
 mod sd_notify_real;
 mod senders;
 mod shim;
