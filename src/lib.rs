@@ -35,3 +35,4 @@ pub mod shim;
 pub mod store;
 pub mod supervise;
 pub mod view;
+pub mod watches;

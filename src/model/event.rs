@@ -69,6 +69,8 @@ pub enum EventKind {
     Recovered,
     /// It lives, but its shim is gone.
     Unsupervised,
+    /// The action of a watch was run.
+    Acted,
     /// A notification reached its sink.
     AlertDelivered,
     /// A notification was given up.
@@ -79,7 +81,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -96,6 +98,7 @@ impl EventKind {
         Self::HalfOpen,
         Self::Recovered,
         Self::Unsupervised,
+        Self::Acted,
         Self::AlertDelivered,
         Self::AlertFailed,
         Self::Test,
@@ -121,7 +124,8 @@ impl EventKind {
             | Self::Tripped
             | Self::HalfOpen
             | Self::Recovered
-            | Self::Unsupervised => false,
+            | Self::Unsupervised
+            | Self::Acted => false,
         }
     }
 
@@ -145,6 +149,7 @@ impl EventKind {
             Self::HalfOpen => "half_open",
             Self::Recovered => "recovered",
             Self::Unsupervised => "unsupervised",
+            Self::Acted => "acted",
             Self::AlertDelivered => "alert_delivered",
             Self::AlertFailed => "alert_failed",
             Self::Test => "test",
@@ -198,6 +203,9 @@ pub struct Event {
     /// Failures in a row, this one included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<u32>,
+    /// What kind of watch it is about; `None`: about a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<String>,
     /// Pid of the main process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
@@ -230,6 +238,7 @@ impl Event {
             signals: Vec::new(),
             by: None,
             failures: None,
+            watch: None,
             pid: None,
             detail: String::new(),
             notify: Vec::new(),

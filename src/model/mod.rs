@@ -19,3 +19,5 @@ pub mod spec;
 pub mod state;
 pub mod time;
 pub mod units;
+pub mod watch;
+pub mod watch_state;

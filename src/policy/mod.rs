@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod cause;
 pub mod classify;
 pub mod core_pattern;
+mod cron_gap;
 pub mod crontab;
 pub mod decide;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub mod environment;
 pub mod kernel_log;
 pub mod memory;
 pub mod notify;
+pub mod openclaw;
 pub mod operator;
 pub mod progress;
 pub mod readiness;
@@ -27,3 +29,6 @@ pub mod stagger;
 mod takeover_tests;
 #[cfg(test)]
 mod walk_tests;
+pub mod watch;
+pub mod watch_jobs;
+pub mod watch_judge;

@@ -25,3 +25,4 @@ mod registry_trust;
 pub mod says;
 pub mod sentinel;
 pub mod state;
+pub mod watch;

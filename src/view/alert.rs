@@ -64,6 +64,9 @@ fn headline(event: &Event) -> String {
     let cause = event.cause.as_ref().map(|cause| end_phrase(cause, &event.signals, event.by.as_ref()));
     let because = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
     let word = event.kind.word();
+    if event.watch.is_some() {
+        return super::watch::headline(event);
+    }
     match event.kind {
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Exited => {
             format!("{word} after {lived}{because}")
@@ -91,9 +94,11 @@ fn headline(event: &Event) -> String {
             Some(record) => format!("was sent {}", record.signal),
             None => "was sent a signal".to_owned(),
         },
-        EventKind::Registered | EventKind::Started | EventKind::AlertDelivered | EventKind::AlertFailed => {
-            word.replace('_', " ")
-        }
+        EventKind::Registered
+        | EventKind::Started
+        | EventKind::Acted
+        | EventKind::AlertDelivered
+        | EventKind::AlertFailed => word.replace('_', " "),
     }
 }
 
@@ -144,6 +149,9 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
 /// What happened, as the rest of a sentence about the process.
 fn what(event: &Event) -> &'static str {
     match event.kind {
+        EventKind::Failed if event.watch.is_some() => "it is not well",
+        EventKind::Tripped if event.watch.is_some() => "the breaker is open, its action is NOT run for now",
+        EventKind::HalfOpen if event.watch.is_some() => "its action is tried once more",
         EventKind::Registered => "it came into the registry",
         EventKind::Started => "it was started",
         EventKind::Restarted => "guardian started it again",
@@ -160,6 +168,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::HalfOpen => "the breaker lets it try once more",
         EventKind::Recovered => "it is well again",
         EventKind::Unsupervised => "it lives, but its shim is gone",
+        EventKind::Acted => "its action was run",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",
@@ -210,6 +219,7 @@ fn look_closer(event: &Event) -> Vec<String> {
     let name = &event.process;
     match (event.kind, event.run) {
         (EventKind::Test, _) => Vec::new(),
+        (_, _) if event.watch.is_some() => vec![format!("Look closer: guardian why {name}")],
         (_, Some(run)) if event.cause.is_some() => vec![format!("Look closer: guardian why {name} --run {run}")],
         (_, _) => vec![format!("Look closer: guardian status {name}")],
     }
@@ -243,6 +253,10 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     });
     if !notification.differs.is_empty() {
         document["differs"] = json!(cut(&strip_control(&notification.differs), DIFFERS_WIDTH));
+    }
+    if let Some(watch) = &event.watch {
+        document["watch"] = json!(watch);
+        document["detail"] = json!(event.detail);
     }
     if !folded.is_empty() {
         let folded = folded.iter().map(|event| {

@@ -14,4 +14,5 @@ pub mod outbox;
 pub mod status;
 pub mod table;
 pub mod trigger;
+pub mod watch;
 pub mod words;

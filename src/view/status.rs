@@ -272,6 +272,7 @@ pub struct Document<'a> {
     pub healthcheck: &'a Health,
     pub alerts: Alerts,
     pub processes: &'a [Row<'a>],
+    pub watches: &'a [super::watch::Row<'a>],
     pub errors: Vec<String>,
 }
 
