@@ -54,7 +54,7 @@ mod tests {
             ("*/30 * * * * *", Duration::from_secs(30)),
             ("@hourly", minutes(60)),
         ] {
-            for hour in 0..168 {
+            for hour in (0..168).step_by(11) {
                 let now = Wall(1_795_000_000_000 + hour * 3_600_000);
                 assert_eq!(longest_gap(line, now), Ok(want), "{line} at {now}");
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::event::{Event, EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::time::Stamp;
-use crate::model::units::human_duration;
+use crate::model::units::{format_duration, human_duration};
 use crate::model::watch::WatchSpec;
 use crate::model::watch_state::{Action, Breaker, Condition, Incident, WatchState};
 
@@ -185,7 +185,7 @@ impl Draft<'_> {
             Breaker::HalfOpen => return self.trip(incident, "the action after the cooldown did not help either"),
             Breaker::Closed if spec.max_failures > 0 && recent >= spec.max_failures => {
                 let times = if recent == 1 { "1 action".to_owned() } else { format!("{recent} actions") };
-                let why = format!("{times} within {} did not keep it well", human_duration(spec.window));
+                let why = format!("{times} within {} did not keep it well", format_duration(spec.window));
                 return self.trip(incident, &why);
             }
             Breaker::Closed => {}
@@ -205,7 +205,7 @@ impl Draft<'_> {
         self.state.breaker = Breaker::Open { until: self.look.now.plus(cooldown) };
         let failures = u32::try_from(self.state.acted.len()).ok();
         let event = self.event(EventKind::Tripped, Severity::Critical, incident.trips);
-        let action = format!("breaker open, no action for {}: {why}", human_duration(cooldown));
+        let action = format!("breaker open, no action for {}: {why}", format_duration(cooldown));
         self.tell(Event { action, failures, detail: self.state.reason.clone(), ..event });
     }
 
@@ -262,10 +262,10 @@ pub fn acted(look: Look<'_>, succeeded: bool, outcome: String) -> WatchState {
     state
 }
 
-/// The operator closes the breaker and forgets actions and failures; nothing is run.
+/// The operator closes the breaker and forgets actions; nothing is run.
 #[must_use]
 pub fn reset(state: &WatchState) -> WatchState {
-    let mut state = WatchState { breaker: Breaker::Closed, trips: 0, failures: 0, acted: Vec::new(), ..state.clone() };
+    let mut state = WatchState { breaker: Breaker::Closed, trips: 0, acted: Vec::new(), ..state.clone() };
     if let Some(incident) = &mut state.incident {
         incident.since_action = 0;
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::model::time::Wall;
-use crate::model::units::human_duration;
+use crate::model::units::{format_duration, human_duration};
 
 use super::cron_gap::longest_gap;
 use super::watch_judge::{Finding, Judged};
@@ -151,7 +151,7 @@ fn again(job: &Job, interval: Duration, now: Wall, pass: Duration) -> One {
         return One::Unknown("has an interval of nothing".to_owned());
     }
     let grace = grace(interval, pass);
-    let every = human_duration(interval);
+    let every = format_duration(interval);
     if let Some(since) = job.running {
         if is_past(since, LONG_RUN.max(interval) + grace, now) {
             return One::Bad(format!("has been running for {}, due every {every}", ago(since, now)));

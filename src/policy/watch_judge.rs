@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::model::time::{Stamp, Wall};
-use crate::model::units::human_duration;
+use crate::model::units::{format_duration, human_duration};
 use crate::model::watch::{Field, Step, Subject};
 use crate::model::watch_state::Seen;
 
@@ -197,7 +197,8 @@ fn processes(pattern: &str, found: &[Found]) -> Judged {
             let more = if many.len() > NAMED { format!(" and {} more", many.len() - NAMED) } else { String::new() };
             let why =
                 format!("{} processes match `{pattern}`, exactly one should: {}{more}", many.len(), named.join(", "));
-            Judged::bad(why)
+            // Which of them is meant is not guessed, and no action is run for it.
+            Judged::unknown(why)
         }
     }
 }
@@ -209,7 +210,7 @@ fn aged(what: &str, at: Wall, max_age: Duration, now: &Stamp) -> Judged {
     let finding = if ahead > SKEW {
         Finding::Bad(format!("{what} {} in the future ({at})", human_duration(ahead)))
     } else if age > max_age {
-        Finding::Bad(format!("{what} {} ago, at most {} is right", human_duration(age), human_duration(max_age)))
+        Finding::Bad(format!("{what} {} ago, at most {} is right", human_duration(age), format_duration(max_age)))
     } else {
         Finding::Ok
     };
@@ -272,7 +273,7 @@ fn output(ran: &Ran, max_age: Duration, earlier: Option<&Seen>, now: &Stamp) -> 
     };
     let age = now.since(&seen.since);
     let finding = if age > max_age {
-        let (age, most) = (human_duration(age), human_duration(max_age));
+        let (age, most) = (human_duration(age), format_duration(max_age));
         Finding::Bad(format!("its output has been the same for {age}, at most {most} is right: {:?}", ran.last_line))
     } else {
         Finding::Ok

@@ -23,6 +23,8 @@ pub mod value;
 mod watch;
 pub mod watch_keys;
 pub mod watch_show;
+#[cfg(test)]
+mod watch_tests;
 
 use std::collections::BTreeMap;
 

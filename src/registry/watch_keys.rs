@@ -84,7 +84,7 @@ pub static WATCH: &[SinkKey] = &[
         "match",
         Form::Text,
         Need::Required,
-        "Exactly one process has a command line that this regular expression matches; guardian's own do not count",
+        "Exactly one process has a command line that this regular expression matches; guardian's own do not count. More than one: it cannot be told, and no action is run",
     ),
     key(MATCH, "user", Form::Text, Need::Default("any"), "Only processes of this user, by name or number"),
     key(FILE, "file", Form::Path, Need::Required, "This file was changed within `max_age`"),

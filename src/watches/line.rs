@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal as Kill, killpg};
 use nix::unistd::Pid;
 
 use crate::model::signal::Signal;
-use crate::model::units::human_duration;
+use crate::model::units::format_duration;
 use crate::os::clock;
 use crate::policy::watch_judge::Ran;
 use crate::store::checksum;
@@ -119,7 +119,7 @@ fn told(status: Option<ExitStatus>, limit: Duration, stdout: &Kept, stderr: &Kep
     };
     let last_line = last(&String::from_utf8_lossy(&stderr.bytes)).or_else(|| last(&output)).unwrap_or_default();
     let how = match status.map(|status| (status.code(), status.signal())) {
-        None => format!("gave no answer within {}", human_duration(limit)),
+        None => format!("gave no answer within {}", format_duration(limit)),
         Some((Some(code), _)) => format!("exited with {code}"),
         Some((None, Some(signal))) => format!("was ended by {}", Signal(signal)),
         Some((None, None)) => "ended in an unknown way".to_owned(),

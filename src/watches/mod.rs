@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::healthcheck::Mode;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
-use crate::model::units::human_duration;
+use crate::model::units::format_duration;
 use crate::model::watch::WatchSpec;
 use crate::model::watch_state::{Breaker, WatchState};
 use crate::policy::watch::{self as policy, Look, acted, decide, is_due};
@@ -178,7 +178,7 @@ fn looks(some: &[(&Name, &WatchEntry)], around: &Arc<Around>) -> Vec<Result<Seen
         }
     }
     let hung = |timeout: Duration| {
-        let evidence = Evidence::Unreadable(format!("looking at it took longer than {}", human_duration(timeout)));
+        let evidence = Evidence::Unreadable(format!("looking at it took longer than {}", format_duration(timeout)));
         begun.clone().and_then(|began| Ok(Seen { evidence, began, ended: now()? }))
     };
     seen.into_iter().zip(some).map(|(seen, (_, entry))| seen.unwrap_or_else(|| hung(entry.spec.timeout))).collect()
