@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::home::{Home, PYTHON};
-use crate::procs::{now_ms, until};
-use crate::watches::{finds, pass, seen};
+use crate::procs::until;
+use crate::watches::{finds, pass, seen, wall_ms};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -29,7 +29,7 @@ fn claw() -> Home {
 
 /// One job of five minutes that ran a minute ago, with what differs.
 fn job(differs: &Value) -> Value {
-    let now = now_ms();
+    let now = wall_ms();
     let mut job = json!({
         "id": "0b1c", "name": "digest", "enabled": true, "createdAtMs": now - 100 * HOUR, "updatedAtMs": now - 100 * HOUR,
         "schedule": {"kind": "every", "everyMs": 5 * MINUTE}, "sessionTarget": "isolated", "wakeMode": "now",
@@ -93,7 +93,7 @@ fn beside(home: &Home) -> Vec<PathBuf> {
 #[test]
 fn d43_each_job_is_judged_by_its_own_interval_and_one_that_never_ran_is_found() {
     let home = claw();
-    let now = now_ms();
+    let now = wall_ms();
     lists(&home, &[job(&json!({}))]);
     finds(&home, "claw", "ok", "");
     assert_eq!(seen(&home, "claw")["value"], "1 jobs, 0 disabled, by `openclaw cron list`");
@@ -145,7 +145,7 @@ fn without_its_program_the_store_is_read_and_nothing_is_written_beside_it() {
     assert!(seen(&home, "claw")["value"].as_str().unwrap().contains("openclaw.sqlite"));
     assert_eq!(beside(&home), before);
     home.script("bin/openclaw", "#!/bin/sh\necho gateway is down >&2\nexit 1\n");
-    let late = job(&json!({"state": {"lastRunAtMs": now_ms() - 47 * HOUR}}));
+    let late = job(&json!({"state": {"lastRunAtMs": wall_ms() - 47 * HOUR}}));
     assert!(sqlite(&home, &insert(&late)).status().unwrap().success());
     finds(&home, "claw", "bad", "last ran 1d 23h ago, due every 5m");
     // Its program has lost them all; the store has not.
@@ -177,7 +177,7 @@ impl Drop for Writer {
 #[test]
 fn a_store_that_is_being_written_is_read_with_its_log_and_nothing_is_made_beside_it() {
     let home = claw();
-    let late = insert(&job(&json!({"state": {"lastRunAtMs": now_ms() - 47 * HOUR}})));
+    let late = insert(&job(&json!({"state": {"lastRunAtMs": wall_ms() - 47 * HOUR}})));
     let begin =
         format!("db.execute('PRAGMA journal_mode=WAL')\n{TABLE}{late}db.execute('PRAGMA wal_checkpoint(TRUNCATE)')\n");
     // What is in the file is two days old; what is true is in the log.
@@ -223,7 +223,7 @@ fn the_file_of_earlier_versions_is_read_where_there_is_no_store() {
     let put = |jobs: &[Value]| fs::write(&path, json!({"version": 1, "jobs": jobs}).to_string()).unwrap();
     put(&[job(&json!({}))]);
     finds(&home, "claw", "ok", "");
-    put(&[job(&json!({"state": {"lastRunAtMs": now_ms() - 47 * HOUR}}))]);
+    put(&[job(&json!({"state": {"lastRunAtMs": wall_ms() - 47 * HOUR}}))]);
     finds(&home, "claw", "bad", "last ran 1d 23h ago, due every 5m");
     fs::write(&path, "{").unwrap();
     finds(&home, "claw", "unknown", "it is not JSON");
@@ -244,7 +244,7 @@ fn a_program_that_hangs_is_ended_and_the_store_is_read_in_the_time_that_is_left(
 fn d44_the_gateway_is_one_process_and_what_mends_it_is_run_once_and_not_again_and_again() {
     let mut home = claw();
     home.set_env("HOME", home.path("home").to_str().unwrap());
-    let mark = format!("openclaw-{}-{}", std::process::id(), now_ms());
+    let mark = format!("openclaw-{}-{}", std::process::id(), wall_ms());
     let line = "import time; time.sleep(1000)";
     let start = |name: &str| {
         let child = Command::new(PYTHON).args(["-c", line, &mark, name]).spawn().unwrap();
