@@ -229,9 +229,9 @@ fn tell(
     let argv = spec.command.argv();
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
-    let moments =
-        [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec), readiness::first_look(spec)];
-    let first = moments.into_iter().flatten().min();
+    let slow = open.slow_after_ms.map(Duration::from_millis);
+    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec), slow];
+    let first = moments.into_iter().chain([readiness::first_look(spec)]).flatten().min();
     Ok(Launch {
         name: plain(name)?,
         run: plain(open.run)?,
@@ -256,7 +256,7 @@ fn tell(
     })
 }
 
-fn stop_after(spec: &Spec) -> Option<std::time::Duration> {
+fn stop_after(spec: &Spec) -> Option<Duration> {
     match spec.target {
         Target::For(target) if spec.stop_at_target => Some(target),
         Target::For(_) | Target::Forever | Target::Exit => None,

@@ -10,7 +10,8 @@ use crate::model::evidence::{Recorded, RunRecord, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::time::Wall;
 use crate::policy::cause::{cause_of_end, cause_of_failed_start, signals_of};
-use crate::publish::log_tail;
+use crate::policy::signature;
+use crate::publish::{FAILURE_LINES, last_lines};
 use crate::store::{journal, metadata, record};
 use crate::view::certificate::Compared;
 use crate::view::differ::{Difference, differences};
@@ -206,17 +207,18 @@ pub fn told_differences(ctx: &Context, name: &Name, event: &Event) -> String {
     }
 }
 
-/// The run before, if it ended in the same way: the same cause and the same last line of output, numbers aside.
+/// The run before, if it ended in the same way; see [`signature`].
 #[must_use]
-pub fn same_as(ctx: &Context, name: &Name, past: &Past, tail: &[String], events: &[Event]) -> Option<u64> {
+pub fn same_as(ctx: &Context, name: &Name, past: &Past, events: &[Event]) -> Option<u64> {
     let before = past.run.checked_sub(1)?;
     let bad = |verdict: Option<Verdict>| matches!(verdict, Some(Verdict::Premature | Verdict::Failed));
     let event = verdict_of(events, before).filter(|event| bad(event.verdict) && bad(past.verdict))?;
-    let line = |tail: &[String]| {
-        tail.last().map(|line| line.chars().filter(|letter| !letter.is_ascii_digit()).collect::<String>())
+    let failure = |run: u64, cause: &Cause| {
+        let tail = last_lines(ctx, name, Some(run), FAILURE_LINES);
+        signature::failure(None, run, cause, tail.as_deref())
     };
-    let same = event.cause.as_ref() == Some(&past.cause) && line(&log_tail(ctx, name, Some(before))) == line(tail);
-    same.then_some(before)
+    let (one, other) = (failure(before, event.cause.as_ref()?)?, failure(past.run, &past.cause)?);
+    signature::is_same(&one, &other).then_some(before)
 }
 
 /// The error for a run of which nothing is known any more, or not yet.

@@ -22,6 +22,8 @@ use crate::view::words::strip_control;
 
 /// Lines of output that go with a notification.
 const TAIL_LINES: usize = 20;
+/// Lines of output in which a failure is looked for.
+pub const FAILURE_LINES: usize = 200;
 /// Longest of them, in characters.
 const TAIL_WIDTH: usize = 300;
 /// How much of the log is read for them, in bytes.
@@ -65,6 +67,12 @@ pub fn publish(
 /// that cannot be read has none to show, and that must not keep the notification back.
 #[must_use]
 pub fn log_tail(ctx: &Context, name: &Name, run: Option<u64>) -> Vec<String> {
+    last_lines(ctx, name, run, TAIL_LINES).unwrap_or_default()
+}
+
+/// The same, as many as `most`; `None`: the log cannot be read.
+#[must_use]
+pub fn last_lines(ctx: &Context, name: &Name, run: Option<u64>, most: usize) -> Option<Vec<String>> {
     let (began, ended) = run.map_or((None, None), |run| record::output(&ctx.paths, name, run));
     let began = began.unwrap_or(0); // not noted: from the beginning
     let read = || -> std::io::Result<Vec<u8>> {
@@ -77,9 +85,9 @@ pub fn log_tail(ctx: &Context, name: &Name, run: Option<u64>) -> Vec<String> {
         file.take(end - start).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let Ok(bytes) = read() else { return Vec::new() };
+    let bytes = read().ok()?;
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let first = lines.len().saturating_sub(TAIL_LINES);
-    lines.iter().skip(first).map(|line| strip_control(line).chars().take(TAIL_WIDTH).collect()).collect()
+    let first = lines.len().saturating_sub(most);
+    Some(lines.iter().skip(first).map(|line| strip_control(line).chars().take(TAIL_WIDTH).collect()).collect())
 }

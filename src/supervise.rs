@@ -31,6 +31,7 @@ mod observe;
 mod takeover;
 mod waiter;
 
+use observe::tail_of_an_end;
 pub use observe::{consider, observe};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
@@ -153,10 +154,11 @@ impl<'a> Held<'a> {
     pub fn consider(&self) -> Result<Decision<'static>, Error> {
         let now = now()?;
         let mut evidence = observe(self.ctx, self.name, &self.state, &now);
+        let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
         if let Some(evidence) = &mut evidence {
             evidence.inspection.clone_from(&self.inspection);
+            evidence.tail = tail_of_an_end(self.ctx, look, evidence);
         }
-        let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
         Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
     }
 

@@ -46,7 +46,9 @@ fn arg(key: &'static Key) -> Arg {
         .hide_short_help(!matches!(key.name, "target" | "restart" | "cwd" | "env" | "group"));
     match key.form() {
         Form::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Form::Codes | Form::Texts | Form::Variables | Form::Pairs | Form::Lines => arg.action(ArgAction::Append),
+        Form::Codes | Form::Ends | Form::Texts | Form::Variables | Form::Pairs | Form::Lines => {
+            arg.action(ArgAction::Append)
+        }
         Form::Words(words) => arg.value_parser(words_parser(words)),
         Form::Argv
         | Form::Text
@@ -181,6 +183,7 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         Form::Codes => {
             Value::Codes(split(&given).iter().filter(|word| !word.is_empty()).map(number).collect::<Result<_, _>>()?)
         }
+        Form::Ends => Value::Words(split(&given).into_iter().filter(|word| !word.is_empty()).collect()),
         Form::Texts | Form::Variables => Value::Texts(split(&given)),
         Form::Argv | Form::Lines => Value::Texts(given),
         Form::Pairs | Form::Headers => Value::Pairs(pairs(option, &given)?),

@@ -19,6 +19,7 @@ use crate::model::units::format_duration;
 use crate::model::watch_state::Condition;
 use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide};
+use crate::policy::{breaker, history};
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
 use crate::store::{beat, hang, outbox, record, says, state};
@@ -27,6 +28,7 @@ use crate::view::status::{
     Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
     remark, table,
 };
+use crate::view::usual;
 use crate::view::words::strip_control;
 
 use super::common::{complain_of, known, members, parse, registry};
@@ -238,6 +240,8 @@ fn fill<'a>(
         Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
     };
     let heartbeat = heartbeat(call, name, seen, began);
+    let usual = history::of(spec, state);
+    let running = usual.zip(began);
     let hang = alive.and_then(|_| hang(call, name, state));
     Row {
         name: name.as_str(),
@@ -254,6 +258,8 @@ fn fill<'a>(
         target: target(spec),
         target_s: spec.target_s(),
         remaining_s: spec.target_s().zip(uptime).map(|(target, up)| target.saturating_sub(up)),
+        usual: usual.as_ref().map(usual::Usual::of),
+        eta_at: running.as_ref().and_then(|(usual, began)| usual.eta(began, now)?.wall.rfc3339()),
         restarts: state.restarts,
         consecutive_failures: state.failures,
         breaker: breaker(state),
@@ -271,7 +277,8 @@ fn fill<'a>(
                 format!("not ready yet: {probe}")
             }
             (false, _) => {
-                let life = life(hang.as_ref(), heartbeat.as_ref());
+                let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
+                let life = life(hang.as_ref(), heartbeat.as_ref(), pace);
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
@@ -306,14 +313,11 @@ pub(super) fn target(spec: &Spec) -> String {
 }
 
 fn breaker(state: &State) -> Breaker {
-    let (word, until) = match &state.phase {
-        Phase::Tripped { until, .. } => ("open", until.wall.rfc3339()),
-        Phase::Open(open) if open.began == crate::model::state::Began::Trial => ("half_open", None),
-        Phase::Open(_) | Phase::New | Phase::Waiting { .. } | Phase::Completed | Phase::Stopped | Phase::Dead => {
-            ("closed", None)
-        }
+    let until = match &state.phase {
+        Phase::Tripped { until, .. } => until.wall.rfc3339(),
+        Phase::Open(_) | Phase::New | Phase::Waiting { .. } | Phase::Completed | Phase::Stopped | Phase::Dead => None,
     };
-    Breaker { state: word, failures: state.failures, until }
+    Breaker { state: breaker::Breaker::of(state).word(), failures: state.failures, until }
 }
 
 /// Seconds since a file was written; `None`: it is not there, or its time cannot be told.
@@ -354,11 +358,11 @@ fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
     })
 }
 
-/// What the process says of itself, and what guardian sees of its hang.
-fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>) -> Vec<String> {
+/// What the process says of itself, what guardian sees of its hang, and how its run compares with others (`pace`).
+fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>, pace: Option<String>) -> Vec<String> {
     let blocked = hang.and_then(|hang| hang.blocked_on.clone());
     let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    blocked.into_iter().chain(said).collect()
+    [blocked, said, pace].into_iter().flatten().collect()
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

@@ -11,6 +11,8 @@ use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::{Phase, State};
 use crate::model::time::Wall;
+use crate::policy::history;
+use crate::policy::signature::Alike;
 use crate::post_mortem::{Past, compare, not_found, same_as};
 use crate::publish::log_tail;
 use crate::registry::Entry;
@@ -72,7 +74,9 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
     let certificate = Certificate {
         name: name.to_string(),
         run: past.run,
-        same_as: same_as(&call.ctx, &name, &past, &tail, &events),
+        same_as: same_as(&call.ctx, &name, &past, &events),
+        alike: decision.state.failure.as_ref().filter(|failure| failure.run == past.run).and_then(Alike::of),
+        usual: history::of(spec, &decision.state).map(|usual| usual.median),
         compared: (!well).then(|| compare(&call.ctx, &name, past.run, &events)),
         mend: mend(call, &name, spec, (past.run, &past.cause), &record, metadata.as_ref()),
         next: next(&name, past.run, word, &past.cause),

@@ -88,6 +88,24 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// What [`Self::kind`] may be, in the order of the contract.
+    pub const KINDS: [&'static str; 14] = [
+        "exited",
+        "signaled",
+        "oom_killed",
+        "time_limit",
+        "hung",
+        "memory_limit",
+        "cpu_limit",
+        "file_size_limit",
+        "spawn_failed",
+        "preflight_failed",
+        "not_ready",
+        "reboot",
+        "shim_killed",
+        "unknown",
+    ];
+
     /// The word for it in the contract: `exited`, `signaled`, …
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -61,6 +61,8 @@ pub enum EventKind {
     Hung,
     /// guardian set out to end a run.
     Killed,
+    /// It takes twice as long as it ever did.
+    Slow,
     /// The breaker opened.
     Tripped,
     /// The breaker lets one run try.
@@ -81,7 +83,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -94,6 +96,7 @@ impl EventKind {
         Self::Stopped,
         Self::Hung,
         Self::Killed,
+        Self::Slow,
         Self::Tripped,
         Self::HalfOpen,
         Self::Recovered,
@@ -121,6 +124,7 @@ impl EventKind {
             | Self::Stopped
             | Self::Hung
             | Self::Killed
+            | Self::Slow
             | Self::Tripped
             | Self::HalfOpen
             | Self::Recovered
@@ -145,6 +149,7 @@ impl EventKind {
             Self::Stopped => "stopped",
             Self::Hung => "hung",
             Self::Killed => "killed",
+            Self::Slow => "slow",
             Self::Tripped => "tripped",
             Self::HalfOpen => "half_open",
             Self::Recovered => "recovered",
@@ -206,6 +211,9 @@ pub struct Event {
     /// What kind of watch it is about; `None`: about a process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<String>,
+    /// What it has in common with the failure before it, in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub alike: String,
     /// Pid of the main process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
@@ -239,6 +247,7 @@ impl Event {
             by: None,
             failures: None,
             watch: None,
+            alike: String::new(),
             pid: None,
             detail: String::new(),
             notify: Vec::new(),

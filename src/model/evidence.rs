@@ -328,4 +328,6 @@ pub struct Evidence {
     pub record: Recorded,
     /// The look at its signs of progress, where one was due and taken.
     pub inspection: Option<Inspection>,
+    /// The last lines that it wrote, where it is over: oldest first, clean. `None`: not looked at, or not readable.
+    pub tail: Option<Vec<String>>,
 }

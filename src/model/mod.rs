@@ -9,6 +9,7 @@ pub mod event;
 pub mod evidence;
 pub mod metadata;
 pub mod name;
+pub mod never;
 pub mod probe;
 pub mod progress;
 #[cfg(test)]

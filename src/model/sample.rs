@@ -32,6 +32,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::Completed
         | EventKind::Stopped
         | EventKind::Killed
+        | EventKind::Slow
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::AlertDelivered

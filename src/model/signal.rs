@@ -50,6 +50,13 @@ const NAMES: &[(i32, &str)] = &[
 /// Largest signal number of any supported platform (Linux real-time signals end at 64).
 const MAX: i32 = 64;
 
+impl Signal {
+    /// The names of those that have one, `SIG` in front.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(_, name)| *name)
+    }
+}
+
 impl FromStr for Signal {
     type Err = String;
 

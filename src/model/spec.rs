@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::never::Never;
 use super::probe::Probe;
 
 /// How the process is started.
@@ -156,8 +157,8 @@ pub struct Spec {
     pub healthy_after: Duration,
     /// First time that a tripped breaker stays open; doubles up to six hours.
     pub breaker_cooldown: Duration,
-    /// Exit codes after which there is no restart.
-    pub never_restart: Vec<i32>,
+    /// Ends after which there is no restart.
+    pub never_restart: Vec<Never>,
     /// A run that lives longer is ended.
     pub time_limit: Option<Duration>,
     /// Memory of all its processes together, in bytes; more ends the run.
@@ -231,7 +232,7 @@ impl Spec {
             window: Duration::from_secs(24 * 3600),
             healthy_after: Duration::from_secs(300),
             breaker_cooldown: Duration::from_secs(900),
-            never_restart: vec![2, 78, 126, 127],
+            never_restart: Never::USUAL.to_vec(),
             time_limit: None,
             memory: None,
             cpu: None,

@@ -63,6 +63,9 @@ pub struct OpenRun {
     /// Whether it was told that it is ready.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ready: bool,
+    /// From which age on it is slow, in milliseconds; `None`: too little to compare with, or told already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_after_ms: Option<u64>,
     /// Whether the loss of its shim was told.
     #[serde(default)]
     pub unsupervised: bool,
@@ -86,6 +89,7 @@ impl OpenRun {
             healthy: false,
             announced: false,
             ready: false,
+            slow_after_ms: None,
             unsupervised: false,
             stopping: None,
             watch: None,
@@ -138,6 +142,22 @@ pub struct Incident {
     pub ends: u32,
 }
 
+/// The last failure, as far as it can be told apart from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The run that it ended.
+    pub run: u64,
+    /// Its cause, in few words.
+    pub what: String,
+    /// The line of its output that says most, cut; empty: it wrote nothing.
+    pub line: String,
+    /// How often in a row the same one came.
+    pub times: u32,
+    /// What the failure before it was, if that was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
+}
+
 /// All that is remembered of one process. One rename commits it, with the events that follow from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -167,6 +187,12 @@ pub struct State {
     pub last: Option<EndedRun>,
     /// The incident that is open.
     pub incident: Option<Incident>,
+    /// The last failure; `None`: it completed since, or its output could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// How long the last runs that completed took, in milliseconds, newest last. None of services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub completed_ms: Vec<u64>,
     /// Events that this commit brought and that may not be in journal and outbox yet.
     #[serde(default)]
     pub pending: Vec<Event>,
@@ -189,6 +215,8 @@ impl State {
             phase: Phase::New,
             last: None,
             incident: None,
+            failure: None,
+            completed_ms: Vec::new(),
             pending: Vec::new(),
         }
     }

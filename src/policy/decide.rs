@@ -16,7 +16,7 @@ use crate::model::time::Stamp;
 use super::classify::{Standing, standing};
 use super::draft::Draft;
 use super::settle::settle;
-use super::{progress, readiness};
+use super::{history, progress, readiness};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Dura
             let standing = standing(look.spec, open, evidence);
             next.standing = Some(standing.clone());
             match standing {
-                Standing::Ended(found) => settle(&mut next, open, *found),
+                Standing::Ended(found) => settle(&mut next, open, *found, evidence.tail.as_deref()),
                 Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
                 Standing::NeverBegan => next.edit().phase = Phase::Stopped,
                 Standing::Starting => next.ready = Some(false),
@@ -145,6 +145,7 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     readiness::keep(next, &mut open, record, &began);
     progress::keep(next, &mut open, record, evidence);
     next.healthy(&mut open, &began);
+    history::keep(next, &mut open, &began);
     if Some(&open) != next.look.state.open() {
         next.edit().phase = Phase::Open(open);
     }

@@ -67,7 +67,7 @@ pub(super) fn record(end: Option<(u64, WaitStatus)>) -> RunRecord {
 }
 
 pub(super) fn evidence(now: Stamp, shim_lock: Lock, main: Life, tree_lock: Lock, record: RunRecord) -> Evidence {
-    Evidence { now, shim_lock, tree_lock, main, record: Recorded::Read(Box::new(record)), inspection: None }
+    Evidence { now, shim_lock, tree_lock, main, record: Recorded::Read(Box::new(record)), inspection: None, tail: None }
 }
 
 pub(super) fn ended(ms: u64, status: WaitStatus) -> Evidence {

@@ -10,7 +10,7 @@ use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, target_at};
 use super::decide::{Act, Decision, Look};
-use super::progress;
+use super::{history, progress};
 
 /// A decision while it is being made.
 pub(super) struct Draft<'a> {
@@ -87,7 +87,8 @@ impl<'a> Draft<'a> {
             self.actions.push("restarted");
         }
         let (run, since) = (self.state.run, self.look.now.clone());
-        self.edit().phase = Phase::Open(OpenRun::new(run, since, began));
+        let slow_after_ms = history::slow_after_ms(self.look.spec, &self.state);
+        self.edit().phase = Phase::Open(OpenRun { slow_after_ms, ..OpenRun::new(run, since, began) });
         self.act = Act::Launch;
     }
 

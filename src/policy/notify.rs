@@ -56,7 +56,7 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Unsupervised | EventKind::Acted => 6,
         EventKind::Recovered => 5,
         EventKind::HalfOpen => 4,
-        EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped => 3,
+        EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
         EventKind::Exited => 2,
         EventKind::Signal => 1,
         EventKind::Registered | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
@@ -77,6 +77,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Unsupervised
         | EventKind::Acted => true,
         EventKind::Registered
+        | EventKind::Slow
         | EventKind::Started
         | EventKind::Restarted
         | EventKind::Ready

@@ -3,6 +3,7 @@
 use crate::model::ending::{Sender, StopReason};
 use crate::model::state::{Began, Desired, OpenRun, Phase, Stopping};
 
+use super::breaker::Breaker;
 use super::decide::{Act, Decision, Look};
 use super::draft::Draft;
 
@@ -55,7 +56,8 @@ pub fn reset(look: Look<'_>) -> Decision<'_> {
     next.edit().trips = 0;
     next.edit().backoffs = 0;
     next.edit().restarted_at.clear();
-    if matches!(look.state.phase, Phase::Tripped { .. }) {
+    next.edit().failure = None;
+    if Breaker::of(look.state) == Breaker::Open {
         next.edit().phase = Phase::Dead;
     }
     next.done()

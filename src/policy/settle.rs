@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, Verdict};
 use crate::model::event::{Event, EventKind, Severity};
-use crate::model::evidence::{Left, SpawnStep};
+use crate::model::evidence::Left;
 use crate::model::spec::{OnBoot, OnHang, Restart, Spec};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
 use crate::model::units::human_duration;
 
-use super::backoff;
+use super::breaker::{Breaker, Happening, cooldown, limit_reached, never};
 use super::classify::{Found, judge, told_at};
 use super::draft::Draft;
-
-/// Longest time that a breaker stays open, however often it trips: six hours, as the contract has it.
-const LONGEST_COOLDOWN: Duration = Duration::from_secs(6 * 3600);
+use super::{backoff, history, signature};
 
 /// Begins what is said of a restart that is about to be tried; once it was, what became of it is said instead.
 pub const RESTARTING: &str = "restarting at once";
@@ -33,32 +31,52 @@ enum Next {
     Trip(String),
 }
 
-/// The open run is over: it is judged and the process goes on to what follows.
-pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found) {
+/// The open run is over: it is judged and the process goes on to what follows. `tail`: the last lines that it wrote.
+pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found, tail: Option<&[String]>) {
     let mut ended = judge(next.look.spec, open, found, next.look.now);
-    if was_healthy(next.look.spec, open, &ended) {
-        next.edit().failures = 0;
-        next.edit().backoffs = 0;
-        next.edit().trips = 0;
-    }
-    let bad = matches!(ended.verdict, Verdict::Premature | Verdict::Failed);
-    if bad && ended.cause != Cause::Reboot {
-        next.edit().failures = next.state.failures.saturating_add(1);
-    }
-    let what = match follows(next, open, &ended) {
+    let breaker = count(next, open, &ended, tail);
+    let what = match follows(next, open, &ended, breaker) {
         Next::Restart(delay) => Next::Restart(delay.max(next.later)),
         what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::Trip(_)) => what,
     };
     ended.action = describe(&what, next, &ended);
     tell_history(next, open, &ended);
     tell_verdict(next, &ended, &what);
-    match bad {
-        true => open_incident(next, &ended),
-        false if ended.verdict == Verdict::Completed => next.well(Some(ended.run)),
-        false => {}
+    match ended.verdict {
+        Verdict::Premature | Verdict::Failed => open_incident(next, &ended),
+        Verdict::Completed => next.well(Some(ended.run)),
+        Verdict::Stopped => {}
     }
-    apply(next, what);
+    apply(next, what, breaker);
     next.edit().last = Some(ended);
+}
+
+/// Counts the end as a failure or as a run that was well, and says where the breaker stands after it.
+fn count(next: &mut Draft<'_>, open: &OpenRun, ended: &EndedRun, tail: Option<&[String]>) -> Breaker {
+    let spec = next.look.spec;
+    let mut breaker = Breaker::of(&next.state);
+    if was_healthy(spec, open, ended) {
+        breaker = breaker.after(Happening::Well);
+        next.edit().failures = 0;
+        next.edit().backoffs = 0;
+        next.edit().trips = 0;
+    }
+    history::remember(next.edit(), ended, spec);
+    match ended.verdict {
+        Verdict::Completed => {
+            next.edit().failure = None;
+            breaker.after(Happening::Well)
+        }
+        Verdict::Stopped => breaker.after(Happening::Lifted),
+        // It says nothing about the process: a trial goes on as one.
+        Verdict::Premature | Verdict::Failed if ended.cause == Cause::Reboot => breaker,
+        Verdict::Premature | Verdict::Failed => {
+            next.edit().failures = next.state.failures.saturating_add(1);
+            next.edit().failure = signature::failure(next.state.failure.as_ref(), ended.run, &ended.cause, tail);
+            let limit = limit_reached(spec, &next.state, next.look.now);
+            breaker.after(if limit.is_some() { Happening::TooOften } else { Happening::Failed })
+        }
+    }
 }
 
 /// Whether the run stayed up for `healthy_after`: seen while it did, or known from its length.
@@ -67,7 +85,7 @@ fn was_healthy(spec: &Spec, open: &OpenRun, ended: &EndedRun) -> bool {
     open.healthy || (!hung && ended.ran().is_some_and(|ran| ran >= spec.healthy_after))
 }
 
-fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
+fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker) -> Next {
     let spec = next.look.spec;
     let wanted = match (spec.restart, ended.verdict) {
         // A restart that was cut short between its two halves.
@@ -105,65 +123,20 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun) -> Next {
         let short = ended.ran().is_none_or(|ran| ran < spec.backoff);
         return Next::Restart(if short { spec.backoff } else { Duration::ZERO });
     }
-    trip_reason(next, open).unwrap_or_else(|| {
-        if was_healthy(spec, open, ended) {
-            return Next::Restart(Duration::ZERO);
+    match breaker {
+        Breaker::Open => {
+            let trial = open.began == Began::Trial && !was_healthy(spec, open, ended);
+            let limit = limit_reached(spec, &next.state, next.look.now).filter(|_| !trial);
+            Next::Trip(limit.unwrap_or_else(|| "the trial run failed as well".to_owned()))
         }
-        let seed = backoff::seed(next.look.name.as_str(), ended.run);
-        // An end that nobody recorded was waited for already: it lies between the start and now.
-        let ran = ended.ran().unwrap_or_else(|| next.look.now.since(&ended.began));
-        Next::Restart(backoff::delay(spec, next.state.failures, next.state.backoffs, ran, seed))
-    })
-}
-
-/// Why the breaker opens, if it does.
-fn trip_reason(next: &Draft<'_>, open: &OpenRun) -> Option<Next> {
-    let spec = next.look.spec;
-    let failures = next.state.failures;
-    if open.began == Began::Trial && failures > 0 {
-        return Some(Next::Trip("the trial run failed as well".to_owned()));
-    }
-    if spec.max_failures > 0 && failures >= spec.max_failures {
-        return Some(Next::Trip(match failures {
-            1 => "a failure".to_owned(),
-            _ => format!("{failures} failures in a row"),
-        }));
-    }
-    let recent = next.state.restarted_at.iter().filter(|at| next.look.now.since(at) < spec.window).count();
-    if spec.max_restarts > 0 && u32::try_from(recent).is_ok_and(|recent| recent >= spec.max_restarts) {
-        return Some(Next::Trip(format!("{recent} restarts within {}", human_duration(spec.window))));
-    }
-    None
-}
-
-/// Why an end of this kind is never followed by a restart, if that is so.
-///
-/// A program that cannot be found or executed counts as the shell's 127 and 126. A working directory that cannot be
-/// entered does not: it may lie on a file system that is not mounted yet.
-fn never(spec: &Spec, cause: &Cause) -> Option<String> {
-    let (code, what) = match cause {
-        Cause::Exited { code } => (*code, format!("exit code {code}")),
-        Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. } => return None,
-        Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. } => (127, "`not found` (127)".to_owned()),
-        Cause::SpawnFailed { errno: libc::EACCES | libc::EPERM | libc::ENOEXEC | libc::EISDIR, .. } => {
-            (126, "`cannot execute` (126)".to_owned())
+        Breaker::Closed | Breaker::HalfOpen if was_healthy(spec, open, ended) => Next::Restart(Duration::ZERO),
+        Breaker::Closed | Breaker::HalfOpen => {
+            let seed = backoff::seed(next.look.name.as_str(), ended.run);
+            // An end that nobody recorded was waited for already: it lies between the start and now.
+            let ran = ended.ran().unwrap_or_else(|| next.look.now.since(&ended.began));
+            Next::Restart(backoff::delay(spec, next.state.failures, next.state.backoffs, ran, seed))
         }
-        Cause::SpawnFailed { .. }
-        | Cause::PreflightFailed { .. }
-        | Cause::Signaled { .. }
-        | Cause::OomKilled { .. }
-        | Cause::Hung { .. }
-        | Cause::TimeLimit { .. }
-        | Cause::MemoryLimit { .. }
-        | Cause::CpuLimit { .. }
-        | Cause::FileSizeLimit { .. }
-        | Cause::NotReady { .. }
-        | Cause::Reboot
-        | Cause::ShimKilled
-        | Cause::Unknown { .. } => return None,
-    };
-    let listed = spec.never_restart.contains(&code) && !spec.success_codes.contains(&code);
-    listed.then(|| format!("not restarted: {what} is in `never_restart`"))
+    }
 }
 
 fn restart_word(restart: Restart) -> &'static str {
@@ -175,11 +148,6 @@ fn restart_word(restart: Restart) -> &'static str {
     }
 }
 
-fn cooldown(next: &Draft<'_>) -> Duration {
-    let factor = 1_u32.checked_shl(next.state.trips).unwrap_or(u32::MAX); // beyond 2^31 the cap decides
-    next.look.spec.breaker_cooldown.saturating_mul(factor).min(LONGEST_COOLDOWN)
-}
-
 fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
     match what {
         Next::Complete => "nothing follows: the target is met".to_owned(),
@@ -188,7 +156,10 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
         Next::Restart(Duration::ZERO) => format!("{RESTARTING} as run {}", ended.run + 1),
         Next::Restart(delay) => format!("restart as run {} in {}", ended.run + 1, human_duration(*delay)),
         Next::Trip(reason) => {
-            format!("breaker open, no restart for {}: {reason}", human_duration(cooldown(next)))
+            format!(
+                "breaker open, no restart for {}: {reason}",
+                human_duration(cooldown(next.look.spec, next.state.trips))
+            )
         }
     }
 }
@@ -224,11 +195,13 @@ fn tell_verdict(next: &mut Draft<'_>, ended: &EndedRun, what: &Next) {
         (Verdict::Premature, _) => (EventKind::Premature, Severity::Warning),
     };
     let failures = (next.state.failures > 0).then_some(next.state.failures);
+    let failure = next.state.failure.as_ref().filter(|failure| failure.run == ended.run);
+    let alike = failure.and_then(signature::sentence).unwrap_or_default();
     let event = about(next.event(kind, severity, Some(ended.run)), ended);
-    next.tell(Event { failures, ..event });
+    next.tell(Event { failures, alike: alike.clone(), ..event });
     if let Next::Trip(reason) = what {
         let event = about(next.event(EventKind::Tripped, Severity::Critical, Some(ended.run)), ended);
-        next.tell(Event { failures, detail: reason.clone(), ..event });
+        next.tell(Event { failures, alike, detail: reason.clone(), ..event });
     }
 }
 
@@ -255,13 +228,19 @@ fn open_incident(next: &mut Draft<'_>, ended: &EndedRun) {
     incident.ends = incident.ends.saturating_add(1);
 }
 
-fn apply(next: &mut Draft<'_>, what: Next) {
+fn apply(next: &mut Draft<'_>, what: Next, breaker: Breaker) {
     let now = next.look.now;
     match what {
         Next::Complete => next.edit().phase = Phase::Completed,
         Next::StayStopped => next.edit().phase = Phase::Stopped,
         Next::GiveUp(_) => next.edit().phase = Phase::Dead,
+        Next::Restart(Duration::ZERO) if breaker == Breaker::HalfOpen => next.launch(Began::Trial),
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
+        Next::Restart(delay) if breaker == Breaker::HalfOpen => {
+            let until = now.plus(delay);
+            next.at(until.clone());
+            next.edit().phase = Phase::Tripped { since: now.clone(), until };
+        }
         Next::Restart(delay) => {
             let until = now.plus(delay);
             if delay > next.later {
@@ -271,7 +250,7 @@ fn apply(next: &mut Draft<'_>, what: Next) {
             next.edit().phase = Phase::Waiting { until };
         }
         Next::Trip(_) => {
-            let until = now.plus(cooldown(next));
+            let until = now.plus(cooldown(next.look.spec, next.state.trips));
             next.edit().trips = next.state.trips.saturating_add(1);
             next.actions.push("tripped");
             next.at(until.clone());

@@ -2,6 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::model::ending::Cause;
+
 /// What may stand after the `=` of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -35,6 +37,8 @@ pub enum Form {
     Signal,
     /// Exit codes.
     Codes,
+    /// Exit codes, signals and causes.
+    Ends,
     /// One of these words.
     Words(&'static [&'static str]),
     /// An absolute path, or one that begins with `~/`.
@@ -73,6 +77,10 @@ impl Form {
             Self::Target => "a duration such as `\"8h\"`, or `\"forever\"`, or `\"exit\"`".to_owned(),
             Self::Signal => "a signal's name such as `\"TERM\"`, or its number".to_owned(),
             Self::Codes => "an array of exit codes from 0 to 255".to_owned(),
+            Self::Ends => {
+                let kinds = Cause::KINDS.join(", ");
+                format!("an array of exit codes from 0 to 255, signals such as `\"SIGSEGV\"` and causes ({kinds})")
+            }
             Self::Words(words) => {
                 let words: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
                 format!("one of {}", words.join(", "))
@@ -104,6 +112,7 @@ impl Form {
             Self::Target => "DURATION|forever|exit",
             Self::Signal => "SIGNAL",
             Self::Codes => "CODE,…",
+            Self::Ends => "CODE|SIGNAL|CAUSE,…",
             Self::Words(_) => "WORD",
             Self::Path | Self::TrueOrPath => "PATH",
             Self::Variables => "NAME,…",
@@ -136,6 +145,8 @@ impl Form {
             Self::Target => json!({"anyOf": [{"enum": ["forever", "exit"]}, {"type": "string", "pattern": duration}]}),
             Self::Signal => json!({"type": ["string", "integer"]}),
             Self::Codes => json!({"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}),
+            Self::Ends => json!({"type": "array", "items": {"anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": 255}, {"type": "string", "minLength": 1}]}}),
             Self::Words(words) => json!({"enum": words}),
             Self::Pairs | Self::Headers => json!({"type": "object", "additionalProperties": {"type": "string"}}),
             Self::Port => json!({"type": "integer", "minimum": 1, "maximum": 65535}),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::form::Form;
 use super::value::Value;
+use crate::model::never::Never;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::{format_duration, format_size};
@@ -58,8 +59,8 @@ pub enum Field {
     Ready,
     /// Exit codes, one or more.
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
-    /// Exit codes, possibly none.
-    Codes(fn(&mut Spec) -> &mut Vec<i32>),
+    /// Exit codes, signals and causes, possibly none.
+    Never(fn(&mut Spec) -> &mut Vec<Never>),
 }
 
 /// The chapter of the reference, and the heading in `--help`, that a key stands under.
@@ -126,7 +127,8 @@ impl Key {
             Field::Size(_) => Form::Size,
             Field::Lines(_) => Form::Lines,
             Field::Ready => Form::Probe,
-            Field::SomeCodes(_) | Field::Codes(_) => Form::Codes,
+            Field::SomeCodes(_) => Form::Codes,
+            Field::Never(_) => Form::Ends,
         }
     }
 
@@ -168,7 +170,8 @@ impl Key {
             Field::Size(of) => of(spec).map(|bytes| Value::Text(format_size(bytes))),
             Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
             Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
-            Field::SomeCodes(of) | Field::Codes(of) => Some(codes(of(spec))),
+            Field::SomeCodes(of) => Some(codes(of(spec))),
+            Field::Never(of) => Some(Value::Words(of(spec).iter().map(Never::to_string).collect())),
         }
     }
 

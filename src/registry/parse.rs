@@ -198,7 +198,7 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Size(of) => *of(spec) = Some(reader.size(name, item)?),
         Field::Lines(of) => *of(spec) = reader.shell_lines(name, item)?,
         Field::Ready => spec.ready = Some(reader.probe(name, item)?),
-        Field::Codes(of) => *of(spec) = reader.codes(name, item)?,
+        Field::Never(of) => *of(spec) = reader.ends(name, item)?,
         Field::SomeCodes(of) => {
             let codes = reader.codes(name, item)?;
             if codes.is_empty() {

@@ -159,8 +159,8 @@ pub static PROCESS: &[Key] = &[
     key(
         Chapter::Restart,
         "never_restart",
-        Field::Codes(|s| &mut s.never_restart),
-        "Exit codes after which there is no restart",
+        Field::Never(|s| &mut s.never_restart),
+        "Ends after which there is no restart: exit codes, signals, causes by their name; exit code 125 always is one",
     ),
     key(
         Chapter::Restart,

@@ -12,6 +12,8 @@ use super::problem::{Lines, Problem, similar};
 use crate::model::probe::Probe;
 use crate::model::units::{UnitError, parse_duration, parse_size};
 
+mod ends;
+
 /// A value with its place in the text.
 pub(super) type Item<'i> = Spanned<DeValue<'i>>;
 

@@ -19,6 +19,8 @@ pub enum Value {
     Share(f64),
     /// An array of whole numbers.
     Codes(Vec<i64>),
+    /// An array of words; those that are whole numbers are written as numbers.
+    Words(Vec<String>),
     /// A table of strings.
     Pairs(BTreeMap<String, String>),
 }
@@ -34,6 +36,7 @@ impl Value {
             Self::Number(number) => (*number).into(),
             Self::Share(share) => (*share).into(),
             Self::Codes(codes) => codes.iter().copied().collect::<toml_edit::Array>().into(),
+            Self::Words(words) => words.iter().map(|word| one(word)).collect::<toml_edit::Array>().into(),
             Self::Pairs(pairs) => {
                 let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                 pairs.collect::<toml_edit::InlineTable>().into()
@@ -51,9 +54,17 @@ impl Value {
             Self::Number(number) => json!(number),
             Self::Share(share) => json!(share),
             Self::Codes(codes) => json!(codes),
+            Self::Words(words) => {
+                words.iter().map(|word| word.parse().map_or(json!(word), |n: i64| json!(n))).collect()
+            }
             Self::Pairs(pairs) => json!(pairs),
         }
     }
+}
+
+/// One element of [`Value::Words`].
+fn one(word: &str) -> toml_edit::Value {
+    word.parse::<i64>().map_or_else(|_| word.into(), toml_edit::Value::from)
 }
 
 impl std::fmt::Display for Value {

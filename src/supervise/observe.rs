@@ -8,7 +8,9 @@ use crate::model::spec::Spec;
 use crate::model::state::State;
 use crate::model::time::Stamp;
 use crate::os::process;
+use crate::policy::classify::{Standing, standing};
 use crate::policy::decide::{Decision, Look, decide};
+use crate::publish::{FAILURE_LINES, last_lines};
 use crate::store::record;
 
 /// What can be observed of the open run of `name`; `None`: none is open. Takes no lock.
@@ -31,7 +33,7 @@ pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option
             (life, record::tree_lock(&ctx.paths, name, run))
         }
     };
-    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record, inspection: None })
+    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record, inspection: None, tail: None })
 }
 
 /// Whether a main process lives of which no record says who it is: none is there, it is damaged, or a full disk took the
@@ -46,6 +48,13 @@ fn unrecorded(ctx: &Context, name: &Name, run: u64, record: &Recorded) -> Life {
         Ok(living) if living.is_empty() => Life::Gone,
         Ok(_) | Err(_) => Life::Unknown,
     }
+}
+
+/// The last lines of a run that is over, from which its failure is known again; of one that lives nothing is read.
+pub(super) fn tail_of_an_end(ctx: &Context, look: Look<'_>, evidence: &Evidence) -> Option<Vec<String>> {
+    let open = look.state.open().filter(|_| evidence.shim_lock != Lock::Held)?;
+    let over = matches!(standing(look.spec, open, evidence), Standing::Ended(_));
+    over.then(|| last_lines(ctx, look.name, Some(open.run), FAILURE_LINES)).flatten()
 }
 
 /// Decides about `name` without changing anything.

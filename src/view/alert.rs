@@ -80,6 +80,7 @@ fn headline(event: &Event) -> String {
             None => format!("tripped, not restarted for now{because}"),
         },
         EventKind::Hung => "hung: alive without progress".to_owned(),
+        EventKind::Slow => "twice as slow as ever".to_owned(),
         EventKind::Killed => format!("guardian is ending it{because}"),
         EventKind::Restarted => format!("restarted{because}"),
         EventKind::Ready => match event.ran_s {
@@ -129,6 +130,9 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
     if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
         lines.push(format!("Failed:  {failures} in a row"));
     }
+    if !event.alike.is_empty() {
+        lines.push(format!("Again:   {}", strip_control(&event.alike)));
+    }
     if !event.detail.is_empty() && !event.action.contains(&event.detail) {
         lines.push(format!("Note:    {}", strip_control(&event.detail)));
     }
@@ -163,6 +167,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::Failed => "it failed",
         EventKind::Stopped => "it was stopped on request",
         EventKind::Hung => "it lives, but shows no progress",
+        EventKind::Slow => "it takes twice as long as it ever did",
         EventKind::Killed => "guardian is ending it",
         EventKind::Tripped => "the breaker is open, guardian does NOT restart it for now",
         EventKind::HalfOpen => "the breaker lets it try once more",
@@ -257,6 +262,9 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     if let Some(watch) = &event.watch {
         document["watch"] = json!(watch);
         document["detail"] = json!(event.detail);
+    }
+    if !event.alike.is_empty() {
+        document["alike"] = json!(strip_control(&event.alike));
     }
     if !folded.is_empty() {
         let folded = folded.iter().map(|event| {

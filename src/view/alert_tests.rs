@@ -86,6 +86,7 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] h/web: stopped
         [guardian] h/web: hung: alive without progress
         [guardian] h/web: guardian is ending it
+        [guardian] h/web: twice as slow as ever
         [guardian] h/web: tripped, not restarted for now (exit 1)
         [guardian] h/web: one more try after the breaker was open
         [guardian] h/web: recovered

@@ -9,6 +9,7 @@ use crate::model::evidence::{End, Left, Placed};
 use crate::model::metadata::Metadata;
 use crate::model::time::Wall;
 use crate::model::units::human_duration;
+use crate::policy::signature::Alike;
 
 use super::circumstances::{place, started_by};
 use super::differ::Difference;
@@ -113,6 +114,10 @@ pub struct Certificate {
     pub compared: Option<Compared>,
     /// The run before it, if that ended in the same way.
     pub same_as: Option<u64>,
+    /// What it has in common with the failure before it.
+    pub alike: Option<Alike>,
+    /// How long its runs usually take.
+    pub usual: Option<Duration>,
     /// How to mend what kept it from starting.
     pub mend: Option<String>,
     /// Last lines it wrote, oldest first, fit to be shown.
@@ -129,9 +134,10 @@ pub struct Certificate {
 #[must_use]
 pub fn text(certificate: &Certificate) -> String {
     let lived = lived_of_target(certificate.ran.map(|ran| ran.as_secs_f64()), certificate.target_s);
+    let usual = certificate.usual.map(|usual| format!(", usually {}", human_duration(usual))).unwrap_or_default();
     let verdict = certificate.verdict.map_or("ended, verdict not known,", Verdict::word);
     let mut lines = vec![
-        fit(&format!("{} run {}: {verdict} after {lived}", certificate.name, certificate.run), COLUMNS),
+        fit(&format!("{} run {}: {verdict} after {lived}{usual}", certificate.name, certificate.run), COLUMNS),
         String::new(),
     ];
     let advice = advice(certificate);
@@ -203,13 +209,20 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("memory", certificate.end.as_ref().and_then(memory_kills));
     row("place", certificate.placed.as_ref().filter(|_| began(certificate)).map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
-    row("again", certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
+    rows.extend(again(certificate));
     rows.extend(certificate.compared.as_ref().map(|compared| ("differs", differs(compared))));
     let mut row =
         |what: &'static str, value: Option<String>| rows.extend(value.map(|value| (what, wrapped(&value, 2))));
     row("then", Some(certificate.action.clone().unwrap_or_else(|| "not known".to_owned())));
     row("now", Some(now(certificate)));
     rows
+}
+
+/// What it has in common with what came before it.
+fn again(certificate: &Certificate) -> Option<Row> {
+    let mut lines = certificate.alike.as_ref().map_or(Vec::new(), |alike| wrapped(&alike.sentence, 2));
+    lines.extend(certificate.same_as.map(|run| format!("run {run} before it ended in the same way")));
+    (!lines.is_empty()).then_some(("again", lines))
 }
 
 /// What its exit code means, and whether its output shows an exception.

@@ -97,9 +97,9 @@ const ROOMS: [Room; 6] = [
         cmdline: 0,
         parents: 0,
         differs: 1,
-        differs_width: 12,
-        sentence: 16,
-        words: 6,
+        differs_width: 8,
+        sentence: 10,
+        words: 5,
     },
 ];
 
@@ -141,6 +141,8 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "isolation": certificate.placed.as_ref().map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(words)})),
         "started_by": certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(|asked| by(asked, room)),
         "git_commit": certificate.metadata.as_ref().and_then(|metadata| metadata.git.as_ref()?.commit.as_deref()).map(|commit| cut(commit, 40)),
+        "usual_s": certificate.usual.map(|usual| usual.as_secs_f64()),
+        "alike": certificate.alike.as_ref().map(|alike| json!({"times": alike.times, "sentence": words(&alike.sentence)})),
         "same_as_run": certificate.same_as, "last_good_run": last_good, "differs": differs,
         "mend": certificate.mend.as_deref().map(words),
         "action": certificate.action.as_deref().map(words), "state": certificate.state,

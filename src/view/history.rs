@@ -42,13 +42,14 @@ fn what(event: &Event) -> String {
         EventKind::Failed if event.watch.is_some() => vec![some(&event.detail), some(&event.action)],
         EventKind::Acted => vec![some(&event.action)],
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Tripped => {
-            vec![cause, some(&event.action)]
+            vec![cause, some(&event.alike), some(&event.action)]
         }
         EventKind::Stopped => vec![cause, by],
         EventKind::Ready
         | EventKind::Registered
         | EventKind::Hung
         | EventKind::Killed
+        | EventKind::Slow
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::Unsupervised

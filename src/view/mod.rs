@@ -14,5 +14,6 @@ pub mod outbox;
 pub mod status;
 pub mod table;
 pub mod trigger;
+pub mod usual;
 pub mod watch;
 pub mod words;

@@ -14,6 +14,7 @@ use crate::model::units::human_duration;
 use crate::policy::classify::Standing;
 use crate::policy::decide::Decision;
 
+use super::usual::Usual;
 use super::words::{end_phrase, strip_control};
 
 /// The state word of the contract.
@@ -221,6 +222,8 @@ pub struct Row<'a> {
     pub target: String,
     pub target_s: Option<u64>,
     pub remaining_s: Option<u64>,
+    pub usual: Option<Usual>,
+    pub eta_at: Option<String>,
     pub restarts: u32,
     pub consecutive_failures: u32,
     pub breaker: Breaker,

@@ -148,6 +148,7 @@ pub(super) fn headline(event: &Event) -> String {
         | EventKind::Hung
         | EventKind::Killed
         | EventKind::Unsupervised
+        | EventKind::Slow
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => format!("{}{detail}", event.kind.word()),

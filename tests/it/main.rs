@@ -13,12 +13,14 @@
 mod alerts;
 mod alerts_mail;
 mod bad_input;
+mod breaker;
 mod certificate;
 mod cron;
 mod damaged;
 mod defects;
 mod demo;
 mod hang;
+mod history;
 mod home;
 mod hostile;
 mod house;
