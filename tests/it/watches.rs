@@ -66,6 +66,11 @@ pub(crate) fn wall_ms() -> i64 {
     guardian::os::clock::wall().unwrap().0
 }
 
+/// The wall clock, as times of files are given.
+fn wall() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(wall_ms().unsigned_abs())
+}
+
 fn watch(home: &Home, keys: &str) {
     home.write_registry(format!("[watch.w]\nafter = 1\n{keys}\n"));
 }
@@ -81,9 +86,9 @@ fn by_pid_file_a_process_is_told_from_none_from_a_zombie_and_from_a_later_one_wi
     finds(&home, "w", "ok", "");
     assert_eq!(seen(&home, "w")["value"], other.pid().to_string());
     let file = fs::File::options().append(true).open(&path).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    file.set_modified(wall() - Duration::from_secs(3600)).unwrap();
     finds(&home, "w", "bad", "its pid was given to another");
-    file.set_modified(SystemTime::now()).unwrap();
+    file.set_modified(wall()).unwrap();
     finds(&home, "w", "ok", "");
     signal(other.pid(), Signal::SIGKILL);
     until("it is a zombie", || fs::read_to_string(format!("/proc/{}/stat", other.pid())).unwrap().contains(") Z "));
@@ -131,7 +136,7 @@ fn by_freshness_of_a_file_one_that_is_old_or_missing_or_from_the_future_is_bad()
     finds(&home, "w", "bad", "is not there");
     let file = fs::File::create(&path).unwrap();
     finds(&home, "w", "ok", "");
-    let now = SystemTime::now();
+    let now = wall();
     file.set_modified(now - Duration::from_secs(7200)).unwrap();
     finds(&home, "w", "bad", "was last changed 2h");
     file.set_modified(now + Duration::from_secs(7200)).unwrap();
