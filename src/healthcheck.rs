@@ -333,7 +333,7 @@ pub fn is_as_desired(state: &State, decision: &Decision) -> bool {
 /// The outbox cannot be used.
 pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Result<Drained, Error> {
     if !report.gather.is_zero() {
-        std::thread::sleep(report.gather);
+        std::thread::sleep(std::mem::take(&mut report.gather));
     }
     match storm::close(ctx, registry, &now()?) {
         Ok(queued) => report.queued += queued,

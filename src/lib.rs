@@ -39,3 +39,4 @@ pub mod store;
 pub mod storm;
 pub mod supervise;
 pub mod view;
+pub mod watches;

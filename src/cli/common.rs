@@ -12,7 +12,7 @@ use crate::registry::Registry;
 use crate::store::registry_file::{self, Loaded, Version};
 use crate::supervise::Held;
 
-use super::Call;
+use super::{Call, watch};
 
 /// Which processes a command is about.
 #[derive(Debug, Clone, Args)]
@@ -72,6 +72,9 @@ pub(super) fn known(loaded: &Loaded, names: &[Name], call: &Call) -> Result<(), 
     for name in names {
         if loaded.registry.processes.contains_key(name) {
             continue;
+        }
+        if loaded.registry.watches.contains_key(name) {
+            return Err(watch::refused(name));
         }
         let unread = loaded.registry.processes.is_empty();
         let invalid = unread || loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str());

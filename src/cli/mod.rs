@@ -32,6 +32,7 @@ mod start_error;
 mod status;
 mod stop;
 mod wait;
+mod watch;
 mod why;
 
 use std::ffi::OsString;

@@ -65,6 +65,7 @@ fn arg(key: &'static Key) -> Arg {
         | Form::Target
         | Form::Signal
         | Form::Path
+        | Form::TrueOrPath
         | Form::Headers
         | Form::Port
         | Form::Secret => arg,
@@ -189,7 +190,7 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         Form::Texts | Form::Variables => Value::Texts(split(&given)),
         Form::Argv | Form::Lines => Value::Texts(given),
         Form::Pairs | Form::Headers => Value::Pairs(pairs(option, &given)?),
-        Form::Path => Value::Text(absolute(option, &one(), here)?),
+        Form::Path | Form::TrueOrPath => Value::Text(absolute(option, &one(), here)?),
         Form::Text
         | Form::Duration
         | Form::Target

@@ -16,6 +16,7 @@ use crate::model::spec::{Leftover, Spec, Target};
 use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::model::units::format_duration;
+use crate::model::watch_state::Condition;
 use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::{breaker, history};
@@ -34,9 +35,9 @@ use crate::view::storm::warning;
 use crate::view::usual;
 use crate::view::words::strip_control;
 
-use super::Call;
 use super::common::{complain_of, known, members, parse, registry};
 use super::out::worse;
+use super::{Call, watch};
 
 /// Above this number of processes, memory and CPU of each are left out: asking costs more than all the rest.
 const METERED: usize = 64;
@@ -81,11 +82,17 @@ pub(super) fn run(call: &Call, command: &Status) -> Result<u8, Error> {
 
 fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let loaded = registry(call)?;
-    let mut names = parse(&command.names)?;
+    let asked = parse(&command.names)?;
+    let watches = watch::asked(&loaded.registry, &asked, command.group.as_deref());
+    let mut names: Vec<Name> = asked.into_iter().filter(|name| !loaded.registry.watches.contains_key(name)).collect();
     known(&loaded, &names, call)?;
     match &command.group {
-        Some(group) => names.extend(members(&loaded.registry, group)?),
-        None if names.is_empty() => names.extend(loaded.registry.processes.keys().cloned()),
+        Some(group) => match members(&loaded.registry, group) {
+            Ok(members) => names.extend(members),
+            Err(nobody) if watches.is_empty() => return Err(nobody),
+            Err(_) => {} // a group of watches
+        },
+        None if command.names.is_empty() => names.extend(loaded.registry.processes.keys().cloned()),
         None => {}
     }
     let names: Vec<Name> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
@@ -115,6 +122,8 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
             None
         }
     };
+    let watches = watch::rows(call, &loaded.registry, &watches, &now, &mut errors);
+    desired &= watches.iter().all(|row| row.state == Condition::Ok);
     let health = health(last, &loaded, &rows, &now);
     let alerts = alerts(call)?;
     let storm = storm::current(&call.ctx, &now).unwrap_or_else(|error| {
@@ -130,6 +139,7 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         alerts,
         storm: storm.as_ref(),
         processes: &rows,
+        watches: &watches,
         errors: sentences,
     });
     let mut code = match (command.names.as_slice(), rows.as_slice()) {
@@ -141,14 +151,16 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         code = worse(code, call.out.fail(error));
     }
     code = worse(code, complain_of(&loaded, call));
-    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &health, alerts, &loaded), code))
+    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &watches, &health, alerts, &loaded), code))
 }
 
-fn text(rows: &[Row<'_>], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {
+fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {
     let mut text = match (rows, loaded.registry.processes.is_empty()) {
+        ([], _) if !watches.is_empty() => String::new(),
         ([], true) => "no process is registered: guardian register NAME -- COMMAND\n".to_owned(),
         (rows, _) => table(rows),
     };
+    text.push_str(&watch::table(rows, watches));
     if health.overdue {
         let since = health.age_s.map_or("no pass has run yet".to_owned(), |age| {
             format!("the last pass ran {} ago", crate::model::units::human_duration(Duration::from_secs(age)))

@@ -78,6 +78,8 @@ pub enum EventKind {
     StormOver,
     /// A time of its schedule was left out.
     Skipped,
+    /// The action of a watch was run.
+    Acted,
     /// A notification reached its sink.
     AlertDelivered,
     /// A notification was given up.
@@ -88,7 +90,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -109,6 +111,7 @@ impl EventKind {
         Self::Storm,
         Self::StormOver,
         Self::Skipped,
+        Self::Acted,
         Self::AlertDelivered,
         Self::AlertFailed,
         Self::Test,
@@ -138,7 +141,8 @@ impl EventKind {
             | Self::Unsupervised
             | Self::Storm
             | Self::StormOver
-            | Self::Skipped => false,
+            | Self::Skipped
+            | Self::Acted => false,
         }
     }
 
@@ -166,6 +170,7 @@ impl EventKind {
             Self::Storm => "storm",
             Self::StormOver => "storm_over",
             Self::Skipped => "skipped",
+            Self::Acted => "acted",
             Self::AlertDelivered => "alert_delivered",
             Self::AlertFailed => "alert_failed",
             Self::Test => "test",
@@ -219,6 +224,9 @@ pub struct Event {
     /// Failures in a row, this one included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<u32>,
+    /// What kind of watch it is about; `None`: about a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<String>,
     /// What it has in common with the failure before it, in a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub alike: String,
@@ -257,6 +265,7 @@ impl Event {
             signals: Vec::new(),
             by: None,
             failures: None,
+            watch: None,
             alike: String::new(),
             pid: None,
             detail: String::new(),

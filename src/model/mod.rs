@@ -24,3 +24,5 @@ pub mod state;
 pub mod storm;
 pub mod time;
 pub mod units;
+pub mod watch;
+pub mod watch_state;

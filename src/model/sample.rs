@@ -40,6 +40,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Acted
         | EventKind::Test => (Severity::Info, None),
     };
     let (id, name) = (format!("{name}.abc.{run}.{}", kind.word()), name.parse().unwrap());

@@ -30,6 +30,7 @@ pub mod orphan;
 #[cfg(not(target_os = "linux"))]
 #[path = "orphan_none.rs"]
 pub mod orphan;
+pub mod others;
 pub mod own;
 pub mod process;
 #[cfg(target_os = "macos")]
@@ -43,6 +44,12 @@ pub mod shrink;
 #[path = "shrink_macos.rs"]
 pub mod shrink;
 pub mod signals;
+#[cfg(target_os = "linux")]
+#[path = "began_linux.rs"]
+mod since;
+#[cfg(target_os = "macos")]
+#[path = "began_macos.rs"]
+mod since;
 pub mod spawn;
 pub mod surroundings;
 #[cfg(target_os = "linux")]

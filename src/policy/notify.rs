@@ -54,7 +54,7 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Tripped => 9,
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Hung => 8,
         EventKind::Killed => 7,
-        EventKind::Unsupervised => 6,
+        EventKind::Unsupervised | EventKind::Acted => 6,
         EventKind::Recovered => 5,
         EventKind::HalfOpen => 4,
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
@@ -76,7 +76,8 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::HalfOpen
         | EventKind::Exited
         | EventKind::Unsupervised
-        | EventKind::Storm => true,
+        | EventKind::Storm
+        | EventKind::Acted => true,
         EventKind::Registered
         | EventKind::Slow
         | EventKind::Started

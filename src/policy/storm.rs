@@ -154,6 +154,7 @@ pub fn speaks_for(storm: &Storm, event: &Event) -> bool {
         | EventKind::Unsupervised
         | EventKind::Slow
         | EventKind::Skipped
+        | EventKind::Acted
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => false,

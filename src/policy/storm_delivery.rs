@@ -101,6 +101,7 @@ fn rank(entry: &Entry) -> (u8, crate::model::time::Wall) {
         | EventKind::Unsupervised
         | EventKind::Slow
         | EventKind::Skipped
+        | EventKind::Acted
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => 0,

@@ -49,6 +49,8 @@ pub enum Form {
     Words(&'static [&'static str]),
     /// An absolute path, or one that begins with `~/`.
     Path,
+    /// `true`, or such a path.
+    TrueOrPath,
     /// Names of environment variables.
     Variables,
     /// A table of environment variables.
@@ -93,6 +95,7 @@ impl Form {
                 format!("one of {}", words.join(", "))
             }
             Self::Path => "an absolute path, or one that begins with `~/`".to_owned(),
+            Self::TrueOrPath => "`true`, or an absolute path, or one that begins with `~/`".to_owned(),
             Self::Variables => "an array of variable names".to_owned(),
             Self::Pairs => "a table of strings".to_owned(),
             Self::Headers => "a table of header names and values".to_owned(),
@@ -122,7 +125,7 @@ impl Form {
             Self::Codes => "CODE,…",
             Self::Ends => "CODE|SIGNAL|CAUSE,…",
             Self::Words(_) => "WORD",
-            Self::Path => "PATH",
+            Self::Path | Self::TrueOrPath => "PATH",
             Self::Variables => "NAME,…",
             Self::Pairs | Self::Headers => "K=V",
             Self::Port => "PORT",
@@ -139,6 +142,7 @@ impl Form {
             Self::Schedule => json!({"type": "string", "pattern": r"^ *(@[A-Za-z]+|([^ ]+ +){4}[^ ]+) *$"}),
             Self::Texts | Self::Variables => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
             Self::Switch => json!({"type": "boolean"}),
+            Self::TrueOrPath => json!({"anyOf": [{"const": true}, {"type": "string", "minLength": 1}]}),
             Self::Count => json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}),
             Self::Most => json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
             Self::Cores => json!({"type": "number", "exclusiveMinimum": 0}),

@@ -22,6 +22,11 @@ pub mod sink_keys;
 #[cfg(test)]
 mod tests;
 pub mod value;
+mod watch;
+pub mod watch_keys;
+pub mod watch_show;
+#[cfg(test)]
+mod watch_tests;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +38,7 @@ pub use problem::Problem;
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Sink};
 use crate::model::spec::Spec;
+use crate::model::watch::WatchSpec;
 use crate::policy::dependencies::Graph;
 
 /// The annotated example that `guardian init` writes.
@@ -56,16 +62,27 @@ pub struct Entry {
     pub line: u32,
 }
 
+/// One watch of the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchEntry {
+    /// What it is.
+    pub spec: WatchSpec,
+    /// Line of its name in the file, from 1.
+    pub line: u32,
+}
+
 /// A registry: what was valid of the file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Registry {
     /// The valid processes.
     pub processes: BTreeMap<Name, Entry>,
+    /// The valid watches, whose names are none of a process.
+    pub watches: BTreeMap<Name, WatchEntry>,
     /// The valid sinks, by name.
     pub sinks: Vec<Sink>,
     /// `[healthcheck]`.
     pub healthcheck: HealthcheckConfig,
-    /// Names, as written, of processes that were left out because something in them is not valid.
+    /// Names, as written, of processes and watches that were left out because something in them is not valid.
     pub invalid: Vec<String>,
 }
 

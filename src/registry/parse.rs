@@ -10,14 +10,14 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Field, Key};
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::{Context, Entry, Parsed, Registry, dependencies, schedule, sink};
+use super::{Context, Entry, Parsed, Registry, dependencies, schedule, sink, watch};
 use crate::model::name::Name;
 use crate::model::probe::Probe;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::parse_duration;
 
-const TABLES: &[&str] = &["defaults", "process", "sinks", "healthcheck"];
+const TABLES: &[&str] = &["defaults", "process", "watch", "sinks", "healthcheck"];
 
 /// Reads a registry. Never fails: what is wrong is in the answer.
 #[must_use]
@@ -43,7 +43,7 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> 
     for (key, _) in root.iter().filter(|(key, _)| !TABLES.contains(&key.get_ref().as_ref())) {
         let hint = match similar(key.get_ref(), TABLES.iter().copied()) {
             Some(similar) => format!("did you mean `[{similar}]`?"),
-            None => "a process is a table `[process.NAME]`, a sink `[sinks.NAME]`".to_owned(),
+            None => "a process is a table `[process.NAME]`, a watch `[watch.NAME]`, a sink `[sinks.NAME]`".to_owned(),
         };
         reader.fail::<()>(key.span(), format!("unknown table or key `{}`", key.get_ref().escape_debug()), hint);
     }
@@ -79,11 +79,40 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> 
         reader.process = None;
         dependencies::check(reader, table, &mut registry);
     }
+    read_watches(reader, root, &base, &sinks, &mut registry);
     if let Some(item) = root.get("defaults") {
         reader.scope = "`[defaults]`: ".to_owned();
         check_sinks(reader, item, &mut base.notify, &sinks);
     }
     registry
+}
+
+fn read_watches(
+    reader: &mut Reader<'_>,
+    root: &DeTable<'_>,
+    base: &Spec,
+    sinks: &[(String, Served)],
+    registry: &mut Registry,
+) {
+    let Some(table) = root.get("watch").and_then(|item| reader.table("watch", item)) else { return };
+    let processes = root.get("process").and_then(|item| item.get_ref().as_table());
+    for (name, item) in table {
+        let scope = format!("watch `{}`: ", name.get_ref().escape_debug());
+        if processes.is_some_and(|processes| processes.contains_key(name.get_ref().as_ref())) {
+            let message = format!("{scope}there is a process of the same name");
+            reader.fail::<()>(name.span(), message, "give one of them another name: commands take either by its name");
+            continue; // the process is served, so the name is not invalid
+        }
+        match watch::read(reader, name, item, base) {
+            Some((name, mut entry)) => {
+                reader.scope = scope;
+                check_sinks(reader, item, &mut entry.spec.notify, sinks);
+                reader.scope.clear();
+                registry.watches.insert(name, entry);
+            }
+            None => registry.invalid.push(name.get_ref().to_string()),
+        }
+    }
 }
 
 type SpannedKey<'i> = toml::Spanned<toml::de::DeString<'i>>;

@@ -20,11 +20,11 @@ pub enum Need {
     Default(&'static str),
 }
 
-/// One key of a `[sinks.NAME]` or of `[healthcheck]`.
+/// One key of a `[sinks.NAME]`, of a `[watch.NAME]` or of `[healthcheck]`.
 pub struct SinkKey {
     /// Its name.
     pub name: &'static str,
-    /// The type of sink that has it; `None`: every type.
+    /// The type of sink, or kind of watch, that has it; `None`: every one.
     pub of: Option<&'static str>,
     /// What its value looks like.
     pub form: Form,
@@ -34,7 +34,13 @@ pub struct SinkKey {
     pub help: &'static str,
 }
 
-const fn key(of: Option<&'static str>, name: &'static str, form: Form, need: Need, help: &'static str) -> SinkKey {
+pub(super) const fn key(
+    of: Option<&'static str>,
+    name: &'static str,
+    form: Form,
+    need: Need,
+    help: &'static str,
+) -> SinkKey {
     SinkKey { name, of, form, need, help }
 }
 

@@ -30,3 +30,4 @@ pub mod says;
 pub mod sentinel;
 pub mod state;
 pub mod storm;
+pub mod watch;

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Sink};
 use crate::model::spec::{Command, Spec, Target};
-use crate::registry::{Entry, Registry};
+use crate::registry::{Entry, Registry, WatchEntry};
 
 /// All but the processes.
 #[derive(Serialize, Deserialize)]
 struct Head {
     /// Specs without what is in a [`Row`].
     shapes: Vec<Spec>,
+    watches: Vec<(Name, WatchEntry)>,
     sinks: Vec<Sink>,
     healthcheck: HealthcheckConfig,
     invalid: Vec<String>,
@@ -89,6 +90,7 @@ pub(super) fn write(registry: &Registry, bytes: Vec<u8>) -> postcard::Result<Vec
     }
     let head = Head {
         shapes,
+        watches: registry.watches.iter().map(|(name, entry)| (name.clone(), entry.clone())).collect(),
         sinks: registry.sinks.clone(),
         healthcheck: registry.healthcheck.clone(),
         invalid: registry.invalid.clone(),
@@ -126,6 +128,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
     let processes = processes.into_iter().collect();
     rest.is_empty().then_some(Registry {
         processes,
+        watches: head.watches.into_iter().collect(),
         sinks: head.sinks,
         healthcheck: head.healthcheck,
         invalid: head.invalid,

@@ -69,6 +69,9 @@ fn headline(event: &Event) -> String {
     let cause = event.cause.as_ref().map(|cause| end_phrase(cause, &event.signals, event.by.as_ref()));
     let because = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
     let word = event.kind.word();
+    if event.watch.is_some() {
+        return super::watch::headline(event);
+    }
     match event.kind {
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Exited => {
             format!("{word} after {lived}{because}")
@@ -101,9 +104,11 @@ fn headline(event: &Event) -> String {
             Some(record) => format!("was sent {}", record.signal),
             None => "was sent a signal".to_owned(),
         },
-        EventKind::Registered | EventKind::Started | EventKind::AlertDelivered | EventKind::AlertFailed => {
-            word.replace('_', " ")
-        }
+        EventKind::Registered
+        | EventKind::Started
+        | EventKind::Acted
+        | EventKind::AlertDelivered
+        | EventKind::AlertFailed => word.replace('_', " "),
     }
 }
 
@@ -158,6 +163,9 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
 /// What happened, as the rest of a sentence about the process.
 fn what(event: &Event) -> &'static str {
     match event.kind {
+        EventKind::Failed if event.watch.is_some() => "it is not well",
+        EventKind::Tripped if event.watch.is_some() => "the breaker is open, its action is NOT run for now",
+        EventKind::HalfOpen if event.watch.is_some() => "its action is tried once more",
         EventKind::Registered => "it came into the registry",
         EventKind::Started => "it was started",
         EventKind::Restarted => "guardian started it again",
@@ -178,6 +186,7 @@ fn what(event: &Event) -> &'static str {
         EventKind::Storm => "its end made it a storm, likely the fault is in what they share",
         EventKind::StormOver => "the storm that its end began is over",
         EventKind::Skipped => "a time of its schedule was left out",
+        EventKind::Acted => "its action was run",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",
@@ -231,6 +240,7 @@ fn look_closer(event: &Event) -> Vec<String> {
         (EventKind::Storm | EventKind::StormOver, _) => {
             vec!["Look closer: guardian status; guardian events".to_owned()]
         }
+        (_, _) if event.watch.is_some() => vec![format!("Look closer: guardian why {name}")],
         (_, Some(run)) if event.cause.is_some() => vec![format!("Look closer: guardian why {name} --run {run}")],
         (_, _) => vec![format!("Look closer: guardian status {name}")],
     }
@@ -267,6 +277,10 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     }
     if let Some(facts) = &event.storm {
         document["storm"] = json!(facts);
+    }
+    if let Some(watch) = &event.watch {
+        document["watch"] = json!(watch);
+        document["detail"] = json!(event.detail);
     }
     if !event.alike.is_empty() {
         document["alike"] = json!(strip_control(&event.alike));

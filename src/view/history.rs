@@ -39,6 +39,8 @@ fn what(event: &Event) -> String {
         EventKind::Signal => event.signals.iter().map(signal).collect(),
         EventKind::Started | EventKind::Restarted => vec![pid, some(&event.action)],
         EventKind::Exited => vec![cause, some(&event.detail)],
+        EventKind::Failed if event.watch.is_some() => vec![some(&event.detail), some(&event.action)],
+        EventKind::Acted => vec![some(&event.action)],
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Tripped => {
             vec![cause, some(&event.alike), some(&event.action)]
         }

@@ -17,4 +17,5 @@ pub mod storm;
 pub mod table;
 pub mod trigger;
 pub mod usual;
+pub mod watch;
 pub mod words;

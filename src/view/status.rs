@@ -326,6 +326,7 @@ pub struct Document<'a> {
     pub alerts: Alerts,
     pub storm: Option<&'a Facts>,
     pub processes: &'a [Row<'a>],
+    pub watches: &'a [super::watch::Row<'a>],
     pub errors: Vec<String>,
 }
 
