@@ -7,11 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::alert::drain::{self, Drained};
 use crate::context::Context;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::inspect::{By, inspect, is_asked_for};
 use crate::launch::{main_to_note, note_main};
 use crate::liveness::{Round, is_due};
@@ -23,20 +21,22 @@ use crate::model::progress::Inspection;
 use crate::model::spec::Spec;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
-use crate::os::{lock, process};
+use crate::os::process;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, decide_needing};
 use crate::policy::stagger;
 use crate::registry::Registry;
 use crate::rotate;
-use crate::store::paths::Paths;
 use crate::store::record::Durable;
-use crate::store::{atomic, checksum, journal, state};
+use crate::store::{journal, state};
 use crate::storm;
 use crate::supervise::{Held, Outcome, needs, now, observe};
 use crate::view::status::State as Word;
 
+mod last;
 mod probes;
+
+pub use last::{LastPass, last, note};
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
 const DELIVERY: Duration = Duration::from_secs(25);
@@ -347,43 +347,6 @@ pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Resul
         journal::append(&ctx.paths, &event.process.clone(), &[event], Durable::No)?;
     }
     Ok(drained)
-}
-
-/// When the last pass over all processes ran.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LastPass {
-    /// When it ended.
-    pub at: Wall,
-    /// How long it took, in milliseconds.
-    pub duration_ms: u64,
-}
-
-/// Notes that a pass over all processes ran, unless another one is noting that right now.
-///
-/// # Errors
-/// It cannot be written.
-pub fn note(paths: &Paths, last: &LastPass) -> Result<(), Error> {
-    atomic::make_dir(&paths.state)?;
-    let path = paths.last_pass();
-    let Some(_only) = lock::try_take(&path.with_extension("lock"))? else { return Ok(()) };
-    let bytes = serde_json::to_vec(last)
-        .map_err(|error| Error::new(Code::Bug, "bug", format!("the last pass cannot be written down: {error}")))?;
-    atomic::replace_unsynced_dir(&path, &checksum::seal(bytes))
-}
-
-/// When the last pass over all processes ran; `None`: never, or it cannot be told.
-///
-/// # Errors
-/// The note is there and cannot be read, or is damaged.
-pub fn last(paths: &Paths) -> Result<Option<LastPass>, Error> {
-    let Some(bytes) = atomic::read_if_there(&paths.last_pass())? else { return Ok(None) };
-    let note =
-        Some(&bytes).filter(|bytes| checksum::is_intact(bytes)).and_then(|bytes| serde_json::from_slice(bytes).ok());
-    note.map(Some).ok_or_else(|| {
-        let message = format!("the note of the last pass `{}` is damaged", paths.last_pass().display());
-        Error::new(Code::System, "last_pass_damaged", message)
-            .hint("the next pass writes it anew: guardian healthcheck")
-    })
 }
 
 /// Names that are to be looked at: the ones asked for, else all of the registry.

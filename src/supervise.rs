@@ -3,13 +3,12 @@
 //! Every trigger and every command that changes a process goes through here: the pass, the death
 //! push, `start`, `stop`.
 
-use std::io;
 use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::launch::{self, Launched};
-use crate::living::{kill_group, living, remove_group};
+use crate::living::remove_group;
 use crate::model::event::Event;
 use crate::model::evidence::Lock;
 use crate::model::liveness::Probed;
@@ -19,8 +18,8 @@ use crate::model::sink::Sink;
 use crate::model::spec::Spec;
 use crate::model::state::{Phase, State};
 use crate::model::storm::Storm;
-use crate::model::time::{Identity, Stamp};
-use crate::os::{clock, lock, process};
+use crate::model::time::Stamp;
+use crate::os::{clock, lock};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide_needing};
 use crate::policy::needs::{Need, ties};
@@ -35,6 +34,7 @@ mod afresh;
 mod hang;
 mod needs;
 mod observe;
+mod reach;
 mod storm;
 mod takeover;
 mod waiter;
@@ -382,33 +382,6 @@ impl<'a> Held<'a> {
             Ok(queued) => outcome.queued += queued,
             Err(error) => outcome.errors.push(error),
         }
-    }
-
-    /// Sends `signal` to every process of the open run.
-    pub fn signal(&self, signal: i32, outcome: &mut Outcome) {
-        let sent = self.living().map_err(|error| ("read the process table", error)).and_then(|living| {
-            let boot = clock::boot_id().map_err(|error| ("read the boot id", error))?;
-            // One that may not be signalled (a setuid program) shields none of the others.
-            // One that stands still (SIGSTOP) hears nothing until it is sent on.
-            let signals = [signal, libc::SIGCONT];
-            if let (libc::SIGKILL, Some(open)) = (signal, self.state.open()) {
-                kill_group(self.ctx, self.name, open.run, &living);
-            }
-            let each = living.iter().flat_map(|identity| signals.map(|signal| process::send(identity, &boot, signal)));
-            let sent: Vec<_> = each.collect();
-            sent.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(("signal a process of the run", error)))
-        });
-        if let Err((what, error)) = sent {
-            outcome.errors.push(Error::new(Code::System, "signal", format!("cannot {what}: {error}")).about(self.name));
-        }
-    }
-
-    /// Every living process of the open run; see [`living`].
-    ///
-    /// # Errors
-    /// The process table cannot be read.
-    pub fn living(&self) -> io::Result<Vec<Identity>> {
-        self.state.open().map_or(Ok(Vec::new()), |open| living(self.ctx, self.name, open.run))
     }
 }
 

@@ -21,6 +21,7 @@ pub mod signal;
 pub mod sink;
 pub mod spec;
 pub mod state;
+mod stop_reason;
 pub mod storm;
 pub mod time;
 pub mod units;
