@@ -114,11 +114,11 @@ pub fn decide_needing<'a>(
             }
         }
         (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) if later.is_zero() => {
+            (Desired::Up, true) if later.is_zero() && missing(needs).is_none() => {
                 let began = schedule::reason(&mut next);
                 next.launch(began);
             }
-            (Desired::Up, true) => next.put_off(),
+            (Desired::Up, true) => next.launch_or_put_off(Began::Restart), // not now
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },

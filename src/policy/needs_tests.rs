@@ -8,6 +8,7 @@ use crate::model::ending::{Verdict, WaitStatus};
 use crate::model::event::EventKind;
 use crate::model::evidence::{Evidence, Life, Lock, Ready};
 use crate::model::probe::Probe;
+use crate::model::schedule::Zone;
 use crate::model::spec::Restart;
 use crate::model::state::{Began, Desired, State};
 use std::time::Duration;
@@ -187,4 +188,23 @@ fn a_dependency_that_came_back_restarts_its_dependant_once_and_one_that_is_new_t
     let noted = with(&spec, &unknown, Some(&running(5)), 5, need(Presence::There, 3));
     assert_eq!((noted.act, noted.changed), (Act::None, true));
     assert_eq!(with(&spec, &noted.state, Some(&running(6)), 6, need(Presence::There, 4)).act, Act::Ask);
+}
+
+#[test]
+fn a_time_of_a_schedule_waits_for_what_it_needs_like_any_other_start() {
+    let spec = Spec {
+        schedule: Some("* * * * *".to_owned()),
+        zone: Zone::Named("UTC".to_owned()),
+        target: Target::Exit,
+        ..bound(OnDependencyEnd::Ignore)
+    };
+    let before = State { phase: Phase::Completed, ..started(&spec) };
+    let planned = with(&spec, &before, None, 20, need(Presence::There, 7)).state.into_owned();
+    let off = with(&spec, &planned, None, 120_000, need(Presence::Coming(" to be ready"), 1));
+    assert_eq!((off.act, off.waits.as_deref()), (Act::None, Some("`db` to be ready")));
+    let waiting = off.state.into_owned();
+    assert!(matches!(waiting.phase, Phase::Waiting { .. }), "{waiting:?}");
+    let on = with(&spec, &waiting, None, 120_001, need(Presence::There, 7));
+    assert_eq!(on.act, Act::Launch);
+    assert!(matches!(on.state.open().unwrap().began, Began::Schedule { .. }));
 }

@@ -53,7 +53,7 @@ impl Draft<'_> {
         self.waits = missing(self.needs);
         if self.waits.is_some() {
             // The one that is waited for has it looked at again.
-            if matches!(self.look.state.phase, Phase::Dead) {
+            if matches!(self.look.state.phase, Phase::Dead | Phase::New | Phase::Completed | Phase::Stopped) {
                 let until = self.look.now.clone();
                 self.edit().phase = Phase::Waiting { until };
             }

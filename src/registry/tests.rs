@@ -140,7 +140,7 @@ fn values_that_are_not_valid_are_refused_by_name() {
         ("group = ''", "is empty", "value"),
         ("stop-signal = 'TERM'", "unknown key", "did you mean `stop_signal`"),
         ("log_max = 5", "has no unit", "`512M`"),
-        ("depends_on = ['a']", "not supported by this version", "take it out"),
+        ("pty = true", "not supported by this version", "take it out"),
         ("ready_timeout = '0s'", "is zero", "what is usual"),
         ("hang_after = '0s'", "is zero", "take the key out"),
         ("memory = 512", "has no unit", "`512M`"),
