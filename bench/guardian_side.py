@@ -30,11 +30,11 @@ class Guardian:
     def stamps(self, name):
         return self.home / f"{name}.stamps"
 
-    def write_registry(self, names):
-        """As an operator would who has many: restarts at once, and without a breaker."""
+    def write_registry(self, names, mode="stamp", keys=lambda number: ""):
+        """As an operator would who has many: restarts at once, and without a breaker. `keys`: more lines for each, by its number."""
         entries = ['[defaults]\nbackoff = "0s"\nmax_failures = 0\n']
-        for name in names:
-            entries.append(f'[process.{name}]\ncommand = ["{self.programs}", "stamp", "{self.stamps(name)}"]\n')
+        for number, name in enumerate(names):
+            entries.append(f'[process.{name}]\ncommand = ["{self.programs}", "{mode}", "{self.stamps(name)}"]\n{keys(number)}\n')
         path = self.home / "registry.toml"
         path.write_text("\n".join(entries))
         path.chmod(0o600)

@@ -5,6 +5,7 @@
  *   programs loop PROGRAM FILE   the least supervisor: forks, executes PROGRAM stamp FILE, waits, again
  *   programs locks PREFIX N      the least status: opens PREFIX0 … and asks each whether it is locked
  *   programs wait                waits for its end: the least memory a waiting process has
+ *   programs tick FILE           the same as stamp, and writes a byte to nowhere once a second: the least progress
  */
 #include <fcntl.h>
 #include <sys/file.h>
@@ -56,6 +57,15 @@ static void rest(void) {
   for (;;) call(SYS_nanosleep, (long)&long_time, 0, 0, 0);
 }
 
+static void tick(void) {
+  struct timespec second = {1, 0};
+  long fd = call(SYS_openat, AT_FDCWD, (long)"/dev/null", O_WRONLY, 0);
+  for (;;) {
+    call(SYS_write, fd, (long)"x", 1, 0);
+    call(SYS_nanosleep, (long)&second, 0, 0, 0);
+  }
+}
+
 static void locks(const char *prefix, long count) {
   char path[4096];
   long length = 0;
@@ -92,7 +102,8 @@ static void loop(char *program, char *file) {
 
 __attribute__((used, noreturn)) void begin(long *stack) {
   char **argv = (char **)(stack + 1);
-  if (same(argv[1], "once") || same(argv[1], "stamp")) stamp(argv[2]);
+  if (same(argv[1], "once") || same(argv[1], "stamp") || same(argv[1], "tick")) stamp(argv[2]);
+  if (same(argv[1], "tick")) tick();
   if (same(argv[1], "loop")) loop(argv[2], argv[3]);
   if (same(argv[1], "locks")) locks(argv[2], number(argv[3]));
   if (same(argv[1], "stamp") || same(argv[1], "wait")) rest();

@@ -29,7 +29,7 @@ pub(crate) fn look(processes: &[Identity], shim: Option<i32>) -> Stuck {
         let threads = counters::threads(pid);
         let name = process::look(pid).ok().flatten().map_or("?".to_owned(), |found| strip_control(&found.comm));
         let by_shim = shim.is_some() && counters::tracer(pid) == shim;
-        let main = waiting(pid, pid, by_shim);
+        let main = first_living(pid, &threads, by_shim);
         if let Some(main) = &main {
             let state = main.state;
             let count = threads.len();
@@ -51,6 +51,16 @@ pub(crate) fn look(processes: &[Identity], shim: Option<i32>) -> Stuck {
     let end = snapshot.floor_char_boundary(SNAPSHOT);
     snapshot.truncate(end);
     Stuck { sentence, snapshot }
+}
+
+/// What the first thread of a process waits for; where that has ended before the others, the next one that lives.
+fn first_living(pid: i32, threads: &[i32], by_shim: bool) -> Option<Waiting> {
+    let first = waiting(pid, pid, by_shim);
+    if first.as_ref().is_none_or(|seen| seen.state != 'Z') {
+        return first;
+    }
+    let others = threads.iter().filter(|thread| **thread != pid);
+    others.filter_map(|thread| waiting(pid, *thread, by_shim)).find(|seen| seen.state != 'Z').or(first)
 }
 
 /// What a thread waits for. One that is stopped while the shim traces its signals is not in a debugger.
@@ -96,9 +106,10 @@ fn describe(text: &mut String, pid: i32, name: &str, threads: &[i32], by_shim: b
     }
 }
 
-/// Whether it waits for a child.
+/// Whether it waits for a child: for its end, or (made by `vfork`) until it executes a program.
 fn is_parent(seen: &Waiting) -> bool {
-    matches!(seen.call.as_deref(), Some("wait4" | "waitid")) || seen.wchan.as_deref() == Some("do_wait")
+    let made = seen.state == 'D' && matches!(seen.call.as_deref(), Some("vfork" | "clone" | "clone3"));
+    made || matches!(seen.call.as_deref(), Some("wait4" | "waitid")) || seen.wchan.as_deref() == Some("do_wait")
 }
 
 /// What a thread waits for, in words: by its system call where that may be read, else by the place in the kernel.
@@ -107,6 +118,8 @@ fn reason(seen: &Waiting) -> String {
         'T' => return "is stopped (SIGSTOP)".to_owned(),
         't' => return "is held by a debugger".to_owned(),
         'R' => return "runs".to_owned(),
+        'Z' => return "has ended".to_owned(),
+        'D' if is_parent(seen) => return "waits for a child that it made (vfork)".to_owned(),
         'D' => return format!("cannot be woken: it waits in the kernel{}", place(seen)),
         _ => {}
     }
@@ -114,7 +127,11 @@ fn reason(seen: &Waiting) -> String {
         return "waits for a child".to_owned();
     }
     let by_call = match seen.call.as_deref() {
-        Some("read" | "readv" | "pread64" | "recvfrom" | "recvmsg" | "accept" | "accept4") => Some(reads(seen)),
+        Some("read" | "readv" | "pread64" | "recvfrom" | "recvmsg") => Some(reads(seen)),
+        Some("accept" | "accept4") => Some("waits for somebody to connect to it".to_owned()),
+        Some("open" | "openat") => {
+            Some("waits for a file to open: a named pipe without its other end, or a device".to_owned())
+        }
         Some("write" | "writev" | "sendto" | "sendmsg") => {
             Some(format!("waits until somebody reads what it writes to {}", object(seen)))
         }
@@ -160,7 +177,8 @@ fn by_place(wchan: &str) -> Option<String> {
         ("nanosleep", "sleeps"),
         ("poll", "waits for events"),
         ("select", "waits for events"),
-        ("accept", "waits for a connection"),
+        ("accept", "waits for somebody to connect to it"),
+        ("wait_for_partner", "waits for a named pipe to be opened at its other end"),
         ("wait_woken", "waits for a socket or terminal"),
         ("locks_lock", "waits for a lock on a file"),
         ("stream_read", "waits for a socket"),

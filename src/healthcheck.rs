@@ -7,30 +7,36 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::alert::drain::{self, Drained};
 use crate::context::Context;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::inspect::{By, inspect, is_asked_for};
 use crate::launch::{main_to_note, note_main};
+use crate::liveness::{Round, is_due};
 use crate::model::ending::Verdict;
 use crate::model::evidence::{Evidence, Life, Lock, Recorded};
+use crate::model::liveness::Probed;
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::spec::Spec;
 use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
-use crate::os::{lock, process};
+use crate::os::process;
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, decide};
+use crate::policy::decide::{Act, Decision, Look, decide_needing};
 use crate::policy::stagger;
 use crate::registry::Registry;
-use crate::store::paths::Paths;
+use crate::rotate;
 use crate::store::record::Durable;
-use crate::store::{atomic, checksum, journal, log_index, state};
-use crate::supervise::{Held, Outcome, now, observe};
+use crate::store::{journal, state};
+use crate::storm;
+use crate::supervise::{Held, Outcome, needs, now, observe};
 use crate::view::status::State as Word;
+
+mod last;
+mod probes;
+
+pub use last::{LastPass, last, note};
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
 const DELIVERY: Duration = Duration::from_secs(25);
@@ -77,12 +83,16 @@ pub struct Report {
     pub queued: usize,
     /// What failed; the rest was done.
     pub errors: Vec<Error>,
+    /// How long what is to be told waits for other processes that fail now.
+    gather: Duration,
     /// When the pass before this one ran.
     last: Option<Wall>,
     /// That was on another day, in UTC.
     first_today: bool,
     /// That was long ago.
     unwatched: bool,
+    /// Logs that are full, or soon will be.
+    full: Vec<rotate::Full>,
     /// Starts that made up for a time in which nobody looked.
     caught_up: usize,
 }
@@ -102,28 +112,39 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
         }
         Err(error) => report.errors.push(error),
     }
-    for name in names {
-        match check(ctx, registry, name, mode, &mut report) {
+    let graph = registry.graph();
+    let ordered = (!graph.is_empty()).then(|| graph.order(names));
+    let mut late = Vec::new();
+    for name in ordered.as_deref().unwrap_or(names) {
+        match check(ctx, registry, name, mode, &mut late, &mut report) {
             Ok(Some(checked)) => report.checked.push(checked),
             Ok(None) => {}
             Err(error) => report.errors.push(error.about(name)),
         }
     }
+    probes::ask_late(ctx, registry, late, &mut report);
+    // Last: nothing that is down waits for it.
+    if let (false, Ok(now)) = (report.full.is_empty(), now()) {
+        report.errors.extend(rotate::all(ctx, &report.full, registry.healthcheck.every, &now));
+    }
     report
 }
 
 /// Checks one process. First without its lock: most of the time nothing follows.
-fn check(
+fn check<'a>(
     ctx: &Context,
-    registry: &Registry,
-    name: &Name,
+    registry: &'a Registry,
+    name: &'a Name,
     mode: Mode,
+    late: &mut Vec<(Duration, &'a Name, &'a Spec)>,
     report: &mut Report,
 ) -> Result<Option<Checked>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
     let now = now()?;
-    let Some(state) = state::load(&ctx.paths, name)? else {
-        return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true)));
+    let state = match state::load(&ctx.paths, name)? {
+        Some(state) => state,
+        None if entry.spec.schedule.is_some() => State::new(&now), // its times count from now on
+        None => return Ok(Some(Checked::new(name, Word::New, None, Outcome::default(), true))),
     };
     let mut evidence = observe(ctx, name, &state, &now);
     let inspection = match mode {
@@ -133,7 +154,12 @@ fn check(
     if let Some(evidence) = &mut evidence {
         evidence.inspection.clone_from(&inspection);
     }
-    let first = decide(Look { name, spec: &entry.spec, state: &state, now: &now }, evidence.as_ref());
+    if mode == Mode::Act {
+        late.extend(is_due(&entry.spec, &state, evidence.as_ref(), By::Cron).map(|since| (since, name, &entry.spec)));
+    }
+    let needs = needs(ctx, registry, &entry.spec, &now);
+    let look = Look { name, spec: &entry.spec, state: &state, now: &now };
+    let first = decide_needing(look, evidence.as_ref(), Duration::ZERO, &needs);
     if mode == Mode::Act {
         wake_shim(evidence.as_ref(), &now);
     }
@@ -141,7 +167,10 @@ fn check(
         report.errors.extend(journal::prune(&ctx.paths, name, now.wall).err());
     }
     if mode == Mode::Act && state.open().is_some() {
-        report.errors.extend(log_index::note(&ctx.paths, name, report.last, now.wall).err());
+        match rotate::look(ctx, name, &entry.spec, evidence.as_ref(), (report.last, now.wall)) {
+            Ok(full) => report.full.extend(full),
+            Err(error) => report.errors.push(error.about(name)),
+        }
     }
     let as_desired = is_as_desired(&state, &first);
     let quiet = !first.changed
@@ -160,12 +189,13 @@ fn check(
         later = stagger::delay(report.caught_up, processors);
         report.caught_up += 1;
     }
-    let Some(mut held) = Held::try_take(ctx, name, &entry.spec, &registry.sinks)? else {
+    let Some(mut held) = Held::try_take(ctx, name, &entry.spec, registry)? else {
         let outcome = Outcome { actions: vec!["busy"], ..Outcome::default() };
         return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, as_desired)));
     };
     held.inspection = inspection;
     held.later = later;
+    held.with_others = true;
     Ok(Some(advance(&mut held, as_desired, report)?))
 }
 
@@ -190,6 +220,7 @@ fn advance(held: &mut Held<'_>, as_desired: bool, report: &mut Report) -> Result
     let mut outcome = held.advance()?;
     report.errors.append(&mut outcome.errors);
     report.queued += outcome.queued;
+    report.gather = report.gather.max(held.gathers(&now()?));
     if let Some(pid) = main_to_note(held.ctx, held.name, held.spec, &held.state)? {
         note_main(held.ctx, held.name, pid)?;
     }
@@ -212,9 +243,30 @@ pub fn push(
     report: &mut Report,
 ) -> Result<Option<Stamp>, Error> {
     let Some(entry) = registry.processes.get(name) else { return Ok(None) };
-    let inspection = noted(report, look(ctx, name, &entry.spec));
-    let mut held = Held::take(ctx, name, &entry.spec, &registry.sinks)?;
-    held.inspection = inspection;
+    let mut asking = probes::begin(ctx, name, &entry.spec, run, report);
+    let mut deadline = None;
+    loop {
+        // Whatever else becomes due while it is waited for is done at its time.
+        let probed = asking.as_mut().and_then(|round| probes::wait(round, ctx, name, deadline.as_ref(), report));
+        deadline = push_once(ctx, registry, (name, &entry.spec), run, probed, report)?;
+        if !asking.as_ref().is_some_and(Round::is_open) {
+            return Ok(deadline);
+        }
+    }
+}
+
+fn push_once(
+    ctx: &Context,
+    registry: &Registry,
+    (name, spec): (&Name, &Spec),
+    run: u64,
+    probed: Option<Probed>,
+    report: &mut Report,
+) -> Result<Option<Stamp>, Error> {
+    let inspection = noted(report, look(ctx, name, spec));
+    let mut held = Held::take(ctx, name, spec, registry)?;
+    (held.inspection, held.probed) = (inspection, probed);
+    held.with_others = true;
     if stagger::is_catch_up(&held.state, &now()?, false) {
         held.later = stagger::delay_alone(name, run); // the machine slept: others wake up with this one
     }
@@ -222,7 +274,13 @@ pub fn push(
     let mine = held.state.run == run;
     let deadline = checked.deadline.clone().filter(|_| mine);
     report.checked.push(checked);
-    Ok(deadline)
+    let fills = mine && held.state.open().is_some();
+    drop(held); // a restart need not wait for a log
+    let full = rotate::one(ctx, name, spec, registry.healthcheck.every, &now()?).unwrap_or_else(|error| {
+        report.errors.push(error.about(name));
+        None
+    });
+    Ok(deadline.into_iter().chain(full.filter(|_| fills)).min_by_key(|at| at.boot_ms))
 }
 
 /// A look that failed is reported, and keeps nothing else from being done.
@@ -268,11 +326,19 @@ pub fn is_as_desired(state: &State, decision: &Decision) -> bool {
     }
 }
 
-/// Delivers what is due to the sinks of `registry`; what became of it goes into the history of each process.
+/// Delivers what is due to the sinks of `registry`; what became of it goes into the history of each process. In a storm it
+/// waits a moment for what else fails, holding nothing, so that one message tells it; a storm that is over is told.
 ///
 /// # Errors
 /// The outbox cannot be used.
-pub fn deliver(ctx: &Context, registry: &Registry) -> Result<Drained, Error> {
+pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Result<Drained, Error> {
+    if !report.gather.is_zero() {
+        std::thread::sleep(std::mem::take(&mut report.gather));
+    }
+    match storm::close(ctx, registry, &now()?) {
+        Ok(queued) => report.queued += queued,
+        Err(error) => report.errors.push(error),
+    }
     let drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
     let now = now()?;
     for report in &drained.reports {
@@ -281,43 +347,6 @@ pub fn deliver(ctx: &Context, registry: &Registry) -> Result<Drained, Error> {
         journal::append(&ctx.paths, &event.process.clone(), &[event], Durable::No)?;
     }
     Ok(drained)
-}
-
-/// When the last pass over all processes ran.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LastPass {
-    /// When it ended.
-    pub at: Wall,
-    /// How long it took, in milliseconds.
-    pub duration_ms: u64,
-}
-
-/// Notes that a pass over all processes ran, unless another one is noting that right now.
-///
-/// # Errors
-/// It cannot be written.
-pub fn note(paths: &Paths, last: &LastPass) -> Result<(), Error> {
-    atomic::make_dir(&paths.state)?;
-    let path = paths.last_pass();
-    let Some(_only) = lock::try_take(&path.with_extension("lock"))? else { return Ok(()) };
-    let bytes = serde_json::to_vec(last)
-        .map_err(|error| Error::new(Code::Bug, "bug", format!("the last pass cannot be written down: {error}")))?;
-    atomic::replace_unsynced_dir(&path, &checksum::seal(bytes))
-}
-
-/// When the last pass over all processes ran; `None`: never, or it cannot be told.
-///
-/// # Errors
-/// The note is there and cannot be read, or is damaged.
-pub fn last(paths: &Paths) -> Result<Option<LastPass>, Error> {
-    let Some(bytes) = atomic::read_if_there(&paths.last_pass())? else { return Ok(None) };
-    let note =
-        Some(&bytes).filter(|bytes| checksum::is_intact(bytes)).and_then(|bytes| serde_json::from_slice(bytes).ok());
-    note.map(Some).ok_or_else(|| {
-        let message = format!("the note of the last pass `{}` is damaged", paths.last_pass().display());
-        Error::new(Code::System, "last_pass_damaged", message)
-            .hint("the next pass writes it anew: guardian healthcheck")
-    })
 }
 
 /// Names that are to be looked at: the ones asked for, else all of the registry.

@@ -22,13 +22,14 @@ use crate::launch;
 use crate::living::living;
 use crate::model::evidence::{Evidence, Lock, Recorded, RunRecord};
 use crate::model::name::Name;
-use crate::model::progress::{Inspection, Sample, Trace};
+use crate::model::progress::{Inspection, Sample, Silence, Stuck, Trace};
 use crate::model::spec::Spec;
 use crate::model::state::{OpenRun, State};
 use crate::model::time::{Identity, Wall};
 use crate::os::{clock, counters};
 use crate::policy::progress::{due, is_watched, look, silence};
-use crate::store::{environment, hang};
+use crate::store::log::Log;
+use crate::store::{environment, hang, notify};
 
 /// Time that a `hang_probe` has.
 const PROBE: Duration = Duration::from_secs(10);
@@ -79,7 +80,10 @@ pub fn inspect(
         Error::new(Code::System, "look", format!("cannot look at its processes: {error}")).about(name)
     };
     let processes = living(ctx, name, open.run).map_err(fail)?;
-    let sample = sample(ctx, name, spec, record, &processes).map_err(fail)?;
+    let mut sample = sample(ctx, name, spec, record, &processes).map_err(fail)?;
+    if spec.watchdog.is_some() || spec.heartbeat.is_some() {
+        hear(ctx, name, open.run, *shim_lock, &mut sample);
+    }
     let watch = look(spec, record, open.watch.as_deref(), sample, now);
     let hung = silence(spec, &watch).is_some() && !open.is_hung();
     let mut inspection = Inspection { run: open.run, sample, stuck: None, probe: None };
@@ -92,23 +96,24 @@ pub fn inspect(
     Ok(Some(inspection))
 }
 
-/// What a run is blocked on is kept when its hang is called, before anything is done to it.
+/// What a run is blocked on is kept when its hang is called, before anything is done to it: of what was seen by a look
+/// and with a `probe` that failed, whichever called it.
 ///
 /// # Errors
 /// The snapshot cannot be written.
 pub(crate) fn keep(
     ctx: &Context,
     name: &Name,
-    inspection: Option<&Inspection>,
+    [looked, probed]: [Option<(u64, &Stuck)>; 2],
     [before, after]: [&State; 2],
 ) -> Result<(), Error> {
-    let hung = |state: &State| state.open().is_some_and(OpenRun::is_hung);
-    match inspection {
-        Some(Inspection { run, stuck: Some(stuck), .. }) if hung(after) && !hung(before) => {
-            hang::keep(&ctx.paths, name, *run, &stuck.snapshot)
-        }
-        Some(_) | None => Ok(()),
-    }
+    let hang = |state: &State| state.open().and_then(OpenRun::hang).map(|hang| hang.silence);
+    let seen = match (hang(before), hang(after)) {
+        (None, Some(Silence::Probe)) => probed,
+        (None, Some(_)) => looked,
+        (Some(_), _) | (None, None) => None,
+    };
+    seen.map_or(Ok(()), |(run, stuck)| hang::keep(&ctx.paths, name, run, &stuck.snapshot))
 }
 
 /// All processes of the run, added up.
@@ -119,8 +124,9 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
     let mut sample = Sample {
         awake_ms: clock::awake_ms()?,
         wall: clock::wall()?,
-        output: trace(&ctx.paths.log(name)),
+        output: output(&ctx.paths.log(name)),
         heartbeat: trace(&ctx.paths.sentinel(name, "heartbeat")),
+        watchdog: Trace::None,
         cpu_ms: Some(0),
         io_bytes: Some(0),
         members: 0,
@@ -156,6 +162,14 @@ fn sample(ctx: &Context, name: &Name, spec: &Spec, record: &RunRecord, processes
     Ok(sample)
 }
 
+/// Signs of life that come through the socket of the run. Without its shim nobody hears them: then they are unknown.
+fn hear(ctx: &Context, name: &Name, run: u64, shim: Lock, sample: &mut Sample) {
+    sample.watchdog = trace(&notify::path(&ctx.paths, name, run));
+    if shim != Lock::Held && sample.watchdog != Trace::None {
+        (sample.watchdog, sample.heartbeat) = (Trace::Unknown, Trace::Unknown);
+    }
+}
+
 /// A file as a sign of progress.
 fn trace(path: &Path) -> Trace {
     let metadata = match fs::metadata(path) {
@@ -167,6 +181,15 @@ fn trace(path: &Path) -> Trace {
     match at.and_then(|at| i64::try_from(at.as_millis()).ok()) {
         Some(at) => Trace::Seen { bytes: metadata.len(), at: Wall(at) },
         None => Trace::Unknown,
+    }
+}
+
+/// The log as a sign of progress: a rotation makes the file smaller, and is none.
+fn output(path: &Path) -> Trace {
+    match (trace(path), Log::at(path).end()) {
+        (Trace::Seen { at, .. }, Ok(bytes)) => Trace::Seen { bytes, at },
+        (Trace::Seen { .. }, Err(_)) => Trace::Unknown,
+        (none @ (Trace::None | Trace::Unknown), _) => none,
     }
 }
 

@@ -22,10 +22,12 @@ use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, kernel_trace, process};
 use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
+use crate::policy::liveness;
 use crate::policy::progress::first_look;
 use crate::policy::readiness::{self, wants_looks};
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
+use crate::store::log::Log;
 use crate::store::record::{self, Durable, Line};
 use crate::store::says;
 use crate::store::{atomic, paths::Paths};
@@ -43,17 +45,13 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// What became of a start: what the shim reported, or what is known where it could not.
 pub use crate::os::spawn::Report as Launched;
 
-/// Size of the log of `name` now: where the output of the next run begins.
+/// Position of the end of the log of `name` now: where the output of the next run begins.
 ///
 /// # Errors
-/// The log is there and cannot be asked.
-pub fn log_size(paths: &Paths, name: &Name) -> Result<u64, Error> {
+/// The log is there and cannot be asked, or the note of its rotations is damaged.
+pub fn log_end(paths: &Paths, name: &Name) -> Result<u64, Error> {
     let path = paths.log(name);
-    match fs::metadata(&path) {
-        Ok(metadata) => Ok(metadata.len()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(Error::io("look at", &path, &error)),
-    }
+    Log::at(&path).end().map_err(|error| Error::io("look at", &path, &error).about(name))
 }
 
 /// Starts the run that the committed state of `name` has open. The lock of `name` is held by the caller.
@@ -230,8 +228,9 @@ fn tell(
     let path = environment.get(OsStr::new("PATH")).map_or(OsStr::new(DEFAULT_PATH), OsString::as_os_str);
     let umask = snapshot.map_or(0o022, |snapshot| snapshot.umask);
     let slow = open.slow_after_ms.map(Duration::from_millis);
-    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), first_look(spec), slow];
-    let first = moments.into_iter().chain([readiness::first_look(spec)]).flatten().min();
+    let looks = [first_look(spec), readiness::first_look(spec), liveness::first_look(spec)];
+    let moments = [Some(spec.healthy_after), spec.time_limit, stop_after(spec), slow];
+    let first = moments.into_iter().chain(looks).flatten().min();
     Ok(Launch {
         name: plain(name)?,
         run: plain(open.run)?,

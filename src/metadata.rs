@@ -168,7 +168,7 @@ fn input(cwd: &Path, spec: &Spec, open: &OpenRun) -> Option<FileFact> {
 
 fn asked(ctx: &Context, open: &OpenRun) -> Option<Asked> {
     match open.began {
-        began @ (Began::Restart | Began::Trial) => Some(Asked::Guardian { began }),
+        began @ (Began::Restart | Began::Trial | Began::Schedule { .. }) => Some(Asked::Guardian { began }),
         Began::Operator if ctx.begun.by_pass => None,
         Began::Operator => Some(ctx.begun.caller.get_or_init(|| caller(ctx)).clone()),
     }

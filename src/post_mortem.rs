@@ -97,6 +97,7 @@ impl Past {
             | Cause::SpawnFailed { .. }
             | Cause::PreflightFailed { .. }
             | Cause::NotReady { .. }
+            | Cause::Overlap
             | Cause::Reboot
             | Cause::ShimKilled
             | Cause::Unknown { .. } => None,

@@ -5,19 +5,18 @@
 //! once, because ids are derived.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::model::event::{Event, Notification};
+use crate::model::event::{Event, EventKind, Notification};
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::policy::notify;
 use crate::post_mortem::told_differences;
+use crate::store::log::Log;
 use crate::store::record::{self, Durable};
-use crate::store::{journal, outbox};
+use crate::store::{journal, outbox, storm};
 use crate::view::words::strip_control;
 
 /// Lines of output that go with a notification.
@@ -52,6 +51,8 @@ pub fn publish(
         let (mut tail, mut differs) = (None, None);
         for sink in sinks {
             let Some(event) = notify::choose(sink, events) else { continue };
+            // Others may be putting the very same one.
+            let _telling = (event.kind == EventKind::Storm).then(|| storm::telling(&ctx.paths)).transpose()?;
             let log_tail = tail.get_or_insert_with(|| log_tail(ctx, name, *run)).clone();
             let differs = differs.get_or_insert_with(|| told_differences(ctx, name, event)).clone();
             let notification = Notification { event: event.clone(), host: ctx.host.clone(), log_tail, differs };
@@ -76,14 +77,10 @@ pub fn last_lines(ctx: &Context, name: &Name, run: Option<u64>, most: usize) -> 
     let (began, ended) = run.map_or((None, None), |run| record::output(&ctx.paths, name, run));
     let began = began.unwrap_or(0); // not noted: from the beginning
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(ctx.paths.log(name))?;
-        let size = file.metadata()?.len();
-        let end = ended.map_or(size, |ended| ended.min(size)); // not noted: all that follows
-        let start = end.saturating_sub(TAIL_BYTES).max(began.min(end));
-        file.seek(SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.take(end - start).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        let log = Log::at(&ctx.paths.log(name));
+        let whole = log.end()?;
+        let end = ended.map_or(whole, |ended| ended.min(whole)); // not noted: all that follows
+        log.tail(began, end, TAIL_BYTES)
     };
     let bytes = read().ok()?;
     let text = String::from_utf8_lossy(&bytes);

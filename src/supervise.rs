@@ -3,34 +3,43 @@
 //! Every trigger and every command that changes a process goes through here: the pass, the death
 //! push, `start`, `stop`.
 
-use std::io;
 use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
-use crate::inspect;
 use crate::launch::{self, Launched};
-use crate::living::{kill_group, living, remove_group};
+use crate::living::remove_group;
 use crate::model::event::Event;
 use crate::model::evidence::Lock;
+use crate::model::liveness::Probed;
 use crate::model::name::Name;
 use crate::model::progress::Inspection;
 use crate::model::sink::Sink;
 use crate::model::spec::Spec;
-use crate::model::state::{Began, Desired, OpenRun, Phase, State};
-use crate::model::time::{Identity, Stamp};
-use crate::os::{clock, lock, process};
+use crate::model::state::{Phase, State};
+use crate::model::storm::Storm;
+use crate::model::time::Stamp;
+use crate::os::{clock, lock};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, began, decide_later};
+use crate::policy::decide::{Act, Decision, Look, began, decide_needing};
+use crate::policy::needs::{Need, ties};
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
+use crate::registry::Registry;
 use crate::store::record::Durable;
 use crate::store::{record, sentinel, state};
+use crate::storm::tell;
 
+mod afresh;
+mod hang;
+mod needs;
 mod observe;
+mod reach;
+mod storm;
 mod takeover;
 mod waiter;
 
+pub use needs::needs;
 use observe::tail_of_an_end;
 pub use observe::{consider, observe};
 
@@ -46,6 +55,8 @@ pub struct Held<'a> {
     pub name: &'a Name,
     /// What the registry says of it.
     pub spec: &'a Spec,
+    /// The whole registry: what it depends on is in there.
+    registry: &'a Registry,
     /// Who may be told.
     pub sinks: &'a [Sink],
     /// What is remembered; on the disk exactly like this.
@@ -54,8 +65,16 @@ pub struct Held<'a> {
     pub later: Duration,
     /// The start of a run, told at once. Not committed: the end of the run tells it again, under the same id.
     announced: Vec<Event>,
+    /// Whether a bad end is judged in the light of what others do: a pass does, a command does not.
+    pub with_others: bool,
+    /// The storm that its last end is part of.
+    storm: Option<Storm>,
+    /// Until when what is to be told waits for others that fail now.
+    gather: Option<Stamp>,
     /// A look at its signs of progress that was taken before the lock.
     pub inspection: Option<Inspection>,
+    /// The answer to its `probe`, likewise.
+    pub probed: Option<Probed>,
     _lock: lock::Held,
 }
 
@@ -82,34 +101,14 @@ pub fn now() -> Result<Stamp, Error> {
     clock::now().map_err(|error| Error::new(Code::System, "clock", format!("cannot read the clock: {error}")))
 }
 
-/// The state of a process that has none: new, unless there are records of runs. Then the numbers go on where they
-/// were, and a run that lives is taken over, so that a lost state starts nothing a second time.
-fn afresh(ctx: &Context, name: &Name, spec: &Spec) -> Result<State, Error> {
-    let now = now()?;
-    let mut state = State::new(&now);
-    let Some(run) = record::runs(&ctx.paths, name)?.pop() else { return Ok(state) };
-    state.run = run;
-    let since = now.clone();
-    let began = Began::Operator;
-    let open = OpenRun::new(run, since, began);
-    state.phase = Phase::Open(open);
-    state.desired = Desired::Up;
-    let standing = consider(ctx, name, spec, &state, &now).standing;
-    if matches!(standing, None | Some(Standing::Ended(_) | Standing::NeverBegan)) {
-        state.phase = Phase::Stopped;
-        state.desired = Desired::Down;
-    }
-    Ok(state)
-}
-
 impl<'a> Held<'a> {
     /// Takes `name` under its lock and reads its state; one that was never seen is new.
     ///
     /// # Errors
     /// Lock or state cannot be used.
-    pub fn take(ctx: &'a Context, name: &'a Name, spec: &'a Spec, sinks: &'a [Sink]) -> Result<Self, Error> {
+    pub fn take(ctx: &'a Context, name: &'a Name, spec: &'a Spec, registry: &'a Registry) -> Result<Self, Error> {
         let lock = state::lock(&ctx.paths, name)?;
-        Self::with(ctx, name, spec, sinks, lock)
+        Self::with(ctx, name, spec, registry, lock)
     }
 
     /// The same, unless somebody else has it right now.
@@ -120,31 +119,52 @@ impl<'a> Held<'a> {
         ctx: &'a Context,
         name: &'a Name,
         spec: &'a Spec,
-        sinks: &'a [Sink],
+        registry: &'a Registry,
     ) -> Result<Option<Self>, Error> {
         let lock = state::try_lock(&ctx.paths, name)?;
-        lock.map(|lock| Self::with(ctx, name, spec, sinks, lock)).transpose()
+        lock.map(|lock| Self::with(ctx, name, spec, registry, lock)).transpose()
     }
 
     fn with(
         ctx: &'a Context,
         name: &'a Name,
         spec: &'a Spec,
-        sinks: &'a [Sink],
+        registry: &'a Registry,
         lock: lock::Held,
     ) -> Result<Self, Error> {
         let state = match state::load(&ctx.paths, name)? {
-            Some(state) => state,
+            Some(state) => {
+                // Whoever committed these was killed, perhaps before the directory was synced: what is told must stay true.
+                if !state.pending.is_empty() {
+                    state::settle(&ctx.paths, name)?;
+                }
+                state
+            }
             None => {
-                let state = afresh(ctx, name, spec)?;
+                let state = afresh::afresh(ctx, name, spec)?;
                 if state.open().is_some() {
                     state::commit(&ctx.paths, name, &state)?;
                 }
                 state
             }
         };
-        let later = Duration::ZERO;
-        Ok(Self { ctx, name, spec, sinks, state, later, announced: Vec::new(), inspection: None, _lock: lock })
+        let (later, sinks) = (Duration::ZERO, registry.sinks.as_slice());
+        Ok(Self {
+            ctx,
+            name,
+            spec,
+            registry,
+            sinks,
+            state,
+            later,
+            announced: Vec::new(),
+            with_others: false,
+            storm: None,
+            gather: None,
+            inspection: None,
+            probed: None,
+            _lock: lock,
+        })
     }
 
     /// Decides about it as it is now, without changing anything.
@@ -157,9 +177,16 @@ impl<'a> Held<'a> {
         let look = Look { name: self.name, spec: self.spec, state: &self.state, now: &now };
         if let Some(evidence) = &mut evidence {
             evidence.inspection.clone_from(&self.inspection);
+            evidence.probed.clone_from(&self.probed);
             evidence.tail = tail_of_an_end(self.ctx, look, evidence);
         }
-        Ok(decide_later(look, evidence.as_ref(), self.later).into_owned())
+        let needs = needs(self.ctx, self.registry, self.spec, &now);
+        Ok(decide_needing(look, evidence.as_ref(), self.later, &needs).into_owned())
+    }
+
+    /// How what it depends on stands now.
+    fn needs(&self) -> Result<Vec<Need>, Error> {
+        Ok(needs(self.ctx, self.registry, self.spec, &now()?))
     }
 
     /// Looks, and does what follows, until nothing more follows now.
@@ -170,6 +197,7 @@ impl<'a> Held<'a> {
         let mut outcome = Outcome::default();
         for _ in 0..STEPS {
             let decision = self.consider()?;
+            let decision = self.weather(decision, &mut outcome)?;
             outcome.deadline.clone_from(&decision.deadline);
             if !decision.changed && decision.act == Act::None {
                 break;
@@ -193,16 +221,23 @@ impl<'a> Held<'a> {
     /// # Errors
     /// As [`Self::advance`].
     pub fn carry_out(&mut self, decision: Decision<'static>, outcome: &mut Outcome) -> Result<Then, Error> {
-        let Decision { state, changed, act, deadline, actions, standing, ready: _ } = decision;
+        let Decision { state, changed, act, deadline, actions, standing, ready: _, waits } = decision;
         let mut state = state.into_owned();
         if let (Act::Launch, Phase::Open(open)) = (act, &mut state.phase) {
-            open.log_offset = launch::log_size(&self.ctx.paths, self.name)?;
+            // Where that cannot be told it is searched from the beginning: no reason to start nothing.
+            match launch::log_end(&self.ctx.paths, self.name) {
+                Ok(end) => open.log_offset = end,
+                Err(error) => outcome.errors.push(error),
+            }
+            if open.against.is_none() {
+                open.against = ties(&self.needs()?); // an operator's start
+            }
         }
         let ended =
             changed && state.last.as_ref().map(|last| last.run) != self.state.last.as_ref().map(|last| last.run);
         let mut waited = None;
         if changed {
-            let kept = inspect::keep(self.ctx, self.name, self.inspection.as_ref(), [&self.state, &state]);
+            let kept = self.keep_hang(&state);
             outcome.errors.extend(kept.err());
             match act {
                 Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
@@ -214,7 +249,9 @@ impl<'a> Held<'a> {
             if ended && act != Act::Launch {
                 self.tell_end(outcome);
             }
-            self.ensure_waiter(outcome);
+            if waits.is_none() {
+                self.ensure_waiter(outcome);
+            }
         }
         outcome.actions.extend(actions);
         outcome.deadline = deadline;
@@ -301,8 +338,8 @@ impl<'a> Held<'a> {
     fn correct(&mut self, what: &str) {
         let actions = self.state.pending.iter_mut().map(|event| &mut event.action);
         for action in actions.chain(self.state.last.as_mut().map(|last| &mut last.action)) {
-            if action.starts_with(RESTARTING) {
-                what.clone_into(action);
+            if let Some(at) = action.find(RESTARTING) {
+                action.replace_range(at.., what);
             }
         }
     }
@@ -330,7 +367,10 @@ impl<'a> Held<'a> {
         let events: Vec<Event> = self.state.pending.iter().cloned().chain(announced).collect();
         let durable = if committed { Durable::Yes } else { Durable::No };
         let published = now().and_then(|now| {
-            let queued = publish(self.ctx, self.name, &events, self.sinks, &now, durable)?;
+            let mut queued = publish(self.ctx, self.name, &events, self.sinks, &now, durable)?;
+            if let Some(storm) = &self.storm {
+                queued += tell(self.ctx, storm, self.spec, &events, self.sinks, &now)?;
+            }
             if committed {
                 let rest = State { pending: Vec::new(), ..self.state.clone() };
                 state::commit(&self.ctx.paths, self.name, &rest)?;
@@ -342,33 +382,6 @@ impl<'a> Held<'a> {
             Ok(queued) => outcome.queued += queued,
             Err(error) => outcome.errors.push(error),
         }
-    }
-
-    /// Sends `signal` to every process of the open run.
-    pub fn signal(&self, signal: i32, outcome: &mut Outcome) {
-        let sent = self.living().map_err(|error| ("read the process table", error)).and_then(|living| {
-            let boot = clock::boot_id().map_err(|error| ("read the boot id", error))?;
-            // One that may not be signalled (a setuid program) shields none of the others.
-            // One that stands still (SIGSTOP) hears nothing until it is sent on.
-            let signals = [signal, libc::SIGCONT];
-            if let (libc::SIGKILL, Some(open)) = (signal, self.state.open()) {
-                kill_group(self.ctx, self.name, open.run, &living);
-            }
-            let each = living.iter().flat_map(|identity| signals.map(|signal| process::send(identity, &boot, signal)));
-            let sent: Vec<_> = each.collect();
-            sent.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(("signal a process of the run", error)))
-        });
-        if let Err((what, error)) = sent {
-            outcome.errors.push(Error::new(Code::System, "signal", format!("cannot {what}: {error}")).about(self.name));
-        }
-    }
-
-    /// Every living process of the open run; see [`living`].
-    ///
-    /// # Errors
-    /// The process table cannot be read.
-    pub fn living(&self) -> io::Result<Vec<Identity>> {
-        self.state.open().map_or(Ok(Vec::new()), |open| living(self.ctx, self.name, open.run))
     }
 }
 

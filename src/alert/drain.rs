@@ -18,8 +18,9 @@ use crate::model::sink::Sink;
 use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
+use crate::policy::storm::storms;
 use crate::store::outbox::Part;
-use crate::store::{ledger, outbox, paths::Paths};
+use crate::store::{ledger, outbox, paths::Paths, storm};
 
 /// A send that has its own limit gets this much longer before its thread is abandoned.
 const GRACE: Duration = Duration::from_millis(300);
@@ -33,6 +34,8 @@ pub struct Report {
     pub sink: String,
     /// The event that was to be told.
     pub event: Event,
+    /// Id of the storm whose message told it.
+    pub part_of: Option<String>,
     /// `None`: delivered; else why it was given up.
     pub given_up: Option<String>,
 }
@@ -45,8 +48,9 @@ impl Report {
         if self.event.kind.is_about_alerts() {
             return None;
         }
+        let part_of = self.part_of.as_ref().map_or(String::new(), |storm| format!(": part of the storm {storm}"));
         let (kind, severity, detail) = match &self.given_up {
-            None => (EventKind::AlertDelivered, Severity::Info, format!("sink `{}`", self.sink)),
+            None => (EventKind::AlertDelivered, Severity::Info, format!("sink `{}`{part_of}", self.sink)),
             Some(why) => (EventKind::AlertFailed, Severity::Warning, format!("sink `{}`: {why}", self.sink)),
         };
         let id = format!("{}.{}.{}", self.event.id, outbox::safe(&self.sink), kind.word());
@@ -130,7 +134,12 @@ fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, 
     let known = ledger::read(paths)?;
     let now = now()?;
     ledger::prune(paths, &known, &now)?;
-    let plan = plan(&pending, &known.receipts, sinks, &now);
+    // Where nobody can say what a storm was each is told alone.
+    let failures = storm::load(paths).unwrap_or_else(|error| {
+        drained.errors.push(error.message);
+        Vec::new()
+    });
+    let plan = plan(&pending, &known.receipts, sinks, &storms(&failures), &now);
     drained.next.clone_from(&plan.next);
     tidy(paths, &plan, &now, drained)?;
     let tried = plan.send.len();
@@ -162,8 +171,13 @@ fn tidy(paths: &Paths, plan: &Plan, now: &Stamp, drained: &mut Drained) -> Resul
         outbox::remove(paths, entry)?;
     }
     for entry in &plan.moot {
-        ledger::append(paths, &[receipt(entry, Settled::Moot, now, Vec::new())])?;
+        ledger::append(paths, &[receipt(entry, Settled::Moot, None, now)])?;
         outbox::remove(paths, entry)?;
+    }
+    for (entry, storm) in &plan.part_of {
+        ledger::append(paths, &[receipt(entry, Settled::Folded, Some(storm), now)])?;
+        outbox::remove(paths, entry)?;
+        drained.reports.push(told(entry, Some(storm)));
     }
     for entry in &plan.hopeless {
         give_up(paths, entry, drained)?;
@@ -176,12 +190,19 @@ fn give_up(paths: &Paths, entry: &Entry, drained: &mut Drained) -> Result<(), Er
     drained.reports.push(Report {
         sink: entry.sink.clone(),
         event: entry.notification.event.clone(),
+        part_of: None,
         given_up: entry.last_error.clone(),
     });
     Ok(())
 }
 
-fn receipt(entry: &Entry, how: Settled, at: &Stamp, refused: Vec<String>) -> Receipt {
+/// One that its sink has, perhaps within the message of a storm.
+fn told(entry: &Entry, storm: Option<&String>) -> Report {
+    let event = entry.notification.event.clone();
+    Report { sink: entry.sink.clone(), event, part_of: storm.cloned(), given_up: None }
+}
+
+fn receipt(entry: &Entry, how: Settled, storm: Option<&String>, at: &Stamp) -> Receipt {
     Receipt {
         schema: SCHEMA,
         id: entry.id().to_owned(),
@@ -189,7 +210,8 @@ fn receipt(entry: &Entry, how: Settled, at: &Stamp, refused: Vec<String>) -> Rec
         group: entry.group(),
         at: at.clone(),
         how,
-        refused,
+        part_of: storm.cloned(),
+        refused: Vec::new(),
     }
 }
 
@@ -242,15 +264,17 @@ fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained
     match outcome {
         Outcome::Delivered { refused, .. } => {
             drained.errors.extend(refused.iter().map(|who| format!("sink `{sink}` refused {who}")));
-            let mut receipts: Vec<Receipt> =
-                batch.folded.iter().map(|entry| receipt(entry, Settled::Folded, &now, Vec::new())).collect();
-            receipts.push(receipt(&batch.lead, Settled::Sent, &now, refused.clone()));
+            let lead = &batch.lead.notification.event;
+            let storm = lead.storm.as_ref().map(|_| &lead.id);
+            let folded = batch.folded.iter().map(|entry| receipt(entry, Settled::Folded, storm, &now));
+            let sent = Receipt { refused: refused.clone(), ..receipt(&batch.lead, Settled::Sent, None, &now) };
+            let receipts: Vec<Receipt> = folded.chain([sent]).collect();
             // Without a receipt the entry goes all the same: on a full disk it would be sent each minute.
             let written = ledger::append(paths, &receipts);
+            let told = batch.folded.iter().map(|entry| told(entry, storm)).chain([told(&batch.lead, None)]);
+            drained.reports.extend(told);
             for entry in batch.folded.iter().chain([&batch.lead]) {
                 outbox::remove(paths, entry)?;
-                let event = entry.notification.event.clone();
-                drained.reports.push(Report { sink: sink.clone(), event, given_up: None });
                 drained.delivered += 1;
             }
             written?;

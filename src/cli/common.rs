@@ -1,5 +1,6 @@
 //! What several commands share: the registry with its problems, and which processes are meant.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
@@ -11,7 +12,7 @@ use crate::registry::Registry;
 use crate::store::registry_file::{self, Loaded, Version};
 use crate::supervise::Held;
 
-use super::Call;
+use super::{Call, watch};
 
 /// Which processes a command is about.
 #[derive(Debug, Clone, Args)]
@@ -33,28 +34,32 @@ impl Which {
         let registry = &loaded.registry;
         let mut names = parse(&self.names)?;
         if let Some(group) = &self.group {
-            let members: Vec<Name> = members(registry, group);
-            if members.is_empty() {
-                let message = format!("no process is in group `{group}`");
-                return Err(Error::new(Code::NotRegistered, "not_registered", message)
-                    .hint("guardian status --json shows the group of each"));
-            }
-            names.extend(members);
+            names.extend(members(registry, group)?);
         }
         if self.all {
             names.extend(registry.processes.keys().cloned());
         }
         known(loaded, &names, call)?;
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         names.retain(|name| seen.insert(name.clone()));
         Ok(names)
     }
 }
 
-/// The processes of `group`.
-pub(super) fn members(registry: &Registry, group: &str) -> Vec<Name> {
+/// The processes of `group`; one without any is not known.
+pub(super) fn members(registry: &Registry, group: &str) -> Result<Vec<Name>, Error> {
     let entries = registry.processes.iter().filter(|(_, entry)| entry.spec.group.as_deref() == Some(group));
-    entries.map(|(name, _)| name.clone()).collect()
+    let members: Vec<Name> = entries.map(|(name, _)| name.clone()).collect();
+    if !members.is_empty() {
+        return Ok(members);
+    }
+    let groups = registry.processes.values().filter_map(|entry| entry.spec.group.as_deref());
+    let groups: BTreeSet<&str> = groups.collect();
+    let hint = match groups.is_empty() {
+        true => "no process is in any group: give it one with `--group`, or `group` in the registry".to_owned(),
+        false => format!("there are: {}", groups.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    Err(Error::new(Code::NotRegistered, "not_registered", format!("no process is in group `{group}`")).hint(hint))
 }
 
 /// Texts as names.
@@ -67,6 +72,9 @@ pub(super) fn known(loaded: &Loaded, names: &[Name], call: &Call) -> Result<(), 
     for name in names {
         if loaded.registry.processes.contains_key(name) {
             continue;
+        }
+        if loaded.registry.watches.contains_key(name) {
+            return Err(watch::refused(name));
         }
         let unread = loaded.registry.processes.is_empty();
         let invalid = unread || loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str());
@@ -94,7 +102,7 @@ pub(super) struct Fresh(Mutex<Option<(Option<Version>, Arc<Registry>)>>);
 
 impl Fresh {
     /// The registry now.
-    fn get(&self, call: &Call) -> Result<Arc<Registry>, Error> {
+    pub(super) fn get(&self, call: &Call) -> Result<Arc<Registry>, Error> {
         // The version is taken first: a change while it is read shows as another version next time.
         let version = registry_file::version(&call.ctx.paths)?;
         let mut memo = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -116,7 +124,7 @@ impl Fresh {
         loop {
             let registry = self.get(call)?;
             let entry = registry.processes.get(name).ok_or_else(|| healthcheck::unknown(&registry, name))?;
-            let mut held = Held::take(&call.ctx, name, &entry.spec, &registry.sinks)?;
+            let mut held = Held::take(&call.ctx, name, &entry.spec, &registry)?;
             if Arc::ptr_eq(&registry, &self.get(call)?) {
                 return work(&mut held);
             }

@@ -9,7 +9,7 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::registry::reference::{reference, schema};
-use crate::registry::{Problem, Registry, show};
+use crate::registry::{Problem, Registry, show, watch_show};
 use crate::store::registry_file::{self, Source};
 
 use super::Call;
@@ -83,15 +83,19 @@ fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
     let valid = problems.is_empty();
     call.out.json(&json!({
         "schema": SCHEMA, "path": path, "exists": !missing, "valid": valid, "problems": problems,
-        "processes": registry.processes.len(), "sinks": registry.sinks.len(),
+        "processes": registry.processes.len(), "watches": registry.watches.len(), "sinks": registry.sinks.len(),
     }));
     if valid {
         call.out.say(&match missing {
             true => format!("{}: there is none, so nothing is registered", path.display()),
             false => format!(
-                "{}: valid, {} processes, {} sinks",
+                "{}: valid, {} processes, {}{} sinks",
                 path.display(),
                 registry.processes.len(),
+                match registry.watches.len() {
+                    0 => String::new(),
+                    watches => format!("{watches} watches, "),
+                },
                 registry.sinks.len()
             ),
         });
@@ -119,6 +123,14 @@ fn lines(checked: &Checked) -> String {
 fn show_one(call: &Call, name: &str) -> Result<u8, Error> {
     let name: Name = name.parse()?;
     let loaded = registry(call)?;
+    if let Some(entry) = loaded.registry.watches.get(&name) {
+        let (spec, line) = (&entry.spec, entry.line);
+        call.out.json(&json!({"schema": SCHEMA, "name": name, "line": line, "watch": watch_show::to_json(spec)}));
+        if !call.out.is_json() {
+            call.out.answer(&watch_show::show(&name, spec));
+        }
+        return Ok(complain_of(&loaded, call));
+    }
     known(&loaded, std::slice::from_ref(&name), call)?;
     let entry = loaded.registry.processes.get(&name).ok_or_else(|| Error::not_registered(&name, None))?;
     let (spec, line) = (&entry.spec, entry.line);

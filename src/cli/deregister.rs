@@ -7,6 +7,7 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::state::Desired;
+use crate::registry::Registry;
 use crate::registry::edit::remove;
 use crate::store::registry_file;
 use crate::supervise::Held;
@@ -33,6 +34,7 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
     let names = parse(&command.names)?;
     let loaded = registry(call)?;
     let fresh = Fresh::default();
+    let names = refuse_needed(&loaded.registry, &names)?;
     for name in &names {
         if loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str()) {
             take_out(call, name)?; // nothing of it can be read, so nothing of it is held
@@ -47,6 +49,22 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
     }
     call.out.json(&json!({"schema": SCHEMA, "deregistered": names}));
     Ok(0)
+}
+
+/// The names in an order in which none is taken out that another one needs.
+fn refuse_needed(registry: &Registry, names: &[Name]) -> Result<Vec<Name>, Error> {
+    let graph = registry.graph();
+    for name in names {
+        if let Some(by) = graph.needed_by(name).find(|by| !names.contains(by)) {
+            let message = format!("process `{by}` depends on `{name}`");
+            let hint =
+                format!("take it out of `depends_on` of `{by}`, or deregister both: guardian deregister {by} {name}");
+            return Err(Error::new(Code::Refused, "needed", message).hint(hint).about(name));
+        }
+    }
+    let mut ordered = graph.order(names);
+    ordered.reverse();
+    Ok(ordered)
 }
 
 fn take_out(call: &Call, name: &Name) -> Result<(), Error> {

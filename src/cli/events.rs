@@ -60,11 +60,15 @@ struct Read {
 pub(super) fn run(call: &Call, command: &Events) -> Result<u8, Error> {
     let mut names = parse(&command.names)?;
     if names.is_empty() {
-        names = registry(call)?.registry.processes.into_keys().collect();
+        let registry = registry(call)?.registry;
+        names = registry.processes.into_keys().chain(registry.watches.into_keys()).collect();
     }
     let unknown = names.iter().find(|name| !journal::is_there(&call.ctx.paths, name));
     if let Some(name) = unknown.filter(|_| !command.names.is_empty()) {
-        known(&registry(call)?, std::slice::from_ref(name), call)?; // one that left the registry still has a history
+        let loaded = registry(call)?;
+        if !loaded.registry.watches.contains_key(name) {
+            known(&loaded, std::slice::from_ref(name), call)?; // one that left the registry still has a history
+        }
     }
     let since = command.since.as_deref().map(|text| moment::parse(text, now()?.wall)).transpose()?;
     let mut read = read(call, &names, since);

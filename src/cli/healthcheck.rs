@@ -10,6 +10,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use crate::alert::drain::Drained;
+use crate::dependants::look_again;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, push};
 use crate::metadata;
@@ -21,10 +22,11 @@ use crate::readiness::until_ready;
 use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
+use crate::watches;
 
-use super::Call;
 use super::common::{complain_of, known, parse, registry};
 use super::out::worse;
+use super::{Call, watch};
 
 /// Up to this number every process is listed; above it only those that were not as desired.
 const LISTED: usize = 50;
@@ -61,16 +63,31 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     let began = now()?;
     let loaded = registry(call)?;
     let asked = parse(&command.names)?;
-    known(&loaded, &asked, call)?;
     let all = asked.is_empty();
-    let names = names(&loaded.registry, &asked)?;
+    let (watched, asked): (Vec<_>, Vec<_>) =
+        asked.into_iter().partition(|name| loaded.registry.watches.contains_key(name));
+    known(&loaded, &asked, call)?;
+    let only_watches = asked.is_empty() && !all;
+    let names = if only_watches { Vec::new() } else { names(&loaded.registry, &asked)? };
     let mode = if command.dry_run { Mode::DryRun } else { Mode::Act };
     let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
     let mut drained = Drained::default();
     if mode == Mode::Act {
-        match deliver(&call.ctx, &loaded.registry) {
+        match deliver(&call.ctx, &loaded.registry, &mut report) {
             Ok(done) => drained = done,
             Err(error) => report.errors.push(error),
+        }
+    }
+    // What guardian runs is served, and told, before it looks at what it does not run.
+    let mut watches = match all || !watched.is_empty() {
+        true => watch::pass(call, &loaded.registry, &watched, mode),
+        false => watches::Report::default(),
+    };
+    report.errors.append(&mut watches.errors);
+    report.queued += watches.queued;
+    if mode == Mode::Act {
+        if watches.queued > 0 {
+            deliver_more(call, &loaded, &mut drained, &mut report);
         }
         if all {
             kernel_trace::tidy();
@@ -80,8 +97,29 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }
     }
-    tell(call, &report, &drained, &began, mode)?;
-    Ok(code(call, &report, &drained, &loaded))
+    tell(call, &Told { report: &report, watches: &watches, drained: &drained, loaded: &loaded }, &began, mode)?;
+    let well = watches.checked.iter().all(watch::is_well);
+    Ok(worse(code(call, &report, &drained, &loaded), if well { 0 } else { Code::No as u8 }))
+}
+
+/// Delivers what watches have queued.
+fn deliver_more(call: &Call, loaded: &Loaded, drained: &mut Drained, report: &mut Report) {
+    match deliver(&call.ctx, &loaded.registry, report) {
+        Ok(more) => {
+            let delivered = drained.delivered + more.delivered;
+            let errors = drained.errors.drain(..).chain(more.errors.iter().cloned()).collect();
+            *drained = Drained { delivered, errors, ..more };
+        }
+        Err(error) => report.errors.push(error),
+    }
+}
+
+/// All that a pass has to tell.
+struct Told<'a> {
+    report: &'a Report,
+    watches: &'a watches::Report,
+    drained: &'a Drained,
+    loaded: &'a Loaded,
 }
 
 fn elapsed(began: &Stamp) -> Result<u64, Error> {
@@ -98,7 +136,8 @@ fn code(call: &Call, report: &Report, drained: &Drained, loaded: &Loaded) -> u8 
     worse(code, complain_of(loaded, call))
 }
 
-fn tell(call: &Call, report: &Report, drained: &Drained, began: &Stamp, mode: Mode) -> Result<(), Error> {
+fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), Error> {
+    let Told { report, watches, drained, loaded } = told;
     let few = report.checked.len() <= LISTED;
     let shown = report.checked.iter().filter(|checked| few || !checked.as_desired || !checked.actions.is_empty());
     let rows: Vec<Value> = shown
@@ -112,6 +151,7 @@ fn tell(call: &Call, report: &Report, drained: &Drained, began: &Stamp, mode: Mo
     call.out.json(&json!({
         "schema": SCHEMA, "at": began.wall.to_string(), "duration_ms": elapsed(began)?, "dry_run": mode == Mode::DryRun,
         "checked": report.checked.len(), "as_desired": well, "processes": rows,
+        "watches": watch::json(&loaded.registry, watches, began),
         "alerts": {"queued": report.queued, "delivered": drained.delivered, "pending": drained.pending, "dead": drained.dead},
         "errors": errors,
     }));
@@ -127,14 +167,17 @@ fn tell(call: &Call, report: &Report, drained: &Drained, began: &Stamp, mode: Mo
         };
         lines.push(format!("{}: {}{done}", checked.name, checked.state.word()));
     }
+    lines.extend(watch::lines(watches, would));
     lines.extend(drained.errors.iter().map(|error| format!("alert: {error}")));
-    if lines.is_empty() {
-        call.out.say(&format!("{} of {} processes as desired", well, report.checked.len()));
-    } else {
-        // What is not well is said in cron's mail too.
-        call.out.answer(&lines.join("\n"));
-        call.out.say(&format!("{} of {} processes as desired", well, report.checked.len()));
+    if !lines.is_empty() {
+        call.out.answer(&lines.join("\n")); // what is not well is said in cron's mail too
     }
+    let ok = watches.checked.iter().filter(|checked| watch::is_well(checked)).count();
+    let more = match watches.checked.len() {
+        0 => String::new(),
+        count => format!(", {ok} of {count} watches ok"),
+    };
+    call.out.say(&format!("{} of {} processes as desired{more}", well, report.checked.len()));
     Ok(())
 }
 
@@ -150,12 +193,13 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
     let deadline = push(&call.ctx, &loaded.registry, name, run, &mut report);
     let moment = deadline.as_ref().ok().and_then(Option::as_ref).map_or(0, |at| at.boot_ms.max(1)); // 0: none
     reply(answer, moment);
+    report.errors.extend(look_again(&call.ctx, &loaded.registry, std::slice::from_ref(name)));
     metadata::complete_later(&call.ctx);
     let mut code = match deadline {
         Ok(_) => 0,
         Err(error) => log(call, name, run, &error),
     };
-    match deliver(&call.ctx, &loaded.registry) {
+    match deliver(&call.ctx, &loaded.registry, &mut report) {
         Ok(drained) => {
             for error in &drained.errors {
                 log(call, name, run, &Error::new(Code::No, "alert", error.clone()));

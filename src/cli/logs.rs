@@ -1,7 +1,6 @@
 //! `logs`: what a process wrote, by lines, run, time, or from where the reader left off.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use clap::Parser;
@@ -14,6 +13,7 @@ use crate::model::evidence::Recorded;
 use crate::model::name::Name;
 use crate::model::units::parse_size;
 use crate::os::watch::FileWatch;
+use crate::store::log::{Extent, Log};
 use crate::store::log_index::Sample;
 use crate::store::{log_index, record};
 use crate::supervise::now;
@@ -24,6 +24,8 @@ use super::moment;
 
 /// Lines shown when nothing else limits them.
 const LINES: usize = 100;
+/// Bytes that are read at once.
+const PIECE: usize = 256 << 10;
 /// Bytes shown at most, unless `--max-bytes` says otherwise.
 const MAX_BYTES: u64 = 1 << 20;
 /// The same for `--json` and `--cursor`, whose readers have small windows.
@@ -31,7 +33,7 @@ const MAX_BYTES_JSON: u64 = 64 << 10;
 
 /// Shows what a process wrote to standard output and error
 ///
-/// Times are to the minute within a run (the program writes its lines itself), exact at its start and end.
+/// All that is still there, rotated parts included. Times are to the minute within a run (the program writes its lines itself), exact at its start and end.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example: guardian logs btc-bot --since 15m --grep 'ERROR|Traceback'")]
 pub(super) struct Logs {
@@ -74,40 +76,40 @@ struct Span {
 pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
     let path = call.ctx.paths.log(&name);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            known(&registry(call)?, std::slice::from_ref(&name), call)?;
-            return nothing_yet(call, &name);
-        }
-        Err(error) => return Err(Error::io("open", &path, &error).about(&name)),
-    };
     let fail = |error: io::Error| Error::io("read", &path, &error).about(&name);
+    let log = Log::at(&path);
+    let Some(extent) = log.extent().map_err(fail)? else {
+        known(&registry(call)?, std::slice::from_ref(&name), call)?;
+        return nothing_yet(call, &name);
+    };
     let grep = command.grep.as_deref().map(pattern).transpose()?;
-    let size = file.metadata().map_err(fail)?.len();
-    let whole = span(call, command, &name, size)?;
+    let (whole, gone) = there(span(call, command, &name, extent)?, extent);
     let limit = limit(call, command)?;
     let (span, cut) = bounded(command, whole, limit);
     let span = match command.cursor {
-        Some(_) => whole_lines(&mut file, span, whole.to),
-        None => from_line_start(&mut file, span),
+        Some(_) => whole_lines(&log, span, whole.to),
+        None => from_line_start(&log, span, extent.first),
     };
     let span = span.map_err(fail)?;
-    let mut lines = read(&mut file, span, grep.as_ref()).map_err(fail)?;
+    let mut lines = read(&log, span, grep.as_ref()).map_err(fail)?;
     let plain = command.since.is_none() && command.until.is_none() && command.run.is_none() && command.cursor.is_none();
     let most = command.lines.or((plain && grep.is_none()).then_some(LINES));
     if let Some(most) = most {
         lines.drain(..lines.len().saturating_sub(most));
     }
-    tell(call, command, &name, &lines, span, cut);
+    tell(call, command, &name, &lines, &Shown { span, cut, gone });
+    if !plain || command.follow {
+        warn(call, &extent);
+    }
     if command.follow {
-        follow(call, &path, &mut file, span.to, grep.as_ref()).map_err(fail)?;
+        follow(call, &path, &log, span.to, grep.as_ref()).map_err(fail)?;
     }
     Ok(0)
 }
 
 fn nothing_yet(call: &Call, name: &Name) -> Result<u8, Error> {
-    call.out.json(&json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0}));
+    call.out
+        .json(&json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0, "gone_bytes": 0}));
     if !call.out.is_json() && !call.out.is_quiet() {
         call.out.complain(&format!("`{name}` has written nothing yet"));
     }
@@ -132,14 +134,15 @@ fn limit(call: &Call, command: &Logs) -> Result<u64, Error> {
 }
 
 /// The stretch that was asked for, before any limit on its size.
-fn span(call: &Call, command: &Logs, name: &Name, size: u64) -> Result<Span, Error> {
+fn span(call: &Call, command: &Logs, name: &Name, extent: Extent) -> Result<Span, Error> {
+    let size = extent.end;
     if let Some(cursor) = &command.cursor {
         let from: u64 = cursor.parse().map_err(|_| {
             Error::new(Code::Usage, "bad_cursor", format!("cursor {cursor:?} is none that guardian gave"))
                 .hint("begin with --cursor 0")
         })?;
         // A log that is shorter than it was began anew.
-        return Ok(Span { from: if from > size { 0 } else { from }, to: size });
+        return Ok(Span { from: if from > size { extent.start } else { from }, to: size });
     }
     let mut span = Span { from: 0, to: size };
     if let Some(run) = command.run {
@@ -161,6 +164,12 @@ fn span(call: &Call, command: &Logs, name: &Name, size: u64) -> Result<Span, Err
         span.to = span.to.min(after.map_or(size, |sample| sample.bytes));
     }
     Ok(Span { from: span.from.min(span.to), ..span })
+}
+
+/// What is still there of a stretch, and how many bytes of it went with the oldest parts.
+fn there(span: Span, extent: Extent) -> (Span, u64) {
+    let from = span.from.max(extent.first.min(span.to));
+    (Span { from, ..span }, from - span.from)
 }
 
 /// What one run wrote: from its start to its end, or to now.
@@ -203,32 +212,29 @@ fn bounded(command: &Logs, whole: Span, limit: u64) -> (Span, u64) {
 }
 
 /// The span up to its last whole line, so that a cursor never splits one; a line longer than the limit is split.
-fn whole_lines(file: &mut File, span: Span, end: u64) -> io::Result<Span> {
-    file.seek(SeekFrom::Start(span.from))?;
+fn whole_lines(log: &Log, span: Span, end: u64) -> io::Result<Span> {
     let mut bytes = Vec::new();
-    file.take(span.to - span.from).read_to_end(&mut bytes)?;
+    log.span(span.from, span.to).read_to_end(&mut bytes)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let whole = u64::try_from(whole).unwrap_or(0); // a position in memory fits
     Ok(Span { to: if whole == 0 && span.to < end { span.to } else { span.from + whole }, ..span })
 }
 
 /// The span from its first line that begins in it: the rest of a line that began before is left out.
-fn from_line_start(file: &mut File, span: Span) -> io::Result<Span> {
-    if span.from == 0 {
+fn from_line_start(log: &Log, span: Span, first: u64) -> io::Result<Span> {
+    if span.from <= first {
         return Ok(span);
     }
-    file.seek(SeekFrom::Start(span.from - 1))?;
     let mut rest = Vec::new();
-    let read = BufReader::new(file).take(span.to - span.from + 1).read_until(b'\n', &mut rest)?;
+    let read = BufReader::new(log.span(span.from - 1, span.to)).read_until(b'\n', &mut rest)?;
     let read = u64::try_from(read).map_err(io::Error::other)?;
     Ok(Span { from: (span.from - 1 + read).max(span.from), ..span })
 }
 
 /// Lines of a span that match, without their ends.
-fn read(file: &mut File, span: Span, grep: Option<&Regex>) -> io::Result<Vec<String>> {
-    file.seek(SeekFrom::Start(span.from))?;
+fn read(log: &Log, span: Span, grep: Option<&Regex>) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
-    for line in BufReader::new(file).take(span.to.saturating_sub(span.from)).split(b'\n') {
+    for line in BufReader::with_capacity(PIECE, log.span(span.from, span.to)).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         if grep.is_none_or(|grep| grep.is_match(&line)) {
             lines.push(line);
@@ -237,10 +243,19 @@ fn read(file: &mut File, span: Span, grep: Option<&Regex>) -> io::Result<Vec<Str
     Ok(lines)
 }
 
-fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], span: Span, cut: u64) {
-    call.out.json(
-        &json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(), "cut_bytes": cut}),
-    );
+/// What was read of what was asked for.
+struct Shown {
+    span: Span,
+    /// Bytes that were left out.
+    cut: u64,
+    /// Bytes that are there no more.
+    gone: u64,
+}
+
+fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Shown) {
+    let Shown { span, cut, gone } = *shown;
+    call.out.json(&json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(),
+                          "cut_bytes": cut, "gone_bytes": gone}));
     if call.out.is_json() {
         return;
     }
@@ -256,23 +271,45 @@ fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], span: Span, 
         };
         call.out.complain(&format!("{cut} {which}"));
     }
+    // Who asks for the last lines need not hear of the first ones.
+    let asked = command.cursor.is_some() || command.run.is_some() || command.since.is_some();
+    if gone > 0 && asked && !call.out.is_quiet() {
+        call.out.complain(&format!("{gone} bytes of it are gone by rotation: see `log_max` and `log_keep`"));
+    }
     if command.cursor.is_some() {
         call.out.complain(&format!("cursor: {}", span.to));
     }
 }
 
+/// Says what may be missing from the log without a trace in it.
+fn warn(call: &Call, extent: &Extent) {
+    if call.out.is_json() || call.out.is_quiet() {
+        return;
+    }
+    if let Some(at) = extent.emptied {
+        call.out.complain(&format!("the program had emptied its log when guardian looked at {at}: that is gone"));
+    }
+    if let Some(at) = extent.copied {
+        call.out.complain(&format!(
+            "this file system can only copy and empty a log: lines written meanwhile may be gone, last at {at}"
+        ));
+    }
+}
+
 /// Goes on as the log grows, until the reader is gone.
-fn follow(call: &Call, path: &Path, file: &mut File, mut at: u64, grep: Option<&Regex>) -> io::Result<()> {
+fn follow(call: &Call, path: &Path, log: &Log, mut at: u64, grep: Option<&Regex>) -> io::Result<()> {
     let watch = FileWatch::new(path)?;
     let mut rest = Vec::new();
+    let mut piece = vec![0; PIECE];
     loop {
-        let size = file.metadata()?.len();
-        at = if size < at { 0 } else { at }; // it began anew
-        file.seek(SeekFrom::Start(at))?;
-        let mut bytes = Vec::new();
-        at += u64::try_from(file.take(MAX_BYTES).read_to_end(&mut bytes)?).unwrap_or(0); // what was read fits
-        let read = bytes.len();
-        rest.append(&mut bytes);
+        let (from, read) = log.read(at, &mut piece)?;
+        at = from + u64::try_from(read).unwrap_or(0); // what was read fits
+        if read == 0
+            && let Some(extent) = log.extent()?.filter(|extent| extent.end < at)
+        {
+            at = extent.start; // the program emptied it
+        }
+        rest.extend(piece.iter().take(read));
         let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let lines: Vec<u8> = rest.drain(..whole).collect();
         let wanted: Vec<u8> = match grep {
@@ -292,18 +329,23 @@ fn follow(call: &Call, path: &Path, file: &mut File, mut at: u64, grep: Option<&
 }
 
 /// Whether a line of what was written from `from` on matches, and where to look on from.
-pub(super) fn search(path: &Path, from: u64, pattern: &Regex) -> io::Result<(Option<String>, u64)> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, from)),
-        Err(error) => return Err(error),
-    };
-    let size = file.metadata()?.len();
-    let lines = read(&mut file, Span { from, to: size }, Some(pattern))?;
-    // The last line may not be whole yet: it is looked at again.
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.take(size.saturating_sub(from)).read_to_end(&mut bytes)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    Ok((lines.into_iter().next(), from + u64::try_from(whole).unwrap_or(0))) // a position in memory fits
+pub(super) fn search(log: &Log, from: u64, pattern: &Regex) -> io::Result<(Option<String>, u64)> {
+    let mut lines = BufReader::with_capacity(PIECE, log.span(from, log.end()?));
+    let mut line = Vec::new();
+    let mut next = from;
+    loop {
+        line.clear();
+        lines.read_until(b'\n', &mut line)?;
+        let read = lines.get_ref().position() - u64::try_from(lines.buffer().len()).map_err(io::Error::other)?;
+        let whole = line.last() == Some(&b'\n');
+        let text = String::from_utf8_lossy(&line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        if !line.is_empty() && pattern.is_match(text) {
+            return Ok((Some(text.to_owned()), read));
+        }
+        if !whole {
+            return Ok((None, next)); // the last line may not be whole yet: it is looked at again
+        }
+        next = read;
+    }
 }

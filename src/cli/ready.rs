@@ -23,7 +23,7 @@ use crate::view::words::cause_sentence;
 use super::Call;
 
 /// Longest pause between two looks: a shim that is killed changes no file.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,15 +7,17 @@ use crate::error::{Code, Error};
 use crate::model::event::{Event, EventKind, SCHEMA, Severity};
 use crate::model::name::Name;
 use crate::model::state::State;
-use crate::os::process;
+use crate::os::{process, zone};
 use crate::policy::environment::unbound;
-use crate::registry::Context as Reading;
+use crate::policy::schedule::{activate, registered};
 use crate::registry::edit::{Change, Replace, insert};
+use crate::registry::{Context as Reading, Registry};
 use crate::store::environment::{Snapshot, load, save};
 use crate::store::record::Durable;
 use crate::store::registry_file;
 use crate::store::{journal, state};
 use crate::supervise::now;
+use crate::view::schedule::sentence;
 
 use super::ready::Until;
 use super::spec_args::SpecArgs;
@@ -57,7 +59,7 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
         draft.set("cwd", crate::registry::value::Value::Text(here.to_owned()));
     }
     let replace = if command.replace { Replace::Allow } else { Replace::Refuse };
-    let reading = Reading { home_dir: call.ctx.home.clone() };
+    let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name() };
     let mut change = Change::None;
     let updated = registry_file::update(paths, call.ctx.home.as_deref(), |text| {
         let edited = insert(text, &name, &draft, replace, &reading).map_err(|error| Error::from(error).about(&name))?;
@@ -73,8 +75,10 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
     if change == Change::Added {
         tell(call, &name, &updated.registry)?;
     }
+    let next = count(call, &name, change, &updated.registry)?;
     if !command.start {
-        call.out.say(&format!("{name}: {word}"));
+        let next = next.map(|next| format!("; {next}")).unwrap_or_default();
+        call.out.say(&format!("{name}: {word}{next}"));
         call.out.json(&json!({"schema": SCHEMA, "name": name, "result": word, "started": false}));
         return Ok(0);
     }
@@ -95,8 +99,24 @@ fn take_down_environment(call: &Call, name: &Name, change: Change, replace: Repl
     save(paths, name, &snapshot)
 }
 
+/// The times of its schedule count from now on; when it is due next, in words. `None`: it has no schedule.
+fn count(call: &Call, name: &Name, change: Change, registry: &Registry) -> Result<Option<String>, Error> {
+    let spec = registry.processes.get(name).map(|entry| &entry.spec).filter(|spec| spec.schedule.is_some());
+    let Some(spec) = spec else { return Ok(None) };
+    let now = now()?;
+    let _held = state::lock(&call.ctx.paths, name)?;
+    let mut state = state::load(&call.ctx.paths, name)?.unwrap_or_else(|| State::new(&now));
+    match change {
+        Change::Added => registered(&mut state, spec, now.wall),
+        Change::Replaced => activate(&mut state, spec, now.wall),
+        Change::None | Change::Removed => return Ok(sentence(name.as_str(), spec, &state, now.wall)),
+    }
+    state::commit(&call.ctx.paths, name, &state)?;
+    Ok(sentence(name.as_str(), spec, &state, now.wall))
+}
+
 /// The history of a process begins here.
-fn tell(call: &Call, name: &Name, registry: &crate::registry::Registry) -> Result<(), Error> {
+fn tell(call: &Call, name: &Name, registry: &Registry) -> Result<(), Error> {
     let now = now()?;
     let _held = state::lock(&call.ctx.paths, name)?;
     let (epoch, run) = match state::load(&call.ctx.paths, name)? {

@@ -57,11 +57,15 @@ fn arg(key: &'static Key) -> Arg {
         | Form::Cores
         | Form::Size
         | Form::Probe
+        | Form::Liveness
+        | Form::Schedule
+        | Form::Zone
         | Form::Share
         | Form::Duration
         | Form::Target
         | Form::Signal
         | Form::Path
+        | Form::TrueOrPath
         | Form::Headers
         | Form::Port
         | Form::Secret => arg,
@@ -186,7 +190,7 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         Form::Texts | Form::Variables => Value::Texts(split(&given)),
         Form::Argv | Form::Lines => Value::Texts(given),
         Form::Pairs | Form::Headers => Value::Pairs(pairs(option, &given)?),
-        Form::Path => Value::Text(absolute(option, &one(), here)?),
+        Form::Path | Form::TrueOrPath => Value::Text(absolute(option, &one(), here)?),
         Form::Text
         | Form::Duration
         | Form::Target
@@ -194,6 +198,9 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         | Form::Words(_)
         | Form::Size
         | Form::Probe
+        | Form::Liveness
+        | Form::Schedule
+        | Form::Zone
         | Form::Secret => Value::Text(one()),
     })
 }

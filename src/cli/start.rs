@@ -15,16 +15,20 @@ use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase};
 use crate::model::units::parse_duration;
+use crate::policy::budget::Asked;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look};
-use crate::policy::operator::start;
+use crate::policy::operator::start_after;
 use crate::store::record;
 use crate::supervise::{Held, Outcome, Then, now};
 use crate::view::status::Isolation;
 
 use super::common::{Fresh, Which, complain_of, registry};
+use super::dependants::settle_dependants;
+use super::needed::{Brought, Else, bring_up, is_ordered};
 use super::out::worse;
 use super::ready::{Until, follow};
+use super::slow::{Slowed, patiently};
 use super::start_error::{placed, start_error};
 use super::{Call, stop};
 
@@ -76,9 +80,31 @@ pub(super) struct Started {
     /// What it must be followed by, where its preflight still runs or more is waited for.
     follow: Option<Spec>,
     ready: Option<bool>,
+    /// It was one start too many, and waited.
+    pub(super) slowed: Option<Slowed>,
 }
 
 impl Started {
+    /// The same, after it had to wait.
+    pub(super) fn after(self, slowed: Option<Slowed>) -> Self {
+        Self { slowed, ..self }
+    }
+
+    fn new(held: &Held<'_>, result: &'static str, run: u64, pid: Option<i32>) -> Self {
+        Self {
+            name: held.name.clone(),
+            result,
+            run,
+            pid,
+            untraced: None,
+            placed: None,
+            limited: limited(held.spec),
+            follow: None,
+            ready: None,
+            slowed: None,
+        }
+    }
+
     /// Waits for what `until` asks for. The lock of the process is not held.
     pub(super) fn follow(mut self, call: &Call, until: Until) -> Result<Self, Error> {
         let Some(spec) = self.follow.take() else { return Ok(self) };
@@ -94,10 +120,18 @@ impl Started {
 /// Starts `names` and tells of each. `registered` is what `register` did before.
 pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, until: Until) -> Result<u8, Error> {
     let fresh = Fresh::default();
-    let outcomes =
-        side_by_side(names, |name| fresh.with(call, name, |held| begin(call, held, until))?.follow(call, until));
+    let up = |name: &Name| {
+        let (started, slowed) = patiently(call, &fresh, name, Asked::Start, |held| begin(call, held, until))?;
+        started.after(slowed).follow(call, until)
+    };
+    let registry = fresh.get(call)?;
+    let Brought { asked: outcomes, needed } = match is_ordered(&registry, names) {
+        true => bring_up(call, &fresh, names, Else::Waits, up)?,
+        false => Brought { asked: side_by_side(names, up), needed: Vec::new() },
+    };
     let mut code = 0;
     let mut results = Vec::new();
+    let also = also(call, &needed);
     for (name, outcome) in names.iter().zip(outcomes) {
         match outcome {
             Ok(started) => {
@@ -111,14 +145,32 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, u
             }
         }
     }
-    call.out.json(&json!({"schema": SCHEMA, "processes": results}));
+    let mut answer = json!({"schema": SCHEMA, "processes": results});
+    if !also.is_empty() {
+        answer["needed"] = also.into();
+    }
+    call.out.json(&answer);
+    let begun: Vec<Name> = names.iter().chain(needed.iter().map(|(name, _)| name)).cloned().collect();
+    settle_dependants(call, &registry, &begun);
     Ok(code)
+}
+
+/// What was started because others need it. One that failed is named by the error of those.
+pub(super) fn also(call: &Call, needed: &[(Name, Result<Started, Error>)]) -> Vec<Value> {
+    let up = needed.iter().filter_map(|(_, outcome)| outcome.as_ref().ok());
+    up.map(|started| {
+        say(call, started);
+        document(started, None)
+    })
+    .collect()
 }
 
 fn document(started: &Started, registered: Option<&str>) -> Value {
     json!({"name": started.name, "result": started.result, "run": started.run, "pid": started.pid,
            "registered": registered, "untraced_errno": started.untraced,
-           "isolation": started.placed.as_ref().map(Isolation::of), "ready": started.ready})
+           "isolation": started.placed.as_ref().map(Isolation::of), "ready": started.ready,
+           "slowed_s": started.slowed.as_ref().map(|slowed| slowed.wait.as_secs()),
+           "why": started.slowed.as_ref().map(|slowed| &slowed.why)})
 }
 
 fn say(call: &Call, started: &Started) {
@@ -180,7 +232,7 @@ pub(super) fn side_by_side<T: Send>(names: &[Name], work: impl Fn(&Name) -> T + 
 }
 
 /// Starts a process that is held, unless it runs.
-fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
+pub(super) fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     let mut outcome = Outcome::default();
     if held.state.open().is_some_and(|open| open.stopping.is_some()) {
         stop::until_gone(call, held, None, Desired::Up)?; // a stop that was cut short is finished first
@@ -205,15 +257,8 @@ fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Erro
         (_, _) => first,
     };
     let now = now()?;
-    // An end that nobody has judged yet is judged first, and told; the run that follows is the operator's.
-    let mut judged = settled.state.into_owned();
-    if settled.act == Act::Launch
-        && settled.standing.as_ref().is_some_and(|standing| matches!(standing, Standing::Ended(_)))
-    {
-        judged.run -= 1;
-        judged.phase = Phase::Stopped;
-    }
-    let decision = start(Look { name: held.name, spec: held.spec, state: &judged, now: &now }).into_owned();
+    let look = Look { name: held.name, spec: held.spec, state: &held.state, now: &now };
+    let decision = start_after(look, settled);
     let run = decision.state.run;
     let mut then = held.carry_out(decision, &mut outcome)?;
     let launched = outcome.launched;
@@ -230,33 +275,12 @@ fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Erro
     }
     match launched {
         Some(Launched::Started { pid, untraced }) => {
-            let (placed, limited) = (placed(held.ctx, held.name, run), limited(held.spec));
+            let placed = placed(held.ctx, held.name, run);
             let follow = (until != Until::Begun).then(|| held.spec.clone());
-            Ok(Started {
-                name: held.name.clone(),
-                result: "started",
-                run,
-                pid: Some(pid),
-                untraced,
-                placed,
-                limited,
-                follow,
-                ready: None,
-            })
+            Ok(Started { untraced, placed, follow, ..Started::new(held, "started", run, Some(pid)) })
         }
         Some(Launched::Preparing) => {
-            let (name, limited, follow) = (held.name.clone(), limited(held.spec), Some(held.spec.clone()));
-            Ok(Started {
-                name,
-                result: "started",
-                run,
-                pid: None,
-                untraced: None,
-                placed: None,
-                limited,
-                follow,
-                ready: None,
-            })
+            Ok(Started { follow: Some(held.spec.clone()), ..Started::new(held, "started", run, None) })
         }
         Some(Launched::Failed { step, errno }) => Err(start_error(held.ctx, held.name, held.spec, run, (step, errno))),
         None => Err(Error::new(Code::Bug, "bug", format!("`{}` was not started and nobody knows why", held.name))),
@@ -264,19 +288,18 @@ fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Erro
 }
 
 /// It runs: that is what was asked for. Its wish is noted where it was another one.
-fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
+pub(super) fn already(held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     if held.state.desired == Desired::Down {
         held.state.desired = Desired::Up;
         crate::store::state::commit(&held.ctx.paths, held.name, &held.state)?;
     }
-    let (run, limited) = (held.state.run, limited(held.spec));
+    let run = held.state.run;
     let (pid, placed) = match record::read(&held.ctx.paths, held.name, run).0 {
         Recorded::Read(record) => (record.main.map(|main| main.pid), record.placed),
         Recorded::Missing | Recorded::Unreadable(_) => (None, None),
     };
     let follow = (until != Until::Begun).then(|| held.spec.clone());
-    let name = held.name.clone();
-    Ok(Started { name, result: "already_running", run, pid, untraced: None, placed, limited, follow, ready: None })
+    Ok(Started { placed, follow, ..Started::new(held, "already_running", run, pid) })
 }
 
 /// Starts a process that is held and was just stopped.

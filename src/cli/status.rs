@@ -9,30 +9,34 @@ use clap::Parser;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, is_as_desired, last};
 use crate::model::event::SCHEMA;
-use crate::model::evidence::{Lock, Recorded, RunRecord};
+use crate::model::evidence::{Recorded, RunRecord};
 use crate::model::name::Name;
-use crate::model::probe::Probe;
-use crate::model::spec::{Leftover, Spec, Target};
+use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
-use crate::model::units::format_duration;
+use crate::model::watch_state::Condition;
 use crate::os::usage::Meter;
-use crate::policy::decide::{Decision, Look, decide};
-use crate::policy::{breaker, history};
+use crate::policy::decide::{Decision, Look, decide_needing};
+use crate::policy::history;
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::{beat, hang, outbox, record, says, state};
-use crate::supervise::{now, observe};
+use crate::store::{outbox, state};
+use crate::storm;
+use crate::supervise::{needs, now, observe};
+use crate::view::schedule;
 use crate::view::status::{
-    Alerts, Breaker, Document, Health, Heartbeat, Hung, Isolation, LastExit, Output, Row, State as Word, command,
-    remark, table,
+    Alerts, Document, Health, Isolation, LastExit, Probed, Row, State as Word, command, remark, table,
 };
+use crate::view::storm::warning;
 use crate::view::usual;
-use crate::view::words::strip_control;
 
-use super::Call;
 use super::common::{complain_of, known, members, parse, registry};
 use super::out::worse;
+use super::{Call, watch};
+
+mod parts;
+
+use parts::{breaker, hang, heartbeat, keeps, life, output, says, target};
 
 /// Above this number of processes, memory and CPU of each are left out: asking costs more than all the rest.
 const METERED: usize = 64;
@@ -77,11 +81,17 @@ pub(super) fn run(call: &Call, command: &Status) -> Result<u8, Error> {
 
 fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let loaded = registry(call)?;
-    let mut names = parse(&command.names)?;
+    let asked = parse(&command.names)?;
+    let watches = watch::asked(&loaded.registry, &asked, command.group.as_deref());
+    let mut names: Vec<Name> = asked.into_iter().filter(|name| !loaded.registry.watches.contains_key(name)).collect();
     known(&loaded, &names, call)?;
     match &command.group {
-        Some(group) => names.extend(members(&loaded.registry, group)),
-        None if names.is_empty() => names.extend(loaded.registry.processes.keys().cloned()),
+        Some(group) => match members(&loaded.registry, group) {
+            Ok(members) => names.extend(members),
+            Err(nobody) if watches.is_empty() => return Err(nobody),
+            Err(_) => {} // a group of watches
+        },
+        None if command.names.is_empty() => names.extend(loaded.registry.processes.keys().cloned()),
         None => {}
     }
     let names: Vec<Name> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
@@ -89,8 +99,8 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let meter = (names.len() <= METERED).then(Meter::new).transpose();
     let meter = meter
         .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))?;
-    let beats = heartbeats(call);
-    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats };
+    let (beats, rotated) = (having(call, "sentinel", ".heartbeat"), having(call, "log/rotated", ".json"));
+    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats, rotated: &rotated };
     let mut errors = Vec::new();
     let mut rows = Vec::with_capacity(names.len());
     let mut desired = true;
@@ -111,8 +121,14 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
             None
         }
     };
+    let watches = watch::rows(call, &loaded.registry, &watches, &now, &mut errors);
+    desired &= watches.iter().all(|row| row.state == Condition::Ok);
     let health = health(last, &loaded, &rows, &now);
     let alerts = alerts(call)?;
+    let storm = storm::current(&call.ctx, &now).unwrap_or_else(|error| {
+        errors.push(error);
+        None
+    });
     let sentences: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
     call.out.json(&Document {
         schema: SCHEMA,
@@ -120,7 +136,9 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         at: now.wall.to_string(),
         healthcheck: &health,
         alerts,
+        storm: storm.as_ref(),
         processes: &rows,
+        watches: &watches,
         errors: sentences,
     });
     let mut code = match (command.names.as_slice(), rows.as_slice()) {
@@ -132,14 +150,16 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         code = worse(code, call.out.fail(error));
     }
     code = worse(code, complain_of(&loaded, call));
-    Ok((text(&rows, &health, alerts, &loaded), code))
+    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &watches, &health, alerts, &loaded), code))
 }
 
-fn text(rows: &[Row<'_>], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {
+fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {
     let mut text = match (rows, loaded.registry.processes.is_empty()) {
+        ([], _) if !watches.is_empty() => String::new(),
         ([], true) => "no process is registered: guardian register NAME -- COMMAND\n".to_owned(),
         (rows, _) => table(rows),
     };
+    text.push_str(&watch::table(rows, watches));
     if health.overdue {
         let since = health.age_s.map_or("no pass has run yet".to_owned(), |age| {
             format!("the last pass ran {} ago", crate::model::units::human_duration(Duration::from_secs(age)))
@@ -179,13 +199,15 @@ struct Surroundings<'a> {
     meter: Option<&'a Meter>,
     /// Names of the processes whose heartbeat file is there.
     beats: &'a BTreeSet<String>,
+    /// Names of the processes whose log was ever rotated.
+    rotated: &'a BTreeSet<String>,
 }
 
-/// The processes whose heartbeat file is there: most have none, and one look tells.
-fn heartbeats(call: &Call) -> BTreeSet<String> {
-    let Ok(entries) = fs::read_dir(call.ctx.paths.state.join("sentinel")) else { return BTreeSet::new() };
+/// The processes that have a file of this kind in a directory of the state: most have none, and one look tells.
+fn having(call: &Call, dir: &str, suffix: &str) -> BTreeSet<String> {
+    let Ok(entries) = fs::read_dir(call.ctx.paths.state.join(dir)) else { return BTreeSet::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| name.strip_suffix(".heartbeat").map(str::to_owned)).collect()
+    names.filter_map(|name| name.strip_suffix(suffix).map(str::to_owned)).collect()
 }
 
 fn row<'a>(
@@ -201,7 +223,9 @@ fn row<'a>(
         None => State::new(now),
     };
     let evidence = observe(&call.ctx, name, &state, now);
-    let decision = decide(Look { name, spec, state: &state, now }, evidence.as_ref());
+    let needs = needs(&call.ctx, &loaded.registry, spec, now);
+    let look = Look { name, spec, state: &state, now };
+    let decision = decide_needing(look, evidence.as_ref(), Duration::ZERO, &needs);
     let record = evidence.as_ref().and_then(|evidence| match &evidence.record {
         Recorded::Read(record) => Some(&**record),
         Recorded::Missing | Recorded::Unreadable(_) => None,
@@ -226,7 +250,9 @@ fn fill<'a>(
     let main = alive.and_then(|record| record.main.as_ref()).map(|main| main.pid);
     let shim = alive.and_then(|record| record.shim.as_ref()).map(|shim| shim.pid);
     let uptime = began.map(|began| now.since(began).as_secs());
+    let waits = decision.waits.as_ref();
     let next = match &state.phase {
+        _ if waits.is_some() => None,
         Phase::Waiting { until } | Phase::Tripped { until, .. } => Some(until.clone()),
         Phase::Open(_) if word == Word::Waiting => Some(now.clone()),
         Phase::New | Phase::Open(_) | Phase::Completed | Phase::Stopped | Phase::Dead => None,
@@ -235,13 +261,15 @@ fn fill<'a>(
     let usual = history::of(spec, state);
     let running = usual.zip(began);
     let hang = alive.and_then(|_| hang(call, name, state));
+    let probing = alive.and_then(|_| state.open()?.probing.as_deref());
+    let probe = probing.filter(|_| spec.probe.is_some()).map(|probing| Probed::of(probing, spec));
+    let says = main.and_then(|_| says(call, name, spec, state.run));
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
         state: word,
         desired: state.desired,
         ready: decision.ready,
-        says: main.and_then(|_| says(call, name, spec, state.run)),
         pid: main,
         shim_pid: shim.filter(|_| word != Word::Unsupervised),
         run: (state.run > 0).then_some(state.run),
@@ -255,8 +283,15 @@ fn fill<'a>(
         restarts: state.restarts,
         consecutive_failures: state.failures,
         breaker: breaker(state),
-        next_action_at: next.as_ref().and_then(|next| next.wall.rfc3339()),
-        output: output(call, name, now),
+        depends_on: &spec.depends_on,
+        waits_for: waits.cloned(),
+        next_action_at: next
+            .as_ref()
+            .map(|next| next.wall)
+            .or_else(|| schedule::due(state).filter(|_| !word.is_alive()))
+            .and_then(Wall::rfc3339),
+        schedule: schedule::Schedule::of(spec, state),
+        output: output(call, name, seen),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
         isolation: alive.and_then(|record| record.placed.as_ref()).map(Isolation::of),
         leftover: keeps(call, name, spec, decision),
@@ -266,95 +301,23 @@ fn fill<'a>(
         remark: match (call.out.is_json(), &spec.ready) {
             (true, _) => String::new(),
             (false, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
-                format!("not ready yet: {probe}")
+                let said = says.as_ref().map_or(String::new(), |says| format!("; {says}"));
+                format!("not ready yet: {probe}{said}")
             }
             (false, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
-                let life = life(hang.as_ref(), heartbeat.as_ref(), pace);
+                let waits = waits.map(|waits| format!("waits for {waits}"));
+                let due = schedule::sentence(name.as_str(), spec, state, now.wall).filter(|_| word != Word::Waiting);
+                let life = life(hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), says.as_ref(), pace);
+                let life: Vec<String> = [waits].into_iter().chain(life).chain([due]).flatten().collect();
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
+        says,
         heartbeat,
         hang,
+        probe,
     }
-}
-
-/// What the program says of its state, where it was given a way to say it.
-fn says(call: &Call, name: &Name, spec: &Spec, run: u64) -> Option<String> {
-    let asked = spec.ready == Some(Probe::Notify) || spec.heartbeat.is_some();
-    asked.then(|| says::load(&call.ctx.paths, name, run)).flatten().map(|text| strip_control(&text))
-}
-
-/// Whether processes of the last run live on, kept by `leftover = "keep"`; `None`: they are not kept, or it runs.
-fn keeps(call: &Call, name: &Name, spec: &Spec, decision: &Decision) -> Option<bool> {
-    let over = spec.leftover == Leftover::Keep && decision.state.open().is_none() && decision.state.run > 0;
-    match over.then(|| record::tree_lock(&call.ctx.paths, name, decision.state.run))? {
-        Lock::Held => Some(true),
-        Lock::Free => Some(false),
-        Lock::Unknown => None,
-    }
-}
-
-/// The target as it was written.
-pub(super) fn target(spec: &Spec) -> String {
-    match spec.target {
-        Target::Forever => "forever".to_owned(),
-        Target::Exit => "exit".to_owned(),
-        Target::For(target) => format_duration(target),
-    }
-}
-
-fn breaker(state: &State) -> Breaker {
-    let until = match &state.phase {
-        Phase::Tripped { until, .. } => until.wall.rfc3339(),
-        Phase::Open(_) | Phase::New | Phase::Waiting { .. } | Phase::Completed | Phase::Stopped | Phase::Dead => None,
-    };
-    Breaker { state: breaker::Breaker::of(state).word(), failures: state.failures, until }
-}
-
-/// Seconds since a file was written; `None`: it is not there, or its time cannot be told.
-fn age(metadata: &fs::Metadata, now: &Stamp) -> Option<u64> {
-    let written = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let written = Wall(i64::try_from(written.as_millis()).ok()?);
-    Some(written.until(now.wall).as_secs())
-}
-
-fn output(call: &Call, name: &Name, now: &Stamp) -> Output {
-    let path = call.ctx.paths.log(name);
-    let metadata = fs::metadata(&path).ok();
-    Output {
-        path: path.display().to_string(),
-        bytes: metadata.as_ref().map(fs::Metadata::len),
-        age_s: metadata.as_ref().and_then(|metadata| age(metadata, now)),
-    }
-}
-
-/// The last heartbeat. One that is older than the run was an earlier run's.
-fn heartbeat(call: &Call, name: &Name, seen: &Surroundings<'_>, began: Option<&Stamp>) -> Option<Heartbeat> {
-    seen.beats.get(name.as_str())?;
-    let path = call.ctx.paths.sentinel(name, "heartbeat");
-    let age_s = age(&fs::metadata(&path).ok()?, seen.now)?;
-    let of_this_run = began.is_none_or(|began| age_s <= seen.now.since(began).as_secs());
-    of_this_run.then(|| Heartbeat { source: "file", age_s, said: beat::said(&path) })
-}
-
-/// The hang that goes on, as the last look showed it.
-fn hang(call: &Call, name: &Name, state: &State) -> Option<Hung> {
-    let open = state.open()?;
-    let hang = open.watch.as_ref()?.hang.as_ref()?;
-    Some(Hung {
-        since: hang.since.wall.rfc3339(),
-        silent_s: hang.silent_s,
-        silence: hang.silence,
-        blocked_on: hang::sentence(&call.ctx.paths, name, open.run),
-    })
-}
-
-/// What the process says of itself, what guardian sees of its hang, and how its run compares with others (`pace`).
-fn life(hang: Option<&Hung>, heartbeat: Option<&Heartbeat>, pace: Option<String>) -> Vec<String> {
-    let blocked = hang.and_then(|hang| hang.blocked_on.clone());
-    let said = heartbeat.map(|heartbeat| heartbeat.said.to_string()).filter(|said| !said.is_empty());
-    [blocked, said, pace].into_iter().flatten().collect()
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

@@ -17,6 +17,7 @@ use crate::model::state::Desired;
 use crate::model::time::{Identity, Stamp};
 use crate::model::units::{format_duration, parse_duration};
 use crate::os::process;
+use crate::policy::budget::Asked;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look};
 use crate::policy::operator::stop;
@@ -25,9 +26,13 @@ use crate::supervise::{Held, Outcome, now};
 
 use super::Call;
 use super::common::{Fresh, Which, complain_of, registry};
+use super::dependants::{runs, settle_dependants, warn_of_dependants};
+use super::needed::{Else, bring_up, is_another_run, is_ordered};
 use super::out::worse;
+use super::plan::{dependants_first, in_order};
 use super::ready::Until;
-use super::start::{again, side_by_side};
+use super::slow::patiently;
+use super::start::{Started, again, already, also, side_by_side};
 
 /// After KILL, until it is said that something cannot be ended (a process that hangs in the kernel).
 const AFTER_KILL: Duration = Duration::from_secs(10);
@@ -73,8 +78,15 @@ pub(super) fn run(call: &Call, command: &Stop) -> Result<u8, Error> {
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
     let fresh = Fresh::default();
-    let outcomes = side_by_side(&names, |name| fresh.with(call, name, |held| down(call, held, grace)));
+    let graph = loaded.registry.graph();
+    let work = |name: &Name| fresh.with(call, name, |held| down(call, held, grace));
+    let outcomes = match is_ordered(&loaded.registry, &names) {
+        true => in_order(&names, &dependants_first(&graph, &names), work),
+        false => side_by_side(&names, work),
+    };
     let code = tell(call, &names, outcomes.into_iter().map(|outcome| outcome.map(|word| (word, None))).collect());
+    warn_of_dependants(call, &loaded.registry, &names)?;
+    settle_dependants(call, &loaded.registry, &names);
     Ok(worse(code, complain_of(&loaded, call)))
 }
 
@@ -83,19 +95,32 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
     let fresh = Fresh::default();
-    let outcomes = side_by_side(&names, |name| {
-        let started = fresh.with(call, name, |held| {
+    let again = |name: &Name, before: Option<u64>| {
+        let (started, slowed) = patiently(call, &fresh, name, Asked::Restart, |held| {
+            if before.is_some_and(|before| is_another_run(held, before)) {
+                return already(held, Until::Begun);
+            }
             until_gone(call, held, grace, Desired::Up)?;
             again(call, held)
         })?;
-        let started = started.follow(call, Until::Begun)?;
-        Ok(("restarted", Some((started.run, started.pid))))
-    });
+        started.after(slowed).follow(call, Until::Begun)
+    };
+    let outcomes = if is_ordered(&loaded.registry, &names) {
+        let before = runs(call, &names)?;
+        let up = |name: &Name| again(name, before.get(name).copied());
+        let brought = bring_up(call, &fresh, &names, Else::Stays, up)?;
+        also(call, &brought.needed);
+        brought.asked
+    } else {
+        side_by_side(&names, |name| again(name, None))
+    };
+    let outcomes = outcomes.into_iter().map(|outcome| outcome.map(|started| ("restarted", Some(started)))).collect();
     let code = tell(call, &names, outcomes);
+    settle_dependants(call, &loaded.registry, &names);
     Ok(worse(code, complain_of(&loaded, call)))
 }
 
-type Told = Result<(&'static str, Option<(u64, Option<i32>)>), Error>;
+type Told = Result<(&'static str, Option<Started>), Error>;
 
 fn tell(call: &Call, names: &[Name], outcomes: Vec<Told>) -> u8 {
     let mut code = 0;
@@ -103,10 +128,15 @@ fn tell(call: &Call, names: &[Name], outcomes: Vec<Told>) -> u8 {
     for (name, outcome) in names.iter().zip(outcomes) {
         match outcome {
             Ok((word, started)) => {
-                let run = started.map_or(String::new(), |(run, _)| format!(" as run {run}"));
+                let run = started.as_ref().map_or(String::new(), |started| format!(" as run {}", started.run));
                 call.out.say(&format!("{name}: {}{run}", word.replace('_', " ")));
-                let (run, pid) = (started.map(|(run, _)| run), started.and_then(|(_, pid)| pid));
-                results.push(json!({"name": name, "result": word, "run": run, "pid": pid}));
+                let mut result = json!({"name": name, "result": word, "run": null, "pid": null});
+                if let Some(Started { run, pid, slowed, .. }) = started {
+                    (result["run"], result["pid"]) = (json!(run), json!(pid));
+                    result["slowed_s"] = json!(slowed.as_ref().map(|slowed| slowed.wait.as_secs()));
+                    result["why"] = json!(slowed.map(|slowed| slowed.why));
+                }
+                results.push(result);
             }
             Err(error) => {
                 code = worse(code, call.out.fail(&error));

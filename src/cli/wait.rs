@@ -17,6 +17,7 @@ use crate::model::units::parse_duration;
 use crate::os::watch::{Ends, FileWatch};
 use crate::policy::classify::Standing;
 use crate::registry::Entry;
+use crate::store::log::Log;
 use crate::store::registry_file::Loaded;
 use crate::store::{record, state};
 use crate::supervise::{consider, now};
@@ -58,6 +59,8 @@ pub(super) fn run(call: &Call, command: &Wait) -> Result<u8, Error> {
     let limit = limit.map_err(|error| Error::new(Code::Usage, "bad_duration", error.what).hint(error.hint))?;
     let until = limit.map(|limit| now().map(|now| now.plus(limit))).transpose()?;
     match command.until.split_once(':') {
+        Some(("output", "")) => Err(Error::new(Code::Usage, "bad_until", "`output:` names nothing to wait for")
+            .hint("write `output:RE`, such as `output:^ready`; `output:.` is any line that is not empty")),
         Some(("output", text)) => for_output(call, &loaded, &names, &pattern(text)?, until.as_ref()),
         None if command.until == "exit" => for_ends(call, command, &loaded, &names, until.as_ref()),
         None if command.until == "ready" => for_ready(call, command, &loaded, &names, limit),
@@ -182,7 +185,11 @@ fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut 
 fn code(last: &EndedRun) -> u8 {
     let code = match (&last.cause, last.status) {
         (
-            Cause::TimeLimit { .. } | Cause::Hung { .. } | Cause::MemoryLimit { .. } | Cause::NotReady { .. },
+            Cause::TimeLimit { .. }
+            | Cause::Hung { .. }
+            | Cause::MemoryLimit { .. }
+            | Cause::NotReady { .. }
+            | Cause::Overlap,
             Some(WaitStatus::Code(0)),
         ) => 128 + libc::SIGTERM,
         (_, Some(WaitStatus::Code(code))) => code,
@@ -275,13 +282,14 @@ fn for_output(
         let state = state_of(call, name)?;
         let mut from = state.open().map_or(0, |open| open.log_offset);
         let path = call.ctx.paths.log(name);
+        let log = Log::at(&path);
         let fail = |error: std::io::Error| Error::io("read", &path, &error).about(name);
         let watch = FileWatch::new(&path).map_err(fail)?;
         let line = loop {
             // Whether it lives is asked before its output is read: what a dying one wrote last is still found.
             let word =
                 Word::of(&consider(&call.ctx, name, &entry(loaded, name)?.spec, &state_of(call, name)?, &now()?));
-            let (line, next) = search(&path, from, wanted).map_err(fail)?;
+            let (line, next) = search(&log, from, wanted).map_err(fail)?;
             from = next;
             if let Some(line) = line {
                 break line;

@@ -22,9 +22,9 @@ use crate::view::certificate::{Certificate, text};
 use crate::view::certificate_json::json;
 use crate::view::status::State as Word;
 
-use super::Call;
 use super::common::{complain_of, known, registry};
 use super::start_error::start_error;
+use super::{Call, watch};
 
 /// Shows how and why a run ended: the last one, or the one that is named
 #[derive(Debug, Parser)]
@@ -41,6 +41,10 @@ pub(super) struct Why {
 pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
     let loaded = registry(call)?;
+    if let Some(entry) = loaded.registry.watches.get(&name) {
+        watch::why(call, &name, entry)?;
+        return Ok(complain_of(&loaded, call));
+    }
     known(&loaded, std::slice::from_ref(&name), call)?;
     let Entry { spec, .. } = loaded.registry.processes.get(&name).ok_or_else(|| Error::not_registered(&name, None))?;
     let now = now()?;

@@ -10,16 +10,17 @@ use super::system;
 
 /// The socket that the program may speak of itself through (empty: none), and what its environment has of it.
 pub(super) fn socket(spec: &Spec, environment: &mut Environment) -> Result<String, Error> {
-    if spec.ready != Some(Probe::Notify) && spec.heartbeat.is_none() {
+    let needed = spec.ready == Some(Probe::Notify) || spec.watchdog.is_some();
+    if !needed && spec.heartbeat.is_none() {
         return Ok(String::new());
     }
     let name = match notify::fresh_name() {
         Ok(name) => name,
-        Err(_) if spec.ready != Some(Probe::Notify) => return Ok(String::new()), // a file can be touched as well
-        Err(error) => return Err(system("make the socket for `ready = \"notify\"`", &error)),
+        Err(_) if !needed => return Ok(String::new()), // a file can be touched as well
+        Err(error) => return Err(system("make the socket for `ready = \"notify\"` or `watchdog`", &error)),
     };
     environment.insert("NOTIFY_SOCKET".into(), format!("@{name}").into());
-    if let Some(every) = spec.heartbeat {
+    if let Some(every) = spec.watchdog.or(spec.heartbeat) {
         environment.insert("WATCHDOG_USEC".into(), every.as_micros().to_string().into());
     }
     Ok(name)

@@ -17,7 +17,7 @@ use crate::os::cgroup::Wanted;
 use crate::os::orphan;
 use crate::policy::readiness::wants_looks;
 use crate::store::launch::{FOLLOW_FIRST, FOLLOW_NEXT, Launch};
-use crate::store::record;
+use crate::store::{notify, record, says};
 
 /// Starts a new shim for the program of `run`, whose shim is gone; it runs a pass at `deadline`. The lock of `name` is
 /// held by the caller. True: something has changed, look again. False: it stays as it is, and the next pass tries.
@@ -52,9 +52,10 @@ pub fn take_over(
         leftover_ms: plain(leftover_ms(spec))?,
         deadline: plain(deadline.map(|at| at.boot_ms.to_string()).unwrap_or_default())?,
         watch: plain(if wants_looks(spec) { "watch" } else { "" })?,
-        notify: plain("")?,
-        heartbeat: plain("")?,
-        says: plain("")?,
+        // Who was given a socket speaks to it still.
+        notify: plain(notify::socket(paths, name, run).unwrap_or_default())?,
+        heartbeat: text(paths.sentinel(name, "heartbeat").as_os_str())?,
+        says: text(says::path(paths, name, run).as_os_str())?,
         preflight: Vec::new(),
         follow: plain(follow(spec, follow_until(&recorded)))?,
         orphan: plain(identity)?,

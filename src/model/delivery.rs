@@ -113,6 +113,9 @@ pub struct Receipt {
     pub at: Stamp,
     /// How.
     pub how: Settled,
+    /// Id of the storm whose message told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
     /// What the sink refused for good while it took the rest: recipients with the server's words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,

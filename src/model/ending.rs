@@ -5,8 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Left, SpawnStep};
+use super::progress::Silence;
 use super::signal::Signal;
 use super::time::{Stamp, Wall};
+
+pub use super::stop_reason::StopReason;
 
 /// How a run ended, as far as the evidence goes; never guessed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub enum Cause {
     Hung {
         /// For how long there was no sign of progress, in seconds.
         silent_s: u64,
+        /// Which sign it was; `None`: an earlier version wrote this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        silence: Option<Silence>,
     },
     /// guardian ended it, for its `time_limit`.
     TimeLimit {
@@ -64,6 +70,8 @@ pub enum Cause {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<SpawnStep>,
     },
+    /// Its schedule started the next run, and `overlap` is `kill`.
+    Overlap,
     /// A command of its `preflight` failed, so the program was not started.
     PreflightFailed {
         /// The command's exit code; `None`: a signal ended it, or it took too long.
@@ -120,6 +128,7 @@ impl Cause {
             Self::FileSizeLimit { .. } => "file_size_limit",
             Self::PreflightFailed { .. } => "preflight_failed",
             Self::NotReady { .. } => "not_ready",
+            Self::Overlap => "overlap",
             Self::SpawnFailed { .. } => "spawn_failed",
             Self::Reboot => "reboot",
             Self::ShimKilled => "shim_killed",
@@ -283,70 +292,6 @@ pub struct SignalRecord {
     /// The process lived on after it, as far as can be told: it is not what ended the run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub survived: bool,
-}
-
-/// Why guardian itself set out to end a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopReason {
-    /// `stop`, `restart`, `deregister --stop`.
-    Operator,
-    /// `time_limit`.
-    TimeLimit,
-    /// `stop_at_target`.
-    Target,
-    /// No sign of progress.
-    Hung {
-        /// For how long, in seconds.
-        silent_s: u64,
-    },
-    /// Its processes together used more than `memory`.
-    MemoryLimit {
-        /// The limit, in bytes.
-        limit_bytes: u64,
-    },
-    /// Not ready in time.
-    NotReady {
-        /// The time that it had, in seconds.
-        after_s: u64,
-    },
-}
-
-impl StopReason {
-    /// The cause of an end that guardian brought about for this reason; `None`: how it ended is what counts.
-    /// `time_limit`: that of the process.
-    #[must_use]
-    pub fn cause(self, time_limit: Option<Duration>) -> Option<Cause> {
-        match self {
-            Self::Operator | Self::Target => None,
-            Self::TimeLimit => time_limit.map(|limit| Cause::TimeLimit { limit_s: limit.as_secs() }),
-            Self::Hung { silent_s } => Some(Cause::Hung { silent_s }),
-            Self::MemoryLimit { limit_bytes } => Some(Cause::MemoryLimit { limit_bytes }),
-            Self::NotReady { after_s } => Some(Cause::NotReady { after_s }),
-        }
-    }
-
-    /// Whether guardian ends the run because something is wrong with it.
-    #[must_use]
-    pub fn is_limit(self) -> bool {
-        match self {
-            Self::Operator | Self::Target => false,
-            Self::TimeLimit | Self::Hung { .. } | Self::MemoryLimit { .. } | Self::NotReady { .. } => true,
-        }
-    }
-
-    /// What is done, for the history.
-    #[must_use]
-    pub fn action(self) -> &'static str {
-        match self {
-            Self::Operator => "asked to end",
-            Self::Target => "asked to end: its target is reached",
-            Self::TimeLimit => "asked to end: its time limit is reached",
-            Self::Hung { .. } => "asked to end: it shows no progress",
-            Self::MemoryLimit { .. } => "asked to end: it uses more memory than its limit",
-            Self::NotReady { .. } => "asked to end: it was not ready in time",
-        }
-    }
 }
 
 /// A run that is over, judged.

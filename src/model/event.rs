@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ending::{Cause, Sender, SignalRecord, Verdict};
 use super::name::Name;
+use super::storm::Facts;
 use super::time::Wall;
 
 /// Version of the JSON documents that carry events.
@@ -39,7 +40,7 @@ impl Severity {
 pub enum EventKind {
     /// It came into the registry.
     Registered,
-    /// A run began because somebody asked.
+    /// A run began because somebody asked, or because its schedule says so.
     Started,
     /// A run began because guardian decided so.
     Restarted,
@@ -71,6 +72,14 @@ pub enum EventKind {
     Recovered,
     /// It lives, but its shim is gone.
     Unsupervised,
+    /// Its end made it many processes that failed at once.
+    Storm,
+    /// The storm that its end began is over.
+    StormOver,
+    /// A time of its schedule was left out.
+    Skipped,
+    /// The action of a watch was run.
+    Acted,
     /// A notification reached its sink.
     AlertDelivered,
     /// A notification was given up.
@@ -81,7 +90,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -99,6 +108,10 @@ impl EventKind {
         Self::HalfOpen,
         Self::Recovered,
         Self::Unsupervised,
+        Self::Storm,
+        Self::StormOver,
+        Self::Skipped,
+        Self::Acted,
         Self::AlertDelivered,
         Self::AlertFailed,
         Self::Test,
@@ -125,7 +138,11 @@ impl EventKind {
             | Self::Tripped
             | Self::HalfOpen
             | Self::Recovered
-            | Self::Unsupervised => false,
+            | Self::Unsupervised
+            | Self::Storm
+            | Self::StormOver
+            | Self::Skipped
+            | Self::Acted => false,
         }
     }
 
@@ -150,6 +167,10 @@ impl EventKind {
             Self::HalfOpen => "half_open",
             Self::Recovered => "recovered",
             Self::Unsupervised => "unsupervised",
+            Self::Storm => "storm",
+            Self::StormOver => "storm_over",
+            Self::Skipped => "skipped",
+            Self::Acted => "acted",
             Self::AlertDelivered => "alert_delivered",
             Self::AlertFailed => "alert_failed",
             Self::Test => "test",
@@ -203,6 +224,9 @@ pub struct Event {
     /// Failures in a row, this one included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<u32>,
+    /// What kind of watch it is about; `None`: about a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<String>,
     /// What it has in common with the failure before it, in a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub alike: String,
@@ -215,6 +239,9 @@ pub struct Event {
     /// Names of the sinks that the process wants told; empty: every sink that wants it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<String>,
+    /// The storm that it tells, in numbers and names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Box<Facts>>,
 }
 
 impl Event {
@@ -238,10 +265,12 @@ impl Event {
             signals: Vec::new(),
             by: None,
             failures: None,
+            watch: None,
             alike: String::new(),
             pid: None,
             detail: String::new(),
             notify: Vec::new(),
+            storm: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ending::{Ancestor, SignalRecord, Unseen, WaitStatus};
+use super::liveness::Probed;
 use super::progress::Inspection;
 use super::time::{Identity, Stamp};
 
@@ -328,6 +329,8 @@ pub struct Evidence {
     pub record: Recorded,
     /// The look at its signs of progress, where one was due and taken.
     pub inspection: Option<Inspection>,
+    /// The answer to its `probe`, where that was due and asked for.
+    pub probed: Option<Probed>,
     /// The last lines that it wrote, where it is over: oldest first, clean. `None`: not looked at, or not readable.
     pub tail: Option<Vec<String>>,
 }

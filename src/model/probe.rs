@@ -12,6 +12,10 @@ use super::units::{UnitError, format_duration, parse_duration};
 pub const FORMS: &str =
     "`notify`, `output:REGEX`, `tcp:[HOST:]PORT`, `http:URL[ STATUS]`, `file:PATH`, `cmd:LINE` or `delay:DURATION`";
 
+/// The forms of a probe that can be asked again and again.
+pub const LIVENESS_FORMS: &str =
+    "`tcp:[HOST:]PORT`, `http:URL[ STATUS]`, `file:PATH` (it is there) or `cmd:LINE` (it succeeds)";
+
 /// One question to a process, or about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Probe {
@@ -87,6 +91,29 @@ impl FromStr for Probe {
     }
 }
 
+impl Probe {
+    /// Reads a probe that shows, each time it is asked, whether a process is alive now.
+    ///
+    /// # Errors
+    /// The text is no probe, or one whose answer never changes again.
+    pub fn liveness(text: &str) -> Result<Self, UnitError> {
+        let probe: Self =
+            text.parse().map_err(|error: UnitError| UnitError { hint: format!("write {LIVENESS_FORMS}"), ..error })?;
+        let (why, instead) = match probe {
+            Self::Tcp { .. } | Self::Http { .. } | Self::File(_) | Self::Command(_) => return Ok(probe),
+            Self::Notify => {
+                ("is said once and says nothing of now", "`watchdog = \"30s\"` wants `WATCHDOG=1` that often")
+            }
+            Self::Output(_) => (
+                "stays true once the line is written",
+                "`output_stale = \"5m\"` wants output that often, `cmd:LINE` can look at what it says",
+            ),
+            Self::Delay(_) => ("is true whatever the process does", "`probe_every` sets how often it is asked"),
+        };
+        Err(UnitError { what: format!("{text:?} {why}"), hint: format!("{instead}; else write {LIVENESS_FORMS}") })
+    }
+}
+
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -126,6 +153,17 @@ mod tests {
             assert_eq!(read.map(|probe| probe.to_string()).as_deref(), Ok(text));
         }
         assert_eq!("http://x/y".parse(), Ok(Probe::Http { url: "http://x/y".to_owned(), status: None }));
+    }
+
+    #[test]
+    fn only_what_can_be_asked_again_and_again_shows_that_a_process_is_alive() {
+        for good in ["tcp:80", "http://127.0.0.1/x 204", "file:/run/x", "cmd:true"] {
+            assert!(Probe::liveness(good).is_ok(), "{good}");
+        }
+        for (bad, instead) in [("notify", "watchdog"), ("output:x", "output_stale"), ("delay:5s", "probe_every")] {
+            assert!(Probe::liveness(bad).unwrap_err().hint.contains(instead), "{bad}");
+        }
+        assert!(Probe::liveness("nonsense").unwrap_err().hint.contains("tcp:"));
     }
 
     #[test]

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::time::{Stamp, Wall};
 
 /// A file that shows progress, as it was at one look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trace {
     /// There is none.
+    #[default]
     None,
     /// It was like this.
     Seen {
@@ -25,6 +26,11 @@ pub enum Trace {
     },
     /// It could not be asked.
     Unknown,
+}
+
+/// A sign that need not be written down.
+fn is_unheard(trace: &Trace) -> bool {
+    *trace == Trace::None
 }
 
 /// All processes of a run, as they were at one look.
@@ -38,6 +44,9 @@ pub struct Sample {
     pub output: Trace,
     /// The heartbeat file.
     pub heartbeat: Trace,
+    /// The last `WATCHDOG=1`; none where nobody hears it.
+    #[serde(default, skip_serializing_if = "is_unheard")]
+    pub watchdog: Trace,
     /// CPU time so far, in milliseconds, with that of children that were waited for; `None`: not known.
     pub cpu_ms: Option<u64>,
     /// Bytes read and written so far, by read and write of any kind of file; `None`: not known.
@@ -81,6 +90,9 @@ pub struct Signs {
     pub output: u64,
     /// Heartbeat.
     pub heartbeat: u64,
+    /// `WATCHDOG=1`.
+    #[serde(default)]
+    pub watchdog: u64,
     /// CPU time worth the name.
     pub cpu: u64,
     /// Bytes read or written.
@@ -88,15 +100,20 @@ pub struct Signs {
 }
 
 /// Which silence makes a hang.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Silence {
     /// All signs are silent (`hang_after`).
+    #[default]
     All,
     /// There is no output (`output_stale`).
     Output,
     /// There is no heartbeat (`heartbeat`).
     Heartbeat,
+    /// It sends no `WATCHDOG=1` (`watchdog`).
+    Watchdog,
+    /// Its `probe` fails (`probe_failures`).
+    Probe,
 }
 
 impl Silence {
@@ -107,6 +124,8 @@ impl Silence {
             Self::All => "no output, no heartbeat, no CPU time and no input or output",
             Self::Output => "no output",
             Self::Heartbeat => "no heartbeat",
+            Self::Watchdog => "no `WATCHDOG=1`",
+            Self::Probe => "no answer to its probe",
         }
     }
 }

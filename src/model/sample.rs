@@ -21,6 +21,7 @@ pub(crate) fn at(secs: u64) -> Stamp {
 pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
     let (severity, cause) = match kind {
         EventKind::Premature | EventKind::Failed => (Severity::Warning, Some(Cause::Exited { code: 1 })),
+        EventKind::Storm => (Severity::Critical, None),
         EventKind::Tripped => (Severity::Critical, Some(Cause::Exited { code: 1 })),
         EventKind::Unsupervised | EventKind::Hung => (Severity::Warning, None),
         EventKind::Registered
@@ -35,8 +36,11 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::Slow
         | EventKind::HalfOpen
         | EventKind::Recovered
+        | EventKind::StormOver
+        | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Acted
         | EventKind::Test => (Severity::Info, None),
     };
     let (id, name) = (format!("{name}.abc.{run}.{}", kind.word()), name.parse().unwrap());

@@ -200,10 +200,12 @@ pub struct Sink {
 pub struct HealthcheckConfig {
     /// How often the trigger runs a pass.
     pub every: Duration,
+    /// Different processes that fail within a minute and are a storm, if they are also a quarter of all; 0: never.
+    pub storm: u32,
 }
 
 impl Default for HealthcheckConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60) }
+        Self { every: Duration::from_secs(60), storm: 5 }
     }
 }

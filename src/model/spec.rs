@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::name::Name;
 use super::never::Never;
 use super::probe::Probe;
+use super::schedule::{Overlap, Zone};
 
 /// How the process is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +111,18 @@ pub enum OnBoot {
     Never,
 }
 
+/// What the end of something that it depends on does to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnDependencyEnd {
+    /// Nothing. The default.
+    Ignore,
+    /// It is stopped when the other one has ended and does not come back by itself, and started when it is there again.
+    Stop,
+    /// It is restarted once each time that the other one has come back as another run.
+    Restart,
+}
+
 /// One entry of the registry, valid, with `[defaults]` and built-in defaults filled in.
 ///
 /// Field names are the registry's keys; their meaning and defaults stand in `registry::keys`.
@@ -167,12 +181,26 @@ pub struct Spec {
     pub cpu: Option<f64>,
     /// Processes and threads that it may have, from 1.
     pub tasks: Option<u32>,
+    /// Bytes that its log may have before it is rotated; 0: it is not.
+    pub log_max: u64,
+    /// Rotated parts of its log that are kept.
+    pub log_keep: u32,
     /// Without any sign of progress for this long it is hung.
     pub hang_after: Option<Duration>,
     /// Without output for this long it is hung.
     pub output_stale: Option<Duration>,
     /// Without a heartbeat for this long it is hung.
     pub heartbeat: Option<Duration>,
+    /// Without `WATCHDOG=1` from it (sd_notify) for this long it is hung.
+    pub watchdog: Option<Duration>,
+    /// What shows, each time it is asked, that it is alive.
+    pub probe: Option<Probe>,
+    /// From one such question to the next.
+    pub probe_every: Duration,
+    /// Time for an answer.
+    pub probe_timeout: Duration,
+    /// Failures in a row that make it hung, from 1.
+    pub probe_failures: u32,
     /// What is done about a hang.
     pub on_hang: OnHang,
     /// A line for the shell that must fail before a hang is called.
@@ -183,6 +211,10 @@ pub struct Spec {
     pub ready: Option<Probe>,
     /// Time that it has to get ready.
     pub ready_timeout: Duration,
+    /// Processes that must be there before it is started, each once.
+    pub depends_on: Vec<Name>,
+    /// What the end of one of them does to it.
+    pub on_dependency_end: OnDependencyEnd,
     /// What keeps it alive when its caller is ended.
     pub isolation: Isolation,
     /// Which process is the main one.
@@ -193,6 +225,12 @@ pub struct Spec {
     pub leftover: Leftover,
     /// What happens after a reboot.
     pub on_boot: OnBoot,
+    /// When it is started by itself: a line of a crontab that can be kept.
+    pub schedule: Option<String>,
+    /// Whose clock `schedule` goes by.
+    pub zone: Zone,
+    /// What happens to a time of `schedule` that comes while a run lives.
+    pub overlap: Overlap,
     /// Names of the sinks that are told; empty: every sink that wants it.
     pub notify: Vec<String>,
 }
@@ -237,19 +275,31 @@ impl Spec {
             memory: None,
             cpu: None,
             tasks: None,
+            log_max: 50 << 20,
+            log_keep: 10,
             hang_after: None,
             output_stale: None,
             heartbeat: None,
+            watchdog: None,
+            probe: None,
+            probe_every: Duration::from_secs(30),
+            probe_timeout: Duration::from_secs(5),
+            probe_failures: 3,
             on_hang: OnHang::Restart,
             hang_probe: None,
             preflight: Vec::new(),
             ready: None,
             ready_timeout: Duration::from_secs(60),
+            depends_on: Vec::new(),
+            on_dependency_end: OnDependencyEnd::Ignore,
             isolation: Isolation::Auto,
             follow: Follow::Main,
             trace_signals: false,
             leftover: Leftover::Kill,
             on_boot: OnBoot::Start,
+            schedule: None,
+            zone: Zone::Machine(None),
+            overlap: Overlap::Skip,
             notify: Vec::new(),
         }
     }

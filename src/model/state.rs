@@ -1,10 +1,15 @@
 //! What guardian remembers of one process between two passes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::ending::{EndedRun, Sender, StopReason};
 use super::event::Event;
-use super::progress::Watch;
+use super::liveness::Probing;
+use super::name::Name;
+use super::progress::{Hang, Watch};
+use super::schedule::{Occurrence, Plan};
 use super::time::Stamp;
 
 /// Version of the stored form.
@@ -30,6 +35,11 @@ pub enum Began {
     Restart,
     /// The breaker let it try.
     Trial,
+    /// A time of its schedule came.
+    Schedule {
+        /// Which.
+        occurrence: Occurrence,
+    },
 }
 
 /// guardian is ending the open run.
@@ -41,6 +51,18 @@ pub struct Stopping {
     pub since: Stamp,
     /// Who asked, for an operator's stop.
     pub by: Option<Sender>,
+    /// What it is that the reason does not say, to follow `asked to end`; empty: it says all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
+}
+
+/// One run of another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tie {
+    /// Tells two registrations of its name apart.
+    pub epoch: String,
+    /// Its number.
+    pub run: u64,
 }
 
 /// A run that began and has not been judged.
@@ -52,7 +74,7 @@ pub struct OpenRun {
     pub since: Stamp,
     /// Why.
     pub began: Began,
-    /// Size of the log before it began, in bytes.
+    /// Position of the end of the log before it began; see [`super::rotation`].
     pub log_offset: u64,
     /// Whether it has been up for `healthy_after`.
     #[serde(default)]
@@ -75,6 +97,12 @@ pub struct OpenRun {
     /// Its signs of progress, where they are looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Box<Watch>>,
+    /// The runs of what it depends on that it was started against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Box<BTreeMap<Name, Tie>>>,
+    /// What its `probe` showed, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probing: Option<Box<Probing>>,
 }
 
 impl OpenRun {
@@ -93,19 +121,29 @@ impl OpenRun {
             unsupervised: false,
             stopping: None,
             watch: None,
+            against: None,
+            probing: None,
         }
     }
 
-    /// Whether it lives without progress, as far as the last look showed.
+    /// The hang that goes on, as far as the last look or `probe` showed.
+    #[must_use]
+    pub fn hang(&self) -> Option<&Hang> {
+        let looked = self.watch.as_ref().and_then(|watch| watch.hang.as_ref());
+        looked.or_else(|| self.probing.as_ref().and_then(|probing| probing.hang.as_ref()))
+    }
+
+    /// Whether it lives without progress, as far as the last look or `probe` showed.
     #[must_use]
     pub fn is_hung(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.hang.is_some())
+        self.hang().is_some()
     }
 }
 
 /// Where a process stands. Each state carries exactly its own data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one of them at a time is looked at, nobody keeps many")]
 pub enum Phase {
     /// Never started.
     New,
@@ -181,8 +219,14 @@ pub struct State {
     /// When guardian restarted it, within the longest window it had, newest last.
     #[serde(default)]
     pub restarted_at: Vec<Stamp>,
+    /// When it was started by somebody, as far as that counts; see `policy::budget`. Newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts: Vec<Stamp>,
     /// Where it stands.
     pub phase: Phase,
+    /// What its schedule comes to; `None`: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Box<Plan>>,
     /// The last run that ended.
     pub last: Option<EndedRun>,
     /// The incident that is open.
@@ -212,7 +256,9 @@ impl State {
             backoffs: 0,
             trips: 0,
             restarted_at: Vec::new(),
+            starts: Vec::new(),
             phase: Phase::New,
+            schedule: None,
             last: None,
             incident: None,
             failure: None,
@@ -236,7 +282,7 @@ impl State {
     }
 }
 
-fn base36(mut number: u64) -> String {
+pub(super) fn base36(mut number: u64) -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut digits = Vec::new();
     loop {

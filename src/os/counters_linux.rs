@@ -45,10 +45,19 @@ fn line<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-/// What it read and wrote, by any kind of file. What goes through `send` and `recv` the kernel does not count.
+/// What it read and wrote, by any kind of file, and what went to and from disks for it: that which is read and written
+/// through memory (`mmap`) is in no other counter. What goes through `send` and `recv` the kernel does not count.
 fn io_bytes(pid: i32) -> Option<u64> {
     let text = read(pid, "io").ok()??;
-    ["rchar", "wchar"].into_iter().map(|name| line(&text, name)?.parse::<u64>().ok()).sum()
+    let by_call: u64 = ["rchar", "wchar"].into_iter().map(|name| number(&text, name)).sum::<Option<u64>>()?;
+    // A kernel may be built without these.
+    let by_disk: u64 = ["read_bytes", "write_bytes"].into_iter().filter_map(|name| number(&text, name)).sum();
+    Some(by_call.saturating_add(by_disk))
+}
+
+/// A number in a file of lines `name: value`.
+fn number(text: &str, name: &str) -> Option<u64> {
+    line(text, name)?.parse().ok()
 }
 
 /// Its share of memory: pages that several processes have in common count in parts.
@@ -134,6 +143,9 @@ fn call_name(number: i64) -> Option<&'static str> {
         (libc::SYS_accept4, "accept4"),
         (libc::SYS_connect, "connect"),
         (libc::SYS_futex, "futex"),
+        (libc::SYS_openat, "openat"),
+        (libc::SYS_clone, "clone"),
+        (libc::SYS_clone3, "clone3"),
         (libc::SYS_wait4, "wait4"),
         (libc::SYS_waitid, "waitid"),
         (libc::SYS_nanosleep, "nanosleep"),
@@ -161,6 +173,10 @@ fn call_name(number: i64) -> Option<&'static str> {
         (libc::SYS_epoll_wait, "epoll_wait"),
         #[cfg(target_arch = "x86_64")]
         (libc::SYS_pause, "pause"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, "open"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_vfork, "vfork"),
     ];
     known.iter().find(|(known, _)| i128::from(*known) == i128::from(number)).map(|(_, name)| *name)
 }

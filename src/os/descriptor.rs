@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
 
 use super::platform;
 
@@ -93,6 +94,14 @@ pub fn redirect_output(fd: i32) -> io::Result<()> {
 #[must_use]
 pub fn size_of_output() -> Option<u64> {
     nix::sys::stat::fstat(io::stdout()).ok().and_then(|stat| u64::try_from(stat.st_size).ok())
+}
+
+/// Path of the file that standard output goes to.
+///
+/// # Errors
+/// It cannot be told.
+pub fn path_of_output() -> io::Result<PathBuf> {
+    platform::path_of_output()
 }
 
 /// Writes to the file that standard output goes to. A full disk takes what it can.

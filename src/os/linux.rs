@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::model::ending::WaitStatus;
 use crate::model::time::{BootId, Identity};
@@ -95,6 +95,10 @@ pub(super) const ITSELF: Option<&CStr> = Some(c"/proc/self/exe");
 /// The file of standard output, opened once more for reading.
 pub(super) fn reopen_output() -> io::Result<File> {
     File::open("/proc/self/fd/1")
+}
+
+pub(super) fn path_of_output() -> io::Result<PathBuf> {
+    fs::read_link("/proc/self/fd/1")
 }
 
 pub(super) fn cgroup(pid: i32) -> Option<String> {

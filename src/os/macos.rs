@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
@@ -94,15 +94,19 @@ pub(super) fn executable(pid: i32) -> Option<(u64, u64)> {
 /// Another way to execute this program, for when its own path leads elsewhere: there is none.
 pub(super) const ITSELF: Option<&CStr> = None;
 
-/// The file of standard output, opened once more for reading.
-pub(super) fn reopen_output() -> io::Result<File> {
+pub(super) fn path_of_output() -> io::Result<PathBuf> {
     let mut path = [0_u8; libc::PATH_MAX as usize];
     // SAFETY: F_GETPATH writes at most PATH_MAX bytes, NUL included, into the buffer, which lives through the call.
     if unsafe { libc::fcntl(1, libc::F_GETPATH, path.as_mut_ptr()) } < 0 {
         return Err(io::Error::last_os_error());
     }
     let path = CStr::from_bytes_until_nul(&path).map_err(io::Error::other)?;
-    let file = File::open(Path::new(OsStr::from_bytes(path.to_bytes())))?;
+    Ok(PathBuf::from(OsStr::from_bytes(path.to_bytes())))
+}
+
+/// The file of standard output, opened once more for reading.
+pub(super) fn reopen_output() -> io::Result<File> {
+    let file = File::open(path_of_output()?)?;
     let (open, standard) = (file.metadata()?, nix::sys::stat::fstat(io::stdout())?);
     // Another file lies at that path by now, if these differ.
     let same = open.ino() == standard.st_ino && open.dev() == u64::from(standard.st_dev.unsigned_abs());

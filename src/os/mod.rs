@@ -30,13 +30,26 @@ pub mod orphan;
 #[cfg(not(target_os = "linux"))]
 #[path = "orphan_none.rs"]
 pub mod orphan;
+pub mod others;
 pub mod own;
 pub mod process;
 #[cfg(target_os = "macos")]
 mod processes_macos;
 pub mod program;
 pub mod read;
+#[cfg(target_os = "linux")]
+#[path = "shrink_linux.rs"]
+pub mod shrink;
+#[cfg(target_os = "macos")]
+#[path = "shrink_macos.rs"]
+pub mod shrink;
 pub mod signals;
+#[cfg(target_os = "linux")]
+#[path = "began_linux.rs"]
+mod since;
+#[cfg(target_os = "macos")]
+#[path = "began_macos.rs"]
+mod since;
 pub mod spawn;
 pub mod surroundings;
 #[cfg(target_os = "linux")]
@@ -53,6 +66,7 @@ pub mod zombie;
 #[cfg(not(target_os = "linux"))]
 #[path = "zombie_none.rs"]
 pub mod zombie;
+pub mod zone;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]

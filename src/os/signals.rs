@@ -10,6 +10,9 @@ use nix::sys::time::TimeSpec;
 
 /// The bell that a pass rings after it has written its answer for the shim that ran it.
 pub const BELL: i32 = libc::SIGIO;
+/// Asks a shim for a pass now, as if a moment that it waits for had come: some pass saw that one is due sooner than its
+/// shim knows.
+pub const NUDGE: i32 = libc::SIGURG;
 
 /// What the shim waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +82,7 @@ pub fn set_mask(mask: &Mask) -> io::Result<()> {
 /// Signals that [`wait`] is to return and that macOS would throw away, blocked or not, as long as their disposition is the
 /// default one: to ignore them.
 #[cfg(not(target_os = "linux"))]
-const DROPPED: [i32; 3] = [libc::SIGCHLD, libc::SIGWINCH, BELL];
+const DROPPED: [i32; 4] = [libc::SIGCHLD, libc::SIGWINCH, BELL, NUDGE];
 
 /// From now on no signal that [`wait`] is there for is thrown away. All of them must be blocked before.
 #[cfg(not(target_os = "linux"))]
@@ -167,7 +170,8 @@ fn arrival(signal: i32, info: &libc::siginfo_t) -> Arrival {
     match signal {
         libc::SIGCHLD => Arrival::Child,
         libc::SIGALRM if info.si_code == libc::SI_TIMER => Arrival::Alarm,
-        libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE | libc::SIGURG | libc::SIGCONT => Arrival::Other,
+        NUDGE => Arrival::Alarm,
+        libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE | libc::SIGCONT => Arrival::Other,
         _ => Arrival::Sent { signal, sender: by_a_process(info.si_code).then_some((pid, uid)) },
     }
 }
@@ -184,7 +188,8 @@ pub fn wait() -> io::Result<Arrival> {
         0 => Ok(match signal {
             libc::SIGCHLD => Arrival::Child,
             libc::SIGALRM => Arrival::Alarm,
-            libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE | libc::SIGURG => Arrival::Other,
+            NUDGE => Arrival::Alarm,
+            libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU | libc::SIGPIPE => Arrival::Other,
             _ => Arrival::Sent { signal, sender: None },
         }),
         errno => Err(io::Error::from_raw_os_error(errno)),

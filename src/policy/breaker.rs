@@ -153,6 +153,7 @@ fn code_of(cause: &Cause) -> Option<(i32, String)> {
         | Cause::CpuLimit { .. }
         | Cause::FileSizeLimit { .. }
         | Cause::NotReady { .. }
+        | Cause::Overlap
         | Cause::Reboot
         | Cause::ShimKilled
         | Cause::Unknown { .. } => None,

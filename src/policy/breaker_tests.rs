@@ -85,7 +85,7 @@ fn ends_that_no_restart_can_mend_are_named_with_their_rule() {
         ("a cause", &["oom_killed"], oom.clone(), Some("`oom_killed` is in `never_restart`")),
         ("a kill for want of memory is no SIGKILL of somebody's", &["KILL"], oom, None),
         ("any signal", &["signaled"], segv, Some("`signaled` is in")),
-        ("a hang", &["7", "hung"], Cause::Hung { silent_s: 9 }, Some("`hung` is in")),
+        ("a hang", &["7", "hung"], Cause::Hung { silent_s: 9, silence: None }, Some("`hung` is in")),
         ("125 is always one", &[], exited(125), Some("with exit code 125 the program itself asks for that")),
     ];
     for (claim, ends, cause, want) in cases {

@@ -33,6 +33,17 @@ pub enum Standing {
     Uncertain(&'static str),
 }
 
+impl Standing {
+    /// Whether something of the run lives that can be asked to end.
+    #[must_use]
+    pub fn may_be_asked(&self) -> bool {
+        match self {
+            Self::Starting | Self::Running | Self::Unsupervised => true,
+            Self::NeverBegan | Self::Closing | Self::Remnants | Self::Ended(_) | Self::Uncertain(_) => false,
+        }
+    }
+}
+
 /// What is known of an end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
@@ -82,6 +93,8 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
             Recorded::Unreadable(_) => Standing::Running,
         },
         (Lock::Free, Life::Gone, Lock::Free) if nobody => Standing::NeverBegan,
+        // Its shim was killed while it cleared up: nothing begins beside what is left.
+        (Lock::Free, _, Lock::Held) if recorded_end && spec.leftover == Leftover::Kill => Standing::Remnants,
         (Lock::Free, _, _) if recorded_end => Standing::Ended(found),
         (Lock::Free, Life::Alive, _) => Standing::Unsupervised,
         (Lock::Free, Life::Unknown, _) => Standing::Uncertain("whether the main process lives cannot be asked"),
@@ -218,7 +231,7 @@ fn verdict(spec: &Spec, cause: &Cause, asked: Option<StopReason>, longest: Durat
     let ended_by_guardian = asked.is_some_and(StopReason::is_limit);
     let success = !ended_by_guardian && matches!(cause, Cause::Exited { code } if spec.success_codes.contains(code));
     match (asked, spec.target) {
-        (Some(StopReason::Operator), _) => Verdict::Stopped,
+        (Some(StopReason::Operator | StopReason::Dependency), _) => Verdict::Stopped,
         (Some(StopReason::Target), _) => Verdict::Completed,
         (_, Target::Forever) => Verdict::Premature,
         (_, Target::Exit) if success => Verdict::Completed,

@@ -8,7 +8,8 @@ use crate::model::signal::Signal;
 #[test]
 fn a_sender_that_was_gone_is_the_one_who_stopped_the_run_when_it_has_that_pid_and_came_after_the_order() {
     let by = Sender { guardian: Some(Part::Stop), ..btc_bot().event.signals[0].sender.clone().unwrap() };
-    let stopping = Stopping { reason: StopReason::Operator, since: at(10), by: Some(by.clone()) };
+    let stopping =
+        Stopping { reason: StopReason::Operator, since: at(10), by: Some(by.clone()), because: String::new() };
     let signal = |secs, pid| SignalRecord {
         signal: Signal(15),
         at: at(secs).wall,

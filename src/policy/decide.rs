@@ -15,8 +15,9 @@ use crate::model::time::Stamp;
 
 use super::classify::{Standing, standing};
 use super::draft::Draft;
+use super::needs::{self, Need, missing};
 use super::settle::settle;
-use super::{history, progress, readiness};
+use super::{history, liveness, progress, readiness, schedule};
 
 /// The one thing to do after the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +51,16 @@ pub struct Decision<'a> {
     pub standing: Option<Standing>,
     /// Whether the open run is ready; `None`: not known, or none is open.
     pub ready: Option<bool>,
+    /// What a start that is due waits for, to follow `waits for`; `None`: for nothing but its time.
+    pub waits: Option<String>,
 }
 
 impl Decision<'_> {
     /// The same with a state of its own.
     #[must_use]
     pub fn into_owned(self) -> Decision<'static> {
-        let Self { state, changed, act, deadline, actions, standing, ready } = self;
-        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing, ready }
+        let Self { state, changed, act, deadline, actions, standing, ready, waits } = self;
+        Decision { state: Cow::Owned(state.into_owned()), changed, act, deadline, actions, standing, ready, waits }
     }
 }
 
@@ -83,7 +86,18 @@ pub fn decide<'a>(look: Look<'a>, evidence: Option<&Evidence>) -> Decision<'a> {
 /// The same, with a start that would follow now put off by `later`; see [`super::stagger`].
 #[must_use]
 pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Duration) -> Decision<'a> {
-    let mut next = Draft { later, ..Draft::new(look) };
+    decide_needing(look, evidence, later, &[])
+}
+
+/// The same for a process that depends on `needs`, as they stand now; see [`super::needs`].
+#[must_use]
+pub fn decide_needing<'a>(
+    look: Look<'a>,
+    evidence: Option<&Evidence>,
+    later: Duration,
+    needs: &'a [Need],
+) -> Decision<'a> {
+    let mut next = Draft { later, needs, ..Draft::new(look) };
     match (&look.state.phase, evidence) {
         (Phase::Open(open), Some(evidence)) => {
             let standing = standing(look.spec, open, evidence);
@@ -100,12 +114,16 @@ pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Dura
             }
         }
         (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) => next.launch_or_put_off(Began::Restart),
+            (Desired::Up, true) if later.is_zero() && missing(needs).is_none() => {
+                let began = schedule::reason(&mut next);
+                next.launch(began);
+            }
+            (Desired::Up, true) => next.launch_or_put_off(Began::Restart), // not now
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
         (Phase::Tripped { until, .. }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) if !later.is_zero() => next.launch_or_put_off(Began::Trial),
+            (Desired::Up, true) if !later.is_zero() || missing(needs).is_some() => next.launch_or_put_off(Began::Trial),
             (Desired::Up, true) => {
                 next.launch(Began::Trial);
                 next.actions.push("half_open");
@@ -118,14 +136,15 @@ pub fn decide_later<'a>(look: Look<'a>, evidence: Option<&Evidence>, later: Dura
         (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch_or_put_off(Began::Restart),
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
+    schedule::keep(&mut next);
     next.done()
 }
 
 /// Whether a process that policy had given up is tried again because the machine came up anew: a new boot may have
-/// mended what was wrong. A job that failed has had its turn.
+/// mended what was wrong. A job that failed has had its turn; one with a schedule has its next time.
 fn comes_back_with_the_machine(look: Look<'_>) -> bool {
     let earlier_boot = look.state.last.as_ref().is_some_and(|last| last.began.boot != look.now.boot);
-    let wanted = look.state.desired == Desired::Up && look.spec.target != Target::Exit;
+    let wanted = look.state.desired == Desired::Up && look.spec.target != Target::Exit && look.spec.schedule.is_none();
     wanted && earlier_boot && look.spec.on_boot == OnBoot::Start && look.spec.restart != Restart::Never
 }
 
@@ -144,6 +163,8 @@ fn running(next: &mut Draft<'_>, open: &OpenRun, evidence: &Evidence) {
     next.limits(&mut open, &began);
     readiness::keep(next, &mut open, record, &began);
     progress::keep(next, &mut open, record, evidence);
+    liveness::keep(next, &mut open, record, evidence);
+    needs::keep(next, &mut open);
     next.healthy(&mut open, &began);
     history::keep(next, &mut open, &began);
     if Some(&open) != next.look.state.open() {

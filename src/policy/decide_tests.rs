@@ -67,7 +67,16 @@ pub(super) fn record(end: Option<(u64, WaitStatus)>) -> RunRecord {
 }
 
 pub(super) fn evidence(now: Stamp, shim_lock: Lock, main: Life, tree_lock: Lock, record: RunRecord) -> Evidence {
-    Evidence { now, shim_lock, tree_lock, main, record: Recorded::Read(Box::new(record)), inspection: None, tail: None }
+    Evidence {
+        now,
+        shim_lock,
+        tree_lock,
+        main,
+        record: Recorded::Read(Box::new(record)),
+        inspection: None,
+        probed: None,
+        tail: None,
+    }
 }
 
 pub(super) fn ended(ms: u64, status: WaitStatus) -> Evidence {
@@ -296,6 +305,8 @@ fn nothing_is_called_dead_or_alive_without_evidence() {
         ("even if it closed the inherited lock", &kill, free, Life::Alive, free, None, "Unsupervised"),
         ("both are gone, a child lives", &kill, free, Life::Gone, held, None, "Remnants"),
         ("the same, and leftovers may live", &keep, free, Life::Gone, held, None, "Ended"),
+        ("the shim was killed while it cleared up", &kill, free, Life::Gone, held, Some(TERM), "Remnants"),
+        ("the same, and leftovers may live", &keep, free, Life::Gone, held, Some(TERM), "Ended"),
         ("all are gone", &kill, free, Life::Gone, free, None, "Ended"),
         ("a lock that cannot be asked", &kill, dark, Life::Gone, free, None, "Uncertain"),
         ("a process that cannot be asked", &kill, free, Life::Unknown, free, None, "Uncertain"),

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::notify::{hears_trouble, is_trouble};
+use super::storm_delivery;
 use crate::model::delivery::{Entry, Outcome, Receipt, Settled};
 use crate::model::event::{EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::sink::Sink;
+use crate::model::storm::Storm;
 use crate::model::time::Stamp;
 
 /// A first retry soon, as most outages of a mail server or a network are short.
@@ -19,7 +21,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// At least once an hour, as a fact that arrives a day late helps nobody.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 /// More messages than this at once, for one sink, are one: a reboot that ends 300 processes is one fact.
-const STORM: usize = 5;
+const MANY: usize = 5;
 /// How long a delivery is tried, and how long a sink may ask us to wait.
 const GIVE_UP: Duration = Duration::from_secs(86_400);
 
@@ -43,6 +45,8 @@ pub struct Plan {
     pub done: Vec<Entry>,
     /// Recoveries from what the sink was never told.
     pub moot: Vec<Entry>,
+    /// Told by the messages of a storm, whose id stands beside each.
+    pub part_of: Vec<(Entry, String)>,
     /// To be given up, their `last_error` says why.
     pub hopeless: Vec<Entry>,
     /// How many wait for their time.
@@ -60,9 +64,9 @@ pub enum Fate {
     Hopeless(Entry),
 }
 
-/// Decides over all pending entries.
+/// Decides over all pending entries. `storms`: those of late.
 #[must_use]
-pub fn plan(pending: &[Entry], ledger: &[Receipt], sinks: &[Sink], now: &Stamp) -> Plan {
+pub fn plan(pending: &[Entry], ledger: &[Receipt], sinks: &[Sink], storms: &[Storm], now: &Stamp) -> Plan {
     let mut plan = Plan::default();
     let mut by_sink: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     let settled: HashSet<_> = ledger.iter().map(|receipt| (receipt.sink.as_str(), receipt.id.as_str())).collect();
@@ -75,7 +79,11 @@ pub fn plan(pending: &[Entry], ledger: &[Receipt], sinks: &[Sink], now: &Stamp) 
     }
     for (name, entries) in by_sink {
         match sinks.iter().find(|sink| sink.name == name) {
-            Some(sink) => plan_sink(&mut plan, sink, entries, ledger, now),
+            Some(sink) => {
+                let told: Vec<&Receipt> = ledger.iter().filter(|receipt| receipt.sink == sink.name).collect();
+                let entries = storm_delivery::take(&mut plan, entries, &told, storms, now);
+                plan_sink(&mut plan, sink, entries, ledger, now);
+            }
             None => plan_orphans(&mut plan, &entries, now),
         }
     }
@@ -161,7 +169,7 @@ fn calm(batches: Vec<Batch>) -> Vec<Batch> {
     let worst = storm.first().map(|batch| batch.lead.notification.event.process.clone());
     let last = storm.iter().rposition(|batch| Some(&batch.lead.notification.event.process) == worst.as_ref());
     match last {
-        Some(last) if storm.len() > STORM => {
+        Some(last) if storm.len() > MANY => {
             let Batch { lead, folded, answers } = storm.remove(last);
             let others = storm.into_iter().flat_map(|batch| batch.folded.into_iter().chain([batch.lead]));
             let mut folded: Vec<Entry> = others.chain(folded).collect();
@@ -227,7 +235,7 @@ fn batch(members: &[&Entry], answers: Option<String>) -> Option<Batch> {
     Some(Batch { lead: (*lead).clone(), folded: folded.iter().map(|entry| (*entry).clone()).collect(), answers })
 }
 
-fn wait(plan: &mut Plan, count: usize, until: Stamp) {
+pub(super) fn wait(plan: &mut Plan, count: usize, until: Stamp) {
     plan.waiting += count;
     plan.next = match plan.next.take() {
         Some(next) if next.boot_ms <= until.boot_ms => Some(next),
@@ -241,7 +249,7 @@ fn later(one: Stamp, other: Option<Stamp>) -> Stamp {
 }
 
 /// When entries that are told together may be tried again; `None`: now.
-fn retry_at(members: &[&Entry], now: &Stamp) -> Option<Stamp> {
+pub(super) fn retry_at(members: &[&Entry], now: &Stamp) -> Option<Stamp> {
     let waits = members.iter().filter_map(|entry| entry.not_before.as_ref()).filter(|until| !now.has_reached(until));
     waits.max_by_key(|until| until.boot_ms).cloned()
 }

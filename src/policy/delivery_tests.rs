@@ -13,11 +13,11 @@ fn entry(name: &str, run: u64, kind: EventKind, secs: u64) -> Entry {
 
 fn receipt(entry: &Entry, secs: u64) -> Receipt {
     let (id, sink, group) = (entry.id().to_owned(), entry.sink.clone(), entry.group());
-    Receipt { schema: SCHEMA, id, sink, group, at: at(secs), how: Settled::Sent, refused: Vec::new() }
+    Receipt { schema: SCHEMA, id, sink, group, at: at(secs), how: Settled::Sent, part_of: None, refused: Vec::new() }
 }
 
 fn ask(pending: &[Entry], ledger: &[Receipt], secs: u64) -> Plan {
-    plan(pending, ledger, &[any_sink()], &at(secs))
+    plan(pending, ledger, &[any_sink()], &[], &at(secs))
 }
 
 /// `lead+folded` for each message.
@@ -102,7 +102,7 @@ fn a_recovery_from_what_was_never_told_is_moot() {
 #[test]
 fn a_sink_for_recoveries_alone_gets_them() {
     let sink = Sink { events: vec!["recovered".into()], ..any_sink() };
-    let plan = plan(&[entry("a", 4, EventKind::Recovered, 100)], &[], &[sink], &at(101));
+    let plan = plan(&[entry("a", 4, EventKind::Recovered, 100)], &[], &[sink], &[], &at(101));
     assert_eq!(messages(&plan), ["recovered4"]);
 }
 
@@ -133,22 +133,22 @@ fn a_failed_try_waits_and_takes_newer_ones_of_its_group_along() {
 fn after_a_reboot_what_waited_is_due() {
     let failed = Entry { attempts: 1, not_before: Some(at(3000)), ..entry("a", 1, EventKind::Premature, 0) };
     let now = Stamp { boot: BootId::new("next").unwrap(), boot_ms: 5, ..at(100) };
-    assert_eq!(plan(&[failed], &[], &[any_sink()], &now).send.len(), 1);
+    assert_eq!(plan(&[failed], &[], &[any_sink()], &[], &now).send.len(), 1);
 }
 
 #[test]
 fn a_wall_clock_set_back_across_a_reboot_holds_nothing_for_ever() {
     let told = receipt(&entry("a", 1, EventKind::Premature, 0), 100_000);
     let now = Stamp { boot: BootId::new("next").unwrap(), boot_ms: 5, ..at(100) };
-    assert_eq!(plan(&[entry("a", 2, EventKind::Premature, 0)], &[told], &[any_sink()], &now).send.len(), 1);
+    assert_eq!(plan(&[entry("a", 2, EventKind::Premature, 0)], &[told], &[any_sink()], &[], &now).send.len(), 1);
 }
 
 #[test]
 fn a_sink_that_left_the_registry_keeps_its_entries_for_a_day() {
     let orphan = [entry("a", 1, EventKind::Premature, 0)];
-    let soon = plan(&orphan, &[], &[], &at(3600));
+    let soon = plan(&orphan, &[], &[], &[], &at(3600));
     assert_eq!((soon.waiting, soon.hopeless.len()), (1, 0));
-    let late = plan(&orphan, &[], &[], &at(86_400));
+    let late = plan(&orphan, &[], &[], &[], &at(86_400));
     assert_eq!(late.hopeless[0].last_error.as_deref(), Some("the registry has no sink `ops`"));
 }
 

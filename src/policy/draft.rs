@@ -10,13 +10,18 @@ use crate::model::time::{Stamp, Wall};
 
 use super::classify::{Standing, target_at};
 use super::decide::{Act, Decision, Look};
-use super::{history, progress};
+use super::needs::{Need, ties};
+use super::{history, progress, schedule};
 
 /// A decision while it is being made.
 pub(super) struct Draft<'a> {
     pub(super) look: Look<'a>,
     /// A start that is due now is put off by this.
     pub(super) later: Duration,
+    /// What it depends on, as that stands now.
+    pub(super) needs: &'a [Need],
+    /// What a start that is due waits for.
+    pub(super) waits: Option<String>,
     pub(super) state: Cow<'a, State>,
     pub(super) act: Act,
     pub(super) deadline: Option<Stamp>,
@@ -30,6 +35,8 @@ impl<'a> Draft<'a> {
         Self {
             look,
             later: Duration::ZERO,
+            needs: &[],
+            waits: None,
             state: Cow::Borrowed(look.state),
             act: Act::None,
             deadline: None,
@@ -41,8 +48,8 @@ impl<'a> Draft<'a> {
 
     pub(super) fn done(self) -> Decision<'a> {
         let changed = matches!(&self.state, Cow::Owned(state) if state != self.look.state);
-        let Self { state, act, deadline, actions, standing, ready, .. } = self;
-        Decision { state, changed, act, deadline, actions, standing, ready }
+        let Self { state, act, deadline, actions, standing, ready, waits, .. } = self;
+        Decision { state, changed, act, deadline, actions, standing, ready, waits }
     }
 
     /// The state, to be changed.
@@ -80,25 +87,31 @@ impl<'a> Draft<'a> {
     /// A new run opens and is launched after the commit.
     pub(super) fn launch(&mut self, began: Began) {
         self.edit().run += 1;
-        if began != Began::Operator {
-            self.edit().restarts += 1;
-            let now = self.look.now.clone();
-            self.edit().restarted_at.push(now);
-            self.actions.push("restarted");
+        match began {
+            Began::Operator => {}
+            Began::Schedule { .. } => self.actions.push("started"),
+            Began::Restart | Began::Trial => {
+                self.edit().restarts += 1;
+                let now = self.look.now.clone();
+                self.edit().restarted_at.push(now);
+                self.actions.push("restarted");
+            }
         }
         let (run, since) = (self.state.run, self.look.now.clone());
         let slow_after_ms = history::slow_after_ms(self.look.spec, &self.state);
-        self.edit().phase = Phase::Open(OpenRun { slow_after_ms, ..OpenRun::new(run, since, began) });
+        let against = ties(self.needs);
+        self.edit().phase = Phase::Open(OpenRun { slow_after_ms, against, ..OpenRun::new(run, since, began) });
         self.act = Act::Launch;
     }
 
     /// The event that a run began, for whoever learns of it: the launcher at once, the end of the run again, under one id.
     pub(super) fn began(&self, open: &OpenRun, pid: Option<i32>, at: Wall) -> Event {
-        let kind = match open.began {
-            Began::Operator => EventKind::Started,
-            Began::Restart | Began::Trial => EventKind::Restarted,
+        let (kind, action) = match open.began {
+            Began::Operator => (EventKind::Started, String::new()),
+            Began::Schedule { occurrence } => (EventKind::Started, schedule::words(occurrence, open.since.wall)),
+            Began::Restart | Began::Trial => (EventKind::Restarted, String::new()),
         };
-        Event { pid, at, ..self.event(kind, Severity::Info, Some(open.run)) }
+        Event { pid, at, action, ..self.event(kind, Severity::Info, Some(open.run)) }
     }
 
     pub(super) fn healthy(&mut self, open: &mut OpenRun, began: &Stamp) {
@@ -122,6 +135,7 @@ impl<'a> Draft<'a> {
         self.edit().failures = 0;
         self.edit().trips = 0;
         self.edit().backoffs = 0;
+        self.edit().starts.clear();
         if let Some(Incident { run: first, since, ends }) = self.edit().incident.take() {
             let down = self.look.now.since(&since);
             let event = self.event(EventKind::Recovered, Severity::Info, run);
@@ -136,7 +150,7 @@ impl<'a> Draft<'a> {
 
     /// The open run is asked to end, for a reason of guardian's own.
     pub(super) fn end(&mut self, open: &mut OpenRun, reason: StopReason) {
-        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None });
+        open.stopping = Some(Stopping { reason, since: self.look.now.clone(), by: None, because: String::new() });
         self.act = Act::Ask;
         self.actions.push("killed");
         self.at(self.look.now.plus(self.look.spec.grace));

@@ -6,28 +6,44 @@
 pub mod agents;
 pub mod backoff;
 pub mod breaker;
+pub mod budget;
 pub mod cause;
 pub mod classify;
 pub mod core_pattern;
+mod cron_gap;
+pub mod cron_line;
 pub mod crontab;
 pub mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub mod delivery;
+pub mod dependencies;
 mod draft;
 pub mod environment;
 pub mod fold;
+mod hang;
 pub mod history;
 pub mod kernel_log;
+pub mod liveness;
 pub mod memory;
+pub mod needs;
 pub mod notify;
+pub mod openclaw;
 pub mod operator;
 pub mod progress;
 pub mod readiness;
+pub mod rotation;
+pub mod schedule;
 pub mod settle;
 pub mod signature;
 pub mod stagger;
+pub mod storm;
+mod storm_delivery;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]
 mod walk_tests;
+pub mod watch;
+pub mod watch_jobs;
+pub mod watch_judge;
+pub mod zone;

@@ -34,7 +34,7 @@ fn wants_kind(sink: &Sink, event: &Event) -> bool {
         return false;
     }
     match sink.events.as_slice() {
-        [] => event.kind == EventKind::Recovered || event.severity >= sink.min_severity,
+        [] => matches!(event.kind, EventKind::Recovered | EventKind::StormOver) || event.severity >= sink.min_severity,
         kinds => kinds.iter().any(|kind| kind == "*"),
     }
 }
@@ -49,17 +49,18 @@ pub fn choose<'e>(sink: &Sink, events: &'e [Event]) -> Option<&'e Event> {
 /// How much of a commit an event of this kind tells.
 fn weight(kind: EventKind) -> u8 {
     match kind {
-        EventKind::Test => 10,
+        EventKind::Test => 11,
+        EventKind::Storm | EventKind::StormOver => 10,
         EventKind::Tripped => 9,
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Hung => 8,
         EventKind::Killed => 7,
-        EventKind::Unsupervised => 6,
+        EventKind::Unsupervised | EventKind::Acted => 6,
         EventKind::Recovered => 5,
         EventKind::HalfOpen => 4,
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
         EventKind::Exited => 2,
         EventKind::Signal => 1,
-        EventKind::Registered | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
+        EventKind::Registered | EventKind::Skipped | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
     }
 }
 
@@ -74,7 +75,9 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Tripped
         | EventKind::HalfOpen
         | EventKind::Exited
-        | EventKind::Unsupervised => true,
+        | EventKind::Unsupervised
+        | EventKind::Storm
+        | EventKind::Acted => true,
         EventKind::Registered
         | EventKind::Slow
         | EventKind::Started
@@ -84,6 +87,8 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Completed
         | EventKind::Stopped
         | EventKind::Recovered
+        | EventKind::StormOver
+        | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => false,

@@ -7,17 +7,16 @@
 
 use std::time::Duration;
 
-use crate::model::ending::StopReason;
-use crate::model::event::{Event, EventKind, Severity};
 use crate::model::evidence::{Evidence, RunRecord};
+use crate::model::probe::Probe;
 use crate::model::progress::{Hang, Inspection, Sample, Signs, Silence, Trace, Watch};
-use crate::model::spec::{OnHang, Spec};
+use crate::model::spec::Spec;
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
 use crate::model::units::human_duration;
 
 use super::draft::Draft;
-use super::memory;
+use super::{hang, liveness, memory};
 
 /// Looks in each limit.
 const LOOKS: u32 = 4;
@@ -39,7 +38,7 @@ const CPU_SHARE: u64 = 500;
 
 /// The limits on silence that `spec` sets.
 fn limits(spec: &Spec) -> impl Iterator<Item = Duration> {
-    [spec.hang_after, spec.output_stale, spec.heartbeat].into_iter().flatten()
+    [spec.hang_after, spec.output_stale, spec.heartbeat, spec.watchdog].into_iter().flatten()
 }
 
 /// Whether hangs of this process are looked for.
@@ -84,10 +83,10 @@ pub fn look(spec: &Spec, record: &RunRecord, watch: Option<&Watch>, sample: Samp
     let first = millis(first_look(spec).unwrap_or(LONGEST));
     let (mut signs, cpu_from, before, planned) = match watch {
         Some(watch) => (watch.signs, watch.cpu_from, watch.sample.awake_ms, watch.planned_ms),
-        None => (Signs { output: start, heartbeat: start, cpu: start, io: start }, 0, start, first),
+        None => (Signs { output: start, heartbeat: start, watchdog: start, cpu: start, io: start }, 0, start, first),
     };
     let lost = lost(awake.saturating_sub(before), planned);
-    for sign in [&mut signs.output, &mut signs.heartbeat, &mut signs.cpu, &mut signs.io] {
+    for sign in [&mut signs.output, &mut signs.heartbeat, &mut signs.watchdog, &mut signs.cpu, &mut signs.io] {
         *sign = sign.saturating_add(lost).min(awake);
     }
     let earlier = watch.map(|watch| &watch.sample);
@@ -102,11 +101,24 @@ pub fn look(spec: &Spec, record: &RunRecord, watch: Option<&Watch>, sample: Samp
         hangs: watch.map_or(0, |watch| watch.hangs),
     };
     seen.note_traces(earlier, awake.saturating_sub(before));
+    seen.note_watchdog(earlier, awake.saturating_sub(before), counts_from(spec, record, now));
     seen.note_counters(earlier);
     let next = next_look(spec, record, &seen);
     seen.due = now.plus(next);
     seen.planned_ms = millis(next);
     seen
+}
+
+/// How long the run has had to speak through its socket: from `READY=1`, where it is to say that, else from its start,
+/// and anew from each takeover, before which nobody heard it.
+fn counts_from(spec: &Spec, record: &RunRecord, now: &Stamp) -> [Duration; 2] {
+    let heard = record.taken_over.last().map_or(Duration::MAX, |takeover| now.since(&takeover.at));
+    let ready = match (&spec.ready, &record.ready) {
+        (Some(Probe::Notify), Some(ready)) => now.since(&ready.at),
+        (Some(Probe::Notify), None) => Duration::ZERO,
+        (_, _) => Duration::MAX,
+    };
+    [heard, ready]
 }
 
 /// Time in which nobody could look, of the time since the last look, in milliseconds.
@@ -128,10 +140,11 @@ fn next_look(spec: &Spec, record: &RunRecord, watch: &Watch) -> Duration {
 }
 
 /// Each silence that is looked for: its limit, and how long it has lasted.
-fn silences(spec: &Spec, watch: &Watch) -> [Option<(Silence, Duration, Duration)>; 3] {
-    let Signs { output, heartbeat, cpu, io } = watch.signs;
+fn silences(spec: &Spec, watch: &Watch) -> [Option<(Silence, Duration, Duration)>; 4] {
+    let Signs { output, heartbeat, watchdog, cpu, io } = watch.signs;
     let last = output.max(heartbeat).max(cpu).max(io);
     let each = [
+        (Silence::Watchdog, spec.watchdog, watchdog),
         (Silence::Heartbeat, spec.heartbeat, heartbeat),
         (Silence::Output, spec.output_stale, output),
         (Silence::All, spec.hang_after, last),
@@ -155,6 +168,9 @@ pub fn silence(spec: &Spec, watch: &Watch) -> Option<(Silence, Duration)> {
 /// Whether the run has shown progress for `healthy_after`: to live without any is not to be well. One that is not
 /// watched is well as long as it lives.
 pub(super) fn is_well(spec: &Spec, open: &OpenRun) -> bool {
+    if !liveness::is_well(spec, open) {
+        return false;
+    }
     if !is_watched(spec) {
         return true;
     }
@@ -178,6 +194,19 @@ impl Watch {
         self.signs.output = when(earlier.map(|sample| sample.output), self.sample.output, self.signs.output);
         self.signs.heartbeat =
             when(earlier.map(|sample| sample.heartbeat), self.sample.heartbeat, self.signs.heartbeat);
+    }
+
+    /// `WATCHDOG=1`: what nobody hears is not silent.
+    fn note_watchdog(&mut self, earlier: Option<&Sample>, passed: u64, [heard, ready]: [Duration; 2]) {
+        let Sample { awake_ms: awake, wall, watchdog, .. } = self.sample;
+        let sign = match watchdog {
+            Trace::Unknown | Trace::None => awake,
+            Trace::Seen { .. } if earlier.is_some_and(|earlier| earlier.watchdog == watchdog) => self.signs.watchdog,
+            Trace::Seen { at, .. } => self.signs.watchdog.max(awake - millis(at.until(wall)).min(passed).min(awake)),
+        };
+        let from = |had: Duration| awake.saturating_sub(millis(had));
+        self.signs.watchdog = sign.max(from(heard)).max(from(ready));
+        self.signs.heartbeat = self.signs.heartbeat.max(from(heard));
     }
 
     /// CPU time and I/O. Where processes came or went, sums say nothing, but that is progress by itself.
@@ -247,7 +276,7 @@ fn judge(next: &mut Draft<'_>, open: &mut OpenRun, watch: &mut Watch, inspection
         // An answer is progress. No answer that could be had is no evidence: the next look asks again.
         (Some(_), Some(true)) => {
             let awake = watch.sample.awake_ms;
-            watch.signs = Signs { output: awake, heartbeat: awake, cpu: awake, io: awake };
+            watch.signs = Signs { output: awake, heartbeat: awake, watchdog: awake, cpu: awake, io: awake };
             if let Some(hang) = watch.hang.take() {
                 recovered(next, open, watch.hangs, &hang);
             }
@@ -259,38 +288,16 @@ fn judge(next: &mut Draft<'_>, open: &mut OpenRun, watch: &mut Watch, inspection
     if watch.hang.is_some() {
         return;
     }
-    let silent_s = silent.as_secs();
-    watch.hang = Some(Hang { since: next.look.now.clone(), silent_s, silence });
+    let hang = Hang { since: next.look.now.clone(), silent_s: silent.as_secs(), silence };
     watch.hangs += 1;
-    let reason = StopReason::Hung { silent_s };
-    let (what, action) = match spec.on_hang {
-        OnHang::Restart | OnHang::Kill => (Some(reason), reason.action()),
-        OnHang::Alert => (None, "nothing is done: `on_hang` is `alert`"),
-    };
-    let event = next.event(EventKind::Hung, Severity::Warning, Some(open.run));
     let blocked = inspection.stuck.as_ref().map_or(String::new(), |stuck| format!("; {}", stuck.sentence));
-    next.tell(Event {
-        id: format!("{}.{}", event.id, watch.hangs),
-        action: action.to_owned(),
-        detail: format!("{} for {}{blocked}", silence.words(), human_duration(silent)),
-        ..event
-    });
-    next.actions.push("hung");
-    if let Some(reason) = what {
-        next.end(open, reason);
-    }
+    let detail = format!("{} for {}{blocked}", silence.words(), human_duration(silent));
+    hang::call(next, open, &hang, &watch.hangs.to_string(), detail);
+    watch.hang = Some(hang);
 }
 
 fn recovered(next: &mut Draft<'_>, open: &OpenRun, hangs: u32, hang: &Hang) {
-    let event = next.event(EventKind::Recovered, Severity::Info, Some(open.run));
-    next.tell(Event {
-        id: format!("{}.hung.{hangs}", event.id),
-        detail: format!(
-            "it shows progress again, {} after its hang was told",
-            human_duration(next.look.now.since(&hang.since))
-        ),
-        ..event
-    });
+    hang::recovered(next, open, hang, &hangs.to_string(), "it shows progress again");
 }
 
 #[cfg(test)]

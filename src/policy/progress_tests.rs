@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::model::ending::{Cause, StopReason, Verdict, WaitStatus};
 use crate::model::event::EventKind;
-use crate::model::evidence::{Level, Life, Lock, Placed, RunRecord};
+use crate::model::evidence::{Level, Life, Lock, Placed, Ready, RunRecord, TakenOver};
+use crate::model::probe::Probe;
 use crate::model::progress::{Inspection, Sample, Silence, Trace};
 use crate::model::signal::Signal;
 use crate::model::spec::{OnHang, Spec, Target};
@@ -27,6 +28,7 @@ fn still(_: u64) -> Sample {
         wall: at(0).wall,
         output: Trace::Seen { bytes: 0, at: at(0).wall },
         heartbeat: Trace::None,
+        watchdog: Trace::None,
         cpu_ms: Some(5),
         io_bytes: Some(800),
         members: 1,
@@ -127,7 +129,10 @@ fn one_sign_can_be_made_binding() {
     let stale = Spec { output_stale: Some(Duration::from_secs(60)), ..spec(Target::Forever) };
     let (ms, decision) = live(&stale, busy, 60 * MINUTE).expect("it is silent from 5 s on, however busy");
     assert!((65_000..65_050).contains(&ms), "{ms}");
-    assert_eq!(decision.state.open().unwrap().stopping.as_ref().unwrap().reason, StopReason::Hung { silent_s: 60 });
+    assert_eq!(
+        decision.state.open().unwrap().stopping.as_ref().unwrap().reason,
+        StopReason::Hung { silent_s: 60, silence: Silence::Output }
+    );
 
     let beats = Spec { heartbeat: Some(Duration::from_secs(60)), ..spec(Target::Forever) };
     let (ms, _) = live(&beats, busy, 60 * MINUTE).expect("a heartbeat that never comes counts from the start");
@@ -247,7 +252,7 @@ fn what_follows_is_up_to_on_hang_and_a_hung_run_is_never_completed() {
                 &at(ms + 5),
             );
             let last = over.state.last.as_ref().unwrap();
-            assert!(matches!(last.cause, Cause::Hung { silent_s: 600.. }), "{:?}", last.cause);
+            assert!(matches!(last.cause, Cause::Hung { silent_s: 600.., .. }), "{:?}", last.cause);
             assert_eq!(last.verdict, Verdict::Premature);
             assert_eq!(matches!(over.state.phase, Phase::Dead), phase == "dead", "{on_hang:?}");
         }
@@ -324,4 +329,33 @@ fn a_look_that_is_due_and_was_not_taken_is_tried_again_in_a_moment_and_not_at_on
     let state = started(&spec);
     let none = decide_on(&spec, &state, Some(&alive(&record(None), 90_000, None)), &at(90_000));
     assert_eq!((none.changed, none.deadline), (false, Some(at(91_000))));
+}
+
+#[test]
+fn a_watchdog_counts_datagrams_that_somebody_hears_from_ready_or_the_start_on() {
+    let dog = Spec { watchdog: Some(Duration::from_secs(60)), ..spec(Target::Forever) };
+    let busy = |ms: u64| Sample { cpu_ms: Some(ms), heartbeat: written(ms, 1000, u64::MAX), ..still(ms) };
+    let hung_at = |spec: &Spec, record: &RunRecord, watchdog: fn(u64) -> Trace| {
+        let mut state = started(spec);
+        (15_001..600_000).step_by(15_001).find(|ms| {
+            let sample = Sample { awake_ms: 1_000_000 + ms, wall: at(*ms).wall, watchdog: watchdog(*ms), ..busy(*ms) };
+            let inspection = Inspection { run: 1, sample, stuck: None, probe: None };
+            state = decide_on(spec, &state, Some(&alive(record, *ms, Some(inspection))), &at(*ms)).state.into_owned();
+            state.open().unwrap().is_hung()
+        })
+    };
+    let never: fn(u64) -> Trace = |_| Trace::Seen { bytes: 9, at: at(0).wall };
+    let plain = record(None);
+    assert_eq!(hung_at(&dog, &plain, never), Some(4 * 15_001), "however busy it is and whatever it touches");
+    assert_eq!(hung_at(&dog, &plain, |ms| written(ms, 50_000, u64::MAX)), None);
+    assert_eq!(hung_at(&dog, &plain, |ms| written(ms, 50_000, 200_000)), Some(18 * 15_001), "the last was at 200 s");
+    assert_eq!(hung_at(&dog, &plain, |_| Trace::None), None, "it was given no socket");
+    assert_eq!(hung_at(&dog, &plain, |_| Trace::Unknown), None, "nobody hears it");
+    let notify = Spec { ready: Some(Probe::Notify), ready_timeout: Duration::from_secs(3600), ..dog.clone() };
+    assert_eq!(hung_at(&notify, &plain, never), None, "it is not ready");
+    let ready = RunRecord { ready: Some(Ready { at: at(100_000), by: String::new() }), ..record(None) };
+    assert_eq!(hung_at(&notify, &ready, never), Some(11 * 15_001), "from 100 s on");
+    let taken = vec![TakenOver { at: at(40_000), untraced: None }];
+    let taken_over = RunRecord { taken_over: taken, ..record(None) };
+    assert_eq!(hung_at(&dog, &taken_over, never), Some(7 * 15_001), "nobody heard it before 40 s");
 }

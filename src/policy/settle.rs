@@ -12,7 +12,8 @@ use crate::model::units::human_duration;
 use super::breaker::{Breaker, Happening, cooldown, limit_reached, never};
 use super::classify::{Found, judge, told_at};
 use super::draft::Draft;
-use super::{backoff, history, signature};
+use super::needs::missing;
+use super::{backoff, history, schedule, signature};
 
 /// Begins what is said of a restart that is about to be tried; once it was, what became of it is said instead.
 pub const RESTARTING: &str = "restarting at once";
@@ -25,6 +26,8 @@ enum Next {
     StayStopped,
     /// Nothing follows, for this reason.
     GiveUp(String),
+    /// The run of the next time, which waits for this end.
+    MakeRoom,
     /// Another run, after this delay.
     Restart(Duration),
     /// The breaker opens, for this reason.
@@ -37,9 +40,10 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found, tail: O
     let breaker = count(next, open, &ended, tail);
     let what = match follows(next, open, &ended, breaker) {
         Next::Restart(delay) => Next::Restart(delay.max(next.later)),
-        what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::Trip(_)) => what,
+        what @ (Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::MakeRoom | Next::Trip(_)) => what,
     };
-    ended.action = describe(&what, next, &ended);
+    next.waits = missing(next.needs).filter(|_| matches!(what, Next::Restart(_)));
+    ended.action = because(open, &ended, describe(&what, next, &ended));
     tell_history(next, open, &ended);
     tell_verdict(next, &ended, &what);
     match ended.verdict {
@@ -87,6 +91,9 @@ fn was_healthy(spec: &Spec, open: &OpenRun, ended: &EndedRun) -> bool {
 
 fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker) -> Next {
     let spec = next.look.spec;
+    if schedule::makes_room(next, open.stopping.as_ref().map(|stopping| stopping.reason)) {
+        return Next::MakeRoom;
+    }
     let wanted = match (spec.restart, ended.verdict) {
         // A restart that was cut short between its two halves.
         (_, Verdict::Stopped) if next.state.desired == Desired::Up => return Next::Restart(Duration::ZERO),
@@ -153,6 +160,10 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
         Next::Complete => "nothing follows: the target is met".to_owned(),
         Next::StayStopped => "stays down, as asked".to_owned(),
         Next::GiveUp(reason) => reason.clone(),
+        Next::Restart(Duration::ZERO) if let Some(waits) = &next.waits => {
+            format!("run {} waits for {waits}", ended.run + 1)
+        }
+        Next::MakeRoom => "the next run of its schedule follows: `overlap` is `kill`".to_owned(),
         Next::Restart(Duration::ZERO) => format!("{RESTARTING} as run {}", ended.run + 1),
         Next::Restart(delay) => format!("restart as run {} in {}", ended.run + 1, human_duration(*delay)),
         Next::Trip(reason) => {
@@ -161,6 +172,16 @@ fn describe(what: &Next, next: &Draft<'_>, ended: &EndedRun) -> String {
                 human_duration(cooldown(next.look.spec, next.state.trips))
             )
         }
+    }
+}
+
+/// What was done, after why guardian ended the run where its cause does not say that.
+fn because(open: &OpenRun, ended: &EndedRun, action: String) -> String {
+    match &open.stopping {
+        Some(stopping) if ended.verdict == Verdict::Stopped && !stopping.because.is_empty() => {
+            format!("stopped {}; {action}", stopping.because)
+        }
+        Some(_) | None => action,
     }
 }
 
@@ -233,7 +254,14 @@ fn apply(next: &mut Draft<'_>, what: Next, breaker: Breaker) {
     match what {
         Next::Complete => next.edit().phase = Phase::Completed,
         Next::StayStopped => next.edit().phase = Phase::Stopped,
-        Next::GiveUp(_) => next.edit().phase = Phase::Dead,
+        Next::GiveUp(_) | Next::MakeRoom => next.edit().phase = Phase::Dead,
+        Next::Restart(Duration::ZERO) if next.waits.is_some() => {
+            let (since, until) = (now.clone(), now.clone());
+            next.edit().phase = match breaker {
+                Breaker::HalfOpen => Phase::Tripped { since, until },
+                Breaker::Closed | Breaker::Open => Phase::Waiting { until },
+            };
+        }
         Next::Restart(Duration::ZERO) if breaker == Breaker::HalfOpen => next.launch(Began::Trial),
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
         Next::Restart(delay) if breaker == Breaker::HalfOpen => {
@@ -242,6 +270,7 @@ fn apply(next: &mut Draft<'_>, what: Next, breaker: Breaker) {
             next.edit().phase = Phase::Tripped { since: now.clone(), until };
         }
         Next::Restart(delay) => {
+            next.waits = None; // first for its time
             let until = now.plus(delay);
             if delay > next.later {
                 next.edit().backoffs = next.state.backoffs.saturating_add(1);

@@ -103,6 +103,7 @@ fn what(cause: &Cause) -> String {
         | Cause::CpuLimit { .. }
         | Cause::FileSizeLimit { .. }
         | Cause::NotReady { .. }
+        | Cause::Overlap
         | Cause::Reboot
         | Cause::ShimKilled
         | Cause::Unknown { .. } => kind,

@@ -62,7 +62,12 @@ fn a_failure_is_the_same_when_cause_and_line_are_but_for_what_differs_each_time(
         ("a signal is not a code", false, (&EXIT_1, "x"), (&segv, "x")),
         ("with and without a core dump", true, (&segv, "x"), (&dumped, "x")),
         ("no output at all", true, (&EXIT_1, ""), (&EXIT_1, "")),
-        ("another silence", true, (&Cause::Hung { silent_s: 60 }, "x"), (&Cause::Hung { silent_s: 61 }, "x")),
+        (
+            "another silence",
+            true,
+            (&Cause::Hung { silent_s: 60, silence: None }, "x"),
+            (&Cause::Hung { silent_s: 61, silence: None }, "x"),
+        ),
         ("another program that is missing", false, (&spawn("program `a`"), ""), (&spawn("program `b`"), "")),
     ];
     for (claim, want, (one, first), (other, second)) in cases {

@@ -9,8 +9,9 @@ use crate::model::name::Name;
 use crate::model::state::{Began, Phase, State};
 use crate::model::time::Stamp;
 
-use super::backoff;
 use super::draft::Draft;
+use super::needs::missing;
+use super::{backoff, schedule};
 
 /// Starts in one second for each processor.
 const PER_PROCESSOR: usize = 4;
@@ -40,18 +41,33 @@ pub fn is_catch_up(state: &State, now: &Stamp, unwatched: bool) -> bool {
         || match &state.phase {
             Phase::Open(open) => other_boot(&open.since),
             Phase::Waiting { until } | Phase::Tripped { until, .. } => other_boot(until) || now.since(until) > LATE,
-            Phase::Dead => true, // it comes back with the machine, or not at all
-            Phase::New | Phase::Completed | Phase::Stopped => false,
+            // It comes back with the machine, or not at all, or by its schedule.
+            Phase::Dead => state.schedule.is_none() || schedule::is_late(state, now.wall),
+            Phase::New | Phase::Completed | Phase::Stopped => schedule::is_late(state, now.wall),
         }
 }
 
 impl Draft<'_> {
-    /// A start that is due: now, or put off.
+    /// A start that is due: now, or put off, or not before what it needs is there.
     pub(super) fn launch_or_put_off(&mut self, began: Began) {
-        if self.later.is_zero() {
-            self.launch(began);
+        self.waits = missing(self.needs);
+        if self.waits.is_some() {
+            // The one that is waited for has it looked at again.
+            if matches!(self.look.state.phase, Phase::Dead | Phase::New | Phase::Completed | Phase::Stopped) {
+                let until = self.look.now.clone();
+                self.edit().phase = Phase::Waiting { until };
+            }
             return;
         }
+        if self.later.is_zero() {
+            self.launch(began);
+        } else {
+            self.put_off();
+        }
+    }
+
+    /// A start that is due waits for its turn.
+    pub(super) fn put_off(&mut self) {
         let until = self.look.now.plus(self.later);
         self.at(until.clone());
         self.edit().phase = match &self.look.state.phase {

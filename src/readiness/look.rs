@@ -19,9 +19,9 @@ use crate::os::clock;
 use crate::policy::environment::Environment;
 
 /// Longest time for a connection.
-const CONNECT: Duration = Duration::from_secs(1);
+pub(super) const CONNECT: Duration = Duration::from_secs(1);
 /// Longest time for an answer to a GET.
-const ANSWER: Duration = Duration::from_secs(5);
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
 /// Longest time for a line for the shell.
 const LINE: Duration = Duration::from_secs(10);
 /// Between two looks whether a line has ended.
@@ -35,13 +35,13 @@ pub(super) fn listens(host: &str, port: u16) -> bool {
     addresses.into_iter().any(|address| TcpStream::connect_timeout(&address, CONNECT).is_ok())
 }
 
-/// What GETs are made with. Redirects are answers, not followed.
-pub(super) fn agent() -> ureq::Agent {
+/// What GETs are made with: time for the connection, and for all of it. Redirects are answers, not followed.
+pub(crate) fn agent(connect: Duration, answer: Duration) -> ureq::Agent {
     // Who comes second finds it installed, which is fine.
     drop(rustls::crypto::ring::default_provider().install_default());
     ureq::Agent::config_builder()
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(ANSWER))
+        .timeout_connect(Some(connect))
+        .timeout_global(Some(answer))
         .max_redirects(0)
         .http_status_as_error(false)
         .proxy(None) // what is asked is the program, not a proxy of the environment

@@ -3,7 +3,7 @@
 //! So no pass ever waits for a probe, and nothing of it is left once the program is ready. It judges nothing: what
 //! follows, also when it sees nothing in time, is up to the pass that its shim starts.
 
-mod look;
+pub(crate) mod look;
 mod output;
 
 use std::io;
@@ -113,9 +113,11 @@ fn watched(
             Watched::Output(output.map_err(|error| cannot_look(name, probe, &error))?)
         }
         Probe::Tcp { host, port } => Watched::Tcp { host: host.clone(), port: *port },
-        Probe::Http { url, status } => {
-            Watched::Http { agent: Box::new(look::agent()), url: url.clone(), status: *status }
-        }
+        Probe::Http { url, status } => Watched::Http {
+            agent: Box::new(look::agent(look::CONNECT, look::ANSWER)),
+            url: url.clone(),
+            status: *status,
+        },
         Probe::File(path) => Watched::File { path: path.clone() },
         Probe::Command(line) => {
             let snapshot = environment::load(&ctx.paths, name)?;

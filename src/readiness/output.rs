@@ -1,22 +1,22 @@
 //! Looking for a line in what a program writes, as it writes it: each byte is read once.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use regex_lite::Regex;
 
 use crate::os::watch::FileWatch;
+use crate::store::log::Log;
 
 /// Bytes that are read at once; a longer line is looked at in pieces.
-const PIECE: u64 = 64 << 10;
+const PIECE: usize = 64 << 10;
 /// Longest pause between two looks, should the kernel not tell.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The output of a program from some point on.
 pub(super) struct Output {
-    file: File,
+    log: Log,
     at: u64,
     pattern: Regex,
     /// The beginning of a line whose end has not come.
@@ -31,27 +31,27 @@ impl Output {
     pub(super) fn new(path: &Path, from: u64, pattern: &str) -> io::Result<Self> {
         let pattern = Regex::new(pattern).map_err(io::Error::other)?;
         let watch = FileWatch::only(path)?;
-        Ok(Self { file: File::open(path)?, at: from, pattern, rest: Vec::new(), quiet: false, watch })
+        Ok(Self { log: Log::at(path), at: from, pattern, rest: Vec::new(), quiet: false, watch })
     }
 
     /// Whether a line matches. One without an end counts once nothing more comes: a prompt has none.
     pub(super) fn look(&mut self) -> io::Result<bool> {
         loop {
-            self.file.seek(SeekFrom::Start(self.at))?;
             let before = self.rest.len();
-            (&self.file).take(PIECE).read_to_end(&mut self.rest)?;
-            let read = self.rest.len() - before;
+            self.rest.resize(before + PIECE, 0);
+            let (at, read) = self.log.read(self.at, self.rest.get_mut(before..).unwrap_or(&mut []))?;
+            self.rest.truncate(before + read);
             if read == 0 {
                 return Ok(std::mem::replace(&mut self.quiet, true) && self.is_match(&self.rest));
             }
             self.quiet = false;
-            self.at += u64::try_from(read).map_err(io::Error::other)?;
+            self.at = at + u64::try_from(read).map_err(io::Error::other)?;
             let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let lines: Vec<u8> = self.rest.drain(..whole).collect();
             if lines.split_inclusive(|byte| *byte == b'\n').any(|line| self.is_match(line)) {
                 return Ok(true);
             }
-            if self.rest.len() > usize::try_from(PIECE).unwrap_or(usize::MAX) {
+            if self.rest.len() > PIECE {
                 self.rest.clear();
             }
         }
@@ -71,6 +71,7 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Write;
 
     #[test]

@@ -1,7 +1,8 @@
 //! Keys whose value is one of a few words: how each is read from a spec and set.
 
 use super::keys::Field;
-use crate::model::spec::{Follow, Isolation, Leftover, OnBoot, OnHang, Restart};
+use crate::model::schedule::Overlap;
+use crate::model::spec::{Follow, Isolation, Leftover, OnBoot, OnDependencyEnd, OnHang, Restart};
 
 pub(super) const RESTART: Field = Field::Words(
     &["premature", "on-failure", "always", "never"],
@@ -93,6 +94,38 @@ pub(super) const ON_HANG: Field = Field::Words(
             "kill" => OnHang::Kill,
             "alert" => OnHang::Alert,
             _ => OnHang::Restart,
+        }
+    },
+);
+
+pub(super) const ON_DEPENDENCY_END: Field = Field::Words(
+    &["ignore", "stop", "restart"],
+    |spec| match spec.on_dependency_end {
+        OnDependencyEnd::Ignore => "ignore",
+        OnDependencyEnd::Stop => "stop",
+        OnDependencyEnd::Restart => "restart",
+    },
+    |spec, word| {
+        spec.on_dependency_end = match word {
+            "stop" => OnDependencyEnd::Stop,
+            "restart" => OnDependencyEnd::Restart,
+            _ => OnDependencyEnd::Ignore,
+        }
+    },
+);
+
+pub(super) const OVERLAP: Field = Field::Words(
+    &["skip", "queue", "kill"],
+    |spec| match spec.overlap {
+        Overlap::Skip => "skip",
+        Overlap::Queue => "queue",
+        Overlap::Kill => "kill",
+    },
+    |spec, word| {
+        spec.overlap = match word {
+            "queue" => Overlap::Queue,
+            "kill" => Overlap::Kill,
+            _ => Overlap::Skip,
         }
     },
 );

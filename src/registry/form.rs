@@ -27,6 +27,12 @@ pub enum Form {
     Lines,
     /// What shows that something is ready.
     Probe,
+    /// What shows that something is alive.
+    Liveness,
+    /// A line of a crontab.
+    Schedule,
+    /// The name of a time zone.
+    Zone,
     /// A number in `(0, 1]`.
     Share,
     /// A duration with its unit.
@@ -43,6 +49,8 @@ pub enum Form {
     Words(&'static [&'static str]),
     /// An absolute path, or one that begins with `~/`.
     Path,
+    /// `true`, or such a path.
+    TrueOrPath,
     /// Names of environment variables.
     Variables,
     /// A table of environment variables.
@@ -70,6 +78,9 @@ impl Form {
             Self::Size => "a size such as `\"512M\"`".to_owned(),
             Self::Lines => "a line for the shell, or an array of them".to_owned(),
             Self::Probe => crate::model::probe::FORMS.to_owned(),
+            Self::Liveness => crate::model::probe::LIVENESS_FORMS.to_owned(),
+            Self::Schedule => "five fields such as `\"0 */5 * * *\"`, or `\"@hourly\"`, `\"@daily\"`, …".to_owned(),
+            Self::Zone => "a time zone such as `\"Europe/Berlin\"`".to_owned(),
             Self::Share => "a number over 0 and up to 1".to_owned(),
             Self::Duration => "a duration such as `\"10s\"`".to_owned(),
             Self::Target => "a duration such as `\"8h\"`, or `\"forever\"`, or `\"exit\"`".to_owned(),
@@ -84,6 +95,7 @@ impl Form {
                 format!("one of {}", words.join(", "))
             }
             Self::Path => "an absolute path, or one that begins with `~/`".to_owned(),
+            Self::TrueOrPath => "`true`, or an absolute path, or one that begins with `~/`".to_owned(),
             Self::Variables => "an array of variable names".to_owned(),
             Self::Pairs => "a table of strings".to_owned(),
             Self::Headers => "a table of header names and values".to_owned(),
@@ -103,7 +115,9 @@ impl Form {
             Self::Cores => "CORES",
             Self::Size => "SIZE",
             Self::Lines => "LINE",
-            Self::Probe => "KIND",
+            Self::Probe | Self::Liveness => "KIND",
+            Self::Schedule => "LINE",
+            Self::Zone => "ZONE",
             Self::Share => "SHARE",
             Self::Duration => "DURATION",
             Self::Target => "DURATION|forever|exit",
@@ -111,7 +125,7 @@ impl Form {
             Self::Codes => "CODE,…",
             Self::Ends => "CODE|SIGNAL|CAUSE,…",
             Self::Words(_) => "WORD",
-            Self::Path => "PATH",
+            Self::Path | Self::TrueOrPath => "PATH",
             Self::Variables => "NAME,…",
             Self::Pairs | Self::Headers => "K=V",
             Self::Port => "PORT",
@@ -124,9 +138,11 @@ impl Form {
         let duration = r"^([0-9]+ *[a-zA-Z]+ *)+$";
         match self {
             Self::Argv => json!({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-            Self::Text | Self::Path | Self::Secret => json!({"type": "string", "minLength": 1}),
+            Self::Text | Self::Path | Self::Secret | Self::Zone => json!({"type": "string", "minLength": 1}),
+            Self::Schedule => json!({"type": "string", "pattern": r"^ *(@[A-Za-z]+|([^ ]+ +){4}[^ ]+) *$"}),
             Self::Texts | Self::Variables => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
             Self::Switch => json!({"type": "boolean"}),
+            Self::TrueOrPath => json!({"anyOf": [{"const": true}, {"type": "string", "minLength": 1}]}),
             Self::Count => json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}),
             Self::Most => json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
             Self::Cores => json!({"type": "number", "exclusiveMinimum": 0}),
@@ -136,6 +152,7 @@ impl Form {
             Self::Probe => {
                 json!({"type": "string", "pattern": "^(notify$|(output|tcp|http|https|file|cmd|delay):.)"})
             }
+            Self::Liveness => json!({"type": "string", "pattern": "^(tcp|http|https|file|cmd):."}),
             Self::Share => json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
             Self::Duration => json!({"type": "string", "pattern": duration}),
             Self::Target => json!({"anyOf": [{"enum": ["forever", "exit"]}, {"type": "string", "pattern": duration}]}),

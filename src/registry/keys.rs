@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::form::Form;
 use super::value::Value;
+use crate::model::name::Name;
 use crate::model::never::Never;
+use crate::model::schedule::Zone;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::{format_duration, format_size};
@@ -37,6 +39,8 @@ pub enum Field {
     Variables(fn(&mut Spec) -> &mut Vec<String>),
     /// Names of sinks.
     Sinks(fn(&mut Spec) -> &mut Vec<String>),
+    /// Names of processes.
+    Processes(fn(&mut Spec) -> &mut Vec<Name>),
     /// A signal number.
     Signal(fn(&mut Spec) -> &mut i32),
     /// A duration.
@@ -53,10 +57,20 @@ pub enum Field {
     Cores(fn(&mut Spec) -> &mut Option<f64>),
     /// A size in bytes that may be left out.
     Size(fn(&mut Spec) -> &mut Option<u64>),
+    /// A size in bytes, or `0` for none.
+    SizeOrOff(fn(&mut Spec) -> &mut u64),
     /// Lines for the shell: one string or an array of them.
     Lines(fn(&mut Spec) -> &mut Vec<String>),
+    /// A number from 1.
+    Times(fn(&mut Spec) -> &mut u32),
     /// `ready`.
     Ready,
+    /// `probe`.
+    Liveness,
+    /// `schedule`.
+    Schedule,
+    /// `timezone`.
+    Zone,
     /// Exit codes, one or more.
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
     /// Exit codes, signals and causes, possibly none.
@@ -118,15 +132,18 @@ impl Key {
             Field::Path(_) => Form::Path,
             Field::Pairs(_) => Form::Pairs,
             Field::Variables(_) => Form::Variables,
-            Field::Sinks(_) => Form::Texts,
+            Field::Sinks(_) | Field::Processes(_) => Form::Texts,
             Field::Signal(_) => Form::Signal,
             Field::Duration(_) | Field::SomeTime(_) | Field::Limit(_) => Form::Duration,
             Field::Count(_) => Form::Count,
-            Field::Most(_) => Form::Most,
+            Field::Most(_) | Field::Times(_) => Form::Most,
             Field::Cores(_) => Form::Cores,
-            Field::Size(_) => Form::Size,
+            Field::Size(_) | Field::SizeOrOff(_) => Form::Size,
             Field::Lines(_) => Form::Lines,
             Field::Ready => Form::Probe,
+            Field::Liveness => Form::Liveness,
+            Field::Schedule => Form::Schedule,
+            Field::Zone => Form::Zone,
             Field::SomeCodes(_) => Form::Codes,
             Field::Never(_) => Form::Ends,
         }
@@ -158,18 +175,29 @@ impl Key {
             Field::Path(of) | Field::Text(of) => of(spec).clone().map(Value::Text),
             Field::Pairs(of) => Some(Value::Pairs(of(spec).clone())),
             Field::Variables(of) | Field::Sinks(of) => Some(Value::Texts(of(spec).clone())),
+            Field::Processes(of) => Some(Value::Texts(of(spec).iter().map(ToString::to_string).collect())),
             Field::Signal(of) => {
                 let name = Signal(*of(spec)).to_string();
                 Some(Value::Text(name.strip_prefix("SIG").unwrap_or(&name).to_owned()))
             }
             Field::Duration(of) | Field::SomeTime(of) => Some(Value::Text(format_duration(*of(spec)))),
             Field::Limit(of) => of(spec).map(|limit| Value::Text(format_duration(limit))),
-            Field::Count(of) => Some(Value::Number(i64::from(*of(spec)))),
+            Field::Count(of) | Field::Times(of) => Some(Value::Number(i64::from(*of(spec)))),
             Field::Most(of) => of(spec).map(|most| Value::Number(i64::from(most))),
             Field::Cores(of) => of(spec).map(Value::Share),
             Field::Size(of) => of(spec).map(|bytes| Value::Text(format_size(bytes))),
+            Field::SizeOrOff(of) => Some(Value::Text(match *of(spec) {
+                0 => "0".to_owned(),
+                bytes => format_size(bytes),
+            })),
             Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
             Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
+            Field::Liveness => spec.probe.as_ref().map(|probe| Value::Text(probe.to_string())),
+            Field::Schedule => spec.schedule.clone().map(Value::Text),
+            Field::Zone => match &spec.zone {
+                Zone::Named(name) => Some(Value::Text(name.clone())),
+                Zone::Machine(_) => None,
+            },
             Field::SomeCodes(of) => Some(codes(of(spec))),
             Field::Never(of) => Some(Value::Words(of(spec).iter().map(Never::to_string).collect())),
         }

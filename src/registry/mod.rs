@@ -6,6 +6,7 @@
 
 mod channels;
 mod choices;
+mod dependencies;
 pub mod edit;
 pub mod form;
 pub mod keys;
@@ -14,6 +15,7 @@ mod problem;
 mod process_keys;
 mod read;
 pub mod reference;
+mod schedule;
 pub mod settings;
 pub mod show;
 mod sink;
@@ -21,6 +23,11 @@ pub mod sink_keys;
 #[cfg(test)]
 mod tests;
 pub mod value;
+mod watch;
+pub mod watch_keys;
+pub mod watch_show;
+#[cfg(test)]
+mod watch_tests;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +39,8 @@ pub use problem::Problem;
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Sink};
 use crate::model::spec::Spec;
+use crate::model::watch::WatchSpec;
+use crate::policy::dependencies::Graph;
 
 /// The annotated example that `guardian init` writes.
 pub const EXAMPLE: &str = include_str!("../../registry.example.toml");
@@ -41,6 +50,8 @@ pub const EXAMPLE: &str = include_str!("../../registry.example.toml");
 pub struct Context {
     /// What `~/` stands for; `None`: such paths are errors.
     pub home_dir: Option<std::path::PathBuf>,
+    /// The time zone of this machine; `None`: a `schedule` without `timezone` is an error.
+    pub zone: Option<String>,
 }
 
 /// One process of the registry.
@@ -52,17 +63,36 @@ pub struct Entry {
     pub line: u32,
 }
 
+/// One watch of the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchEntry {
+    /// What it is.
+    pub spec: WatchSpec,
+    /// Line of its name in the file, from 1.
+    pub line: u32,
+}
+
 /// A registry: what was valid of the file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Registry {
     /// The valid processes.
     pub processes: BTreeMap<Name, Entry>,
+    /// The valid watches, whose names are none of a process.
+    pub watches: BTreeMap<Name, WatchEntry>,
     /// The valid sinks, by name.
     pub sinks: Vec<Sink>,
     /// `[healthcheck]`.
     pub healthcheck: HealthcheckConfig,
-    /// Names, as written, of processes that were left out because something in them is not valid.
+    /// Names, as written, of processes and watches that were left out because something in them is not valid.
     pub invalid: Vec<String>,
+}
+
+impl Registry {
+    /// What each process needs.
+    #[must_use]
+    pub fn graph(&self) -> Graph<'_> {
+        Graph::new(self.processes.iter().map(|(name, entry)| (name, entry.spec.depends_on.as_slice())))
+    }
 }
 
 /// A registry with everything that is wrong with its text.

@@ -10,13 +10,14 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Field, Key};
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::{Context, Entry, Parsed, Registry, sink};
+use super::{Context, Entry, Parsed, Registry, dependencies, schedule, sink, watch};
 use crate::model::name::Name;
+use crate::model::probe::Probe;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::parse_duration;
 
-const TABLES: &[&str] = &["defaults", "process", "sinks", "healthcheck"];
+const TABLES: &[&str] = &["defaults", "process", "watch", "sinks", "healthcheck"];
 
 /// Reads a registry. Never fails: what is wrong is in the answer.
 #[must_use]
@@ -32,17 +33,17 @@ pub fn parse(text: &str, context: &Context) -> Parsed {
         reader.fail::<()>(error.span().unwrap_or(text.len()..text.len()), error.message(), hint);
     }
     let is_toml = errors.is_empty();
-    let registry = if is_toml { read_root(&mut reader, root.get_ref()) } else { Registry::default() };
+    let registry = if is_toml { read_root(&mut reader, root.get_ref(), context) } else { Registry::default() };
     let mut problems = reader.problems;
     problems.sort_by_key(|problem| (problem.line, problem.column));
     Parsed { registry, problems, is_toml }
 }
 
-fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
+fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> Registry {
     for (key, _) in root.iter().filter(|(key, _)| !TABLES.contains(&key.get_ref().as_ref())) {
         let hint = match similar(key.get_ref(), TABLES.iter().copied()) {
             Some(similar) => format!("did you mean `[{similar}]`?"),
-            None => "a process is a table `[process.NAME]`, a sink `[sinks.NAME]`".to_owned(),
+            None => "a process is a table `[process.NAME]`, a watch `[watch.NAME]`, a sink `[sinks.NAME]`".to_owned(),
         };
         reader.fail::<()>(key.span(), format!("unknown table or key `{}`", key.get_ref().escape_debug()), hint);
     }
@@ -67,7 +68,7 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
     if let Some(table) = root.get("process").and_then(|item| reader.table("process", item)) {
         for (name, item) in table {
             reader.process = Some(name.get_ref().to_string());
-            match read_process(reader, name, item, &base) {
+            match read_process(reader, name, item, &base, context) {
                 Some((name, mut entry)) => {
                     check_sinks(reader, item, &mut entry.spec.notify, &sinks);
                     registry.processes.insert(name, entry);
@@ -76,7 +77,9 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
             }
         }
         reader.process = None;
+        dependencies::check(reader, table, &mut registry);
     }
+    read_watches(reader, root, &base, &sinks, &mut registry);
     if let Some(item) = root.get("defaults") {
         reader.scope = "`[defaults]`: ".to_owned();
         check_sinks(reader, item, &mut base.notify, &sinks);
@@ -84,9 +87,43 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Registry {
     registry
 }
 
+fn read_watches(
+    reader: &mut Reader<'_>,
+    root: &DeTable<'_>,
+    base: &Spec,
+    sinks: &[(String, Served)],
+    registry: &mut Registry,
+) {
+    let Some(table) = root.get("watch").and_then(|item| reader.table("watch", item)) else { return };
+    let processes = root.get("process").and_then(|item| item.get_ref().as_table());
+    for (name, item) in table {
+        let scope = format!("watch `{}`: ", name.get_ref().escape_debug());
+        if processes.is_some_and(|processes| processes.contains_key(name.get_ref().as_ref())) {
+            let message = format!("{scope}there is a process of the same name");
+            reader.fail::<()>(name.span(), message, "give one of them another name: commands take either by its name");
+            continue; // the process is served, so the name is not invalid
+        }
+        match watch::read(reader, name, item, base) {
+            Some((name, mut entry)) => {
+                reader.scope = scope;
+                check_sinks(reader, item, &mut entry.spec.notify, sinks);
+                reader.scope.clear();
+                registry.watches.insert(name, entry);
+            }
+            None => registry.invalid.push(name.get_ref().to_string()),
+        }
+    }
+}
+
 type SpannedKey<'i> = toml::Spanned<toml::de::DeString<'i>>;
 
-fn read_process(reader: &mut Reader<'_>, key: &SpannedKey<'_>, item: &Item<'_>, base: &Spec) -> Option<(Name, Entry)> {
+fn read_process(
+    reader: &mut Reader<'_>,
+    key: &SpannedKey<'_>,
+    item: &Item<'_>,
+    base: &Spec,
+    context: &Context,
+) -> Option<(Name, Entry)> {
     let before = reader.problems.len();
     let name = match Name::from_str(key.get_ref()) {
         Ok(name) => Some(name),
@@ -105,6 +142,7 @@ fn read_process(reader: &mut Reader<'_>, key: &SpannedKey<'_>, item: &Item<'_>, 
         }
         (Some(_), None) | (None, Some(_)) => {}
     }
+    schedule::complete(reader, table, &mut spec, context.zone.as_deref());
     if reader.problems.len() > before {
         return None;
     }
@@ -155,6 +193,7 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
             sinks.retain(|sink| sink != "auto");
             *of(spec) = sinks;
         }
+        Field::Processes(of) => *of(spec) = reader.processes(name, item)?,
         Field::Signal(of) => *of(spec) = read_signal(reader, name, item)?,
         Field::Duration(of) => *of(spec) = reader.duration(name, item)?,
         Field::SomeTime(of) => {
@@ -167,8 +206,13 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Most(of) => *of(spec) = Some(reader.most(name, item)?),
         Field::Cores(of) => *of(spec) = Some(reader.cores(name, item)?),
         Field::Size(of) => *of(spec) = Some(reader.size(name, item)?),
+        Field::SizeOrOff(of) => *of(spec) = reader.size_or_off(name, item)?,
         Field::Lines(of) => *of(spec) = reader.shell_lines(name, item)?,
-        Field::Ready => spec.ready = Some(reader.probe(name, item)?),
+        Field::Times(of) => *of(spec) = reader.most(name, item)?,
+        Field::Ready => spec.ready = Some(reader.probe(name, item, str::parse)?),
+        Field::Liveness => spec.probe = Some(reader.probe(name, item, Probe::liveness)?),
+        Field::Schedule => spec.schedule = Some(schedule::read_line(reader, name, item)?),
+        Field::Zone => spec.zone = schedule::read_zone(reader, name, item)?,
         Field::Never(of) => *of(spec) = reader.ends(name, item)?,
         Field::SomeCodes(of) => {
             let codes = reader.codes(name, item)?;

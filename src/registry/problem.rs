@@ -31,7 +31,7 @@ impl fmt::Display for Problem {
 
 /// Turns byte offsets of a text into lines and columns.
 pub(super) struct Lines<'t> {
-    text: &'t str,
+    pub(super) text: &'t str,
     /// Offset of the first byte of each line.
     starts: Vec<usize>,
 }

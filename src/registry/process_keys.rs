@@ -1,6 +1,6 @@
 //! The keys of a `[process.NAME]`: the rows of the one table.
 
-use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_HANG, RESTART};
+use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, OVERLAP, RESTART};
 use super::keys::{Chapter, Field, Key};
 
 const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
@@ -51,6 +51,25 @@ pub static PROCESS: &[Key] = &[
     ),
     key(Chapter::Start, "ready", Field::Ready, "What shows that it is ready"),
     key(Chapter::Start, "ready_timeout", Field::SomeTime(|s| &mut s.ready_timeout), "Time that it has to get ready"),
+    key(
+        Chapter::Start,
+        "depends_on",
+        Field::Processes(|s| &mut s.depends_on),
+        "Processes that must be there before it is started: running and ready, or completed where `target` is `exit`",
+    ),
+    key(
+        Chapter::Start,
+        "schedule",
+        Field::Schedule,
+        "When it is started by itself: a line as in a crontab; its `target` is then `exit`",
+    ),
+    key(Chapter::Start, "timezone", Field::Zone, "Whose clock `schedule` goes by; left out: the machine's"),
+    key(
+        Chapter::Start,
+        "overlap",
+        OVERLAP,
+        "A time of `schedule` that comes while a run lives: leave it out, let it follow that run, or end that run for it",
+    ),
     key(Chapter::Start, "group", Field::Text(|s| &mut s.group), "Group, for commands on several processes"),
     key(
         Chapter::End,
@@ -104,6 +123,31 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::End,
+        "watchdog",
+        Field::Limit(|s| &mut s.watchdog),
+        "It is hung when it sends no `WATCHDOG=1` (sd_notify) for this long, from `READY=1` or its start on",
+    ),
+    key(Chapter::End, "probe", Field::Liveness, "What shows, each time it is asked, that it is alive"),
+    key(
+        Chapter::End,
+        "probe_every",
+        Field::SomeTime(|s| &mut s.probe_every),
+        "From the moment that it is ready to the first `probe`, and from each to the next",
+    ),
+    key(
+        Chapter::End,
+        "probe_timeout",
+        Field::SomeTime(|s| &mut s.probe_timeout),
+        "Time for the whole answer to `probe`",
+    ),
+    key(
+        Chapter::End,
+        "probe_failures",
+        Field::Times(|s| &mut s.probe_failures),
+        "It is hung when `probe` fails this often in a row",
+    ),
+    key(
+        Chapter::End,
         "on_hang",
         ON_HANG,
         "What is done about a hang: end it and follow `restart`, end it for good, or only tell",
@@ -149,11 +193,11 @@ pub static PROCESS: &[Key] = &[
         Field::Count(|s| &mut s.max_restarts),
         "Restarts within `window` that open the breaker; 0: off",
     ),
-    key(Chapter::Restart, "window", Field::Duration(|s| &mut s.window), "The window of `max_restarts`"),
+    key(Chapter::Restart, "window", Field::SomeTime(|s| &mut s.window), "The window of `max_restarts`"),
     key(
         Chapter::Restart,
         "breaker_cooldown",
-        Field::Duration(|s| &mut s.breaker_cooldown),
+        Field::SomeTime(|s| &mut s.breaker_cooldown),
         "How long an open breaker waits for its first new try; doubles up to 6h",
     ),
     key(
@@ -161,6 +205,12 @@ pub static PROCESS: &[Key] = &[
         "never_restart",
         Field::Never(|s| &mut s.never_restart),
         "Ends after which there is no restart: exit codes, signals, causes by their name; exit code 125 always is one",
+    ),
+    key(
+        Chapter::Restart,
+        "on_dependency_end",
+        ON_DEPENDENCY_END,
+        "What the end of one of `depends_on` does to it: nothing; it is stopped until that one is there again; it is restarted once that one has come back",
     ),
     key(
         Chapter::Restart,
@@ -176,6 +226,18 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::Other,
+        "log_max",
+        Field::SizeOrOff(|s| &mut s.log_max),
+        "Size at which the log is rotated, without losing a line; `0`: never",
+    ),
+    key(
+        Chapter::Other,
+        "log_keep",
+        Field::Count(|s| &mut s.log_keep),
+        "Rotated parts of the log that are kept, each of about `log_max`",
+    ),
+    key(
+        Chapter::Other,
         "trace_signals",
         Field::Switch(|s| &mut s.trace_signals),
         "Record who sends it signals (Linux, by ptrace)",
@@ -184,16 +246,4 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &[
-    "watchdog",
-    "probe",
-    "probe_every",
-    "log_max",
-    "depends_on",
-    "on_dependency_end",
-    "schedule",
-    "overlap",
-    "pty",
-    "user",
-    "ping_url",
-];
+pub static UNSUPPORTED: &[&str] = &["pty", "user", "ping_url"];

@@ -39,6 +39,12 @@ impl<'t> Reader<'t> {
         self.lines.position(at.start).0
     }
 
+    /// The place of byte `at` of the string `text`, which was read from `span`; `span` itself where escapes hide it.
+    pub(super) fn within(&self, span: &Range<usize>, text: &str, at: usize) -> Range<usize> {
+        let offset = self.lines.text.get(span.clone()).and_then(|raw| raw.find(text));
+        offset.map_or(span.clone(), |offset| span.start + offset + at..span.end)
+    }
+
     /// Notes a problem. Returns `None` so that a reader of a value can end with it.
     pub(super) fn fail<T>(&mut self, at: Range<usize>, message: impl AsRef<str>, hint: impl Into<String>) -> Option<T> {
         let (line, column) = self.lines.position(at.start);
@@ -209,6 +215,18 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// A size, or `0` for none.
+    pub(super) fn size_or_off(&mut self, key: &str, item: &Item<'_>) -> Option<u64> {
+        let off = match item.get_ref() {
+            DeValue::String(text) => text == "0",
+            DeValue::Integer(digits) => digits.as_str() == "0",
+            DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                false
+            }
+        };
+        if off { Some(0) } else { self.size(key, item) }
+    }
+
     /// Lines for the shell: one, or an array of them.
     pub(super) fn shell_lines(&mut self, key: &str, item: &Item<'_>) -> Option<Vec<String>> {
         match item.get_ref() {
@@ -222,10 +240,15 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// What shows that something is ready.
-    pub(super) fn probe(&mut self, key: &str, item: &Item<'_>) -> Option<Probe> {
+    /// What shows that something is ready, or alive: what `read` takes for that.
+    pub(super) fn probe(
+        &mut self,
+        key: &str,
+        item: &Item<'_>,
+        read: fn(&str) -> Result<Probe, UnitError>,
+    ) -> Option<Probe> {
         let text = self.text(key, item)?;
-        match text.parse() {
+        match read(&text) {
             Ok(probe) => Some(probe),
             Err(error) => self.unit_error(key, item, error),
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::form::Form;
 use super::keys::{Chapter, Field, PROCESS};
 use super::sink_keys::{HEALTHCHECK, Need, SINK, SinkKey, TYPES, spellings};
+use super::watch_keys::{KINDS, SHARED, WATCH};
 
 const INTRODUCTION: &str = "\
 # The registry, key by key
@@ -33,6 +34,7 @@ pub fn reference() -> String {
             page.push_str(&row(key.name, &key.form().wanted(), &default, key.help));
         }
     }
+    page.push_str(&watches());
     page.push_str("\n## Sinks: `[sinks.NAME]`\n\nOf every type:\n\n");
     page.push_str(&sink_rows(SINK.iter().filter(|key| key.of.is_empty())));
     for kind in TYPES {
@@ -43,6 +45,22 @@ pub fn reference() -> String {
     page.push_str("file or of what a command prints, `X_env` takes a variable. Exactly one of the four is given.\n");
     page.push_str("\n## `[healthcheck]`\n\n");
     page.push_str(&sink_rows(HEALTHCHECK.iter()));
+    page
+}
+
+/// The chapter about watches.
+fn watches() -> String {
+    let shared: Vec<String> = SHARED.iter().map(|key| format!("`{key}`")).collect();
+    let mut page = format!(
+        "\n## Watches: `[watch.NAME]`\n\nWhat guardian did not start, and only looks at. Processes and watches share their names. Of `[defaults]`\n\
+         only {} hold for watches as well. Of every kind:\n\n",
+        shared.join(", ")
+    );
+    page.push_str(&sink_rows(WATCH.iter().filter(|key| key.of.is_empty())));
+    for kind in KINDS {
+        page.push_str(&format!("\nOf kind `{kind}`:\n\n"));
+        page.push_str(&sink_rows(WATCH.iter().filter(|key| key.of.contains(kind))));
+    }
     page
 }
 
@@ -75,6 +93,7 @@ pub fn schema() -> Json {
     let all: Map<_, _> = PROCESS.iter().map(|key| (key.name.to_owned(), described(key.form(), key.help))).collect();
     let mut defaults = all.clone();
     defaults.retain(|key, _| key != "command" && key != "shell");
+    let watches: Vec<Json> = KINDS.iter().map(|kind| watch_schema(kind)).collect();
     let sinks: Vec<Json> = TYPES.iter().map(|kind| sink_schema(kind)).collect();
     let healthcheck: Map<_, _> =
         HEALTHCHECK.iter().map(|key| (key.name.to_owned(), described(key.form, key.help))).collect();
@@ -96,6 +115,11 @@ pub fn schema() -> Json {
                     "oneOf": [{"required": ["command"]}, {"required": ["shell"]}],
                 },
             },
+            "watch": {
+                "type": "object",
+                "propertyNames": {"pattern": name},
+                "additionalProperties": {"oneOf": watches},
+            },
             "sinks": {
                 "type": "object",
                 "propertyNames": {"pattern": name},
@@ -104,6 +128,18 @@ pub fn schema() -> Json {
             "healthcheck": {"type": "object", "additionalProperties": false, "properties": healthcheck},
         },
     })
+}
+
+fn watch_schema(kind: &str) -> Json {
+    let keys: Vec<&SinkKey> = WATCH.iter().filter(|key| key.is_of(kind)).collect();
+    let described = |key: &&SinkKey| {
+        let mut schema = key.form.schema();
+        schema["description"] = json!(key.help);
+        (key.name.to_owned(), schema)
+    };
+    let properties: Map<_, _> = keys.iter().map(described).collect();
+    let required: Vec<_> = keys.iter().filter(|key| key.need == Need::Required).map(|key| key.name).collect();
+    json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
 }
 
 fn sink_schema(kind: &str) -> Json {

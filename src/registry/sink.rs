@@ -48,6 +48,9 @@ pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> 
     if let Some(every) = every {
         config.every = every;
     }
+    if let Some(storm) = table.get("storm").and_then(|item| reader.count("storm", item)) {
+        config.storm = storm;
+    }
     reader.scope.clear();
     config
 }

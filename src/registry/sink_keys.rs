@@ -37,11 +37,11 @@ pub enum Need {
     Default(&'static str),
 }
 
-/// One key of a `[sinks.NAME]` or of `[healthcheck]`.
+/// One key of a `[sinks.NAME]`, of a `[watch.NAME]` or of `[healthcheck]`.
 pub struct SinkKey {
     /// Its name.
     pub name: &'static str,
-    /// The types of sink that have it; empty: every type.
+    /// The types of sink, or kinds of watch, that have it; empty: every one.
     pub of: &'static [&'static str],
     /// What its value looks like.
     pub form: Form,
@@ -51,7 +51,13 @@ pub struct SinkKey {
     pub help: &'static str,
 }
 
-const fn key(of: &'static [&'static str], name: &'static str, form: Form, need: Need, help: &'static str) -> SinkKey {
+pub(super) const fn key(
+    of: &'static [&'static str],
+    name: &'static str,
+    form: Form,
+    need: Need,
+    help: &'static str,
+) -> SinkKey {
     SinkKey { name, of, form, need, help }
 }
 
@@ -163,8 +169,17 @@ pub static SINK: &[SinkKey] = &[
 ];
 
 /// Every key of `[healthcheck]`.
-pub static HEALTHCHECK: &[SinkKey] =
-    &[key(ALL, "every", Form::Duration, Need::Default("\"1m\""), "How often the trigger runs a pass")];
+pub static HEALTHCHECK: &[SinkKey] = &[
+    key(ALL, "every", Form::Duration, Need::Default("\"1m\""), "How often the trigger runs a pass"),
+    key(
+        ALL,
+        "storm",
+        Form::Count,
+        Need::Default("5"),
+        "So many different processes that fail within a minute are a storm, if they are also a quarter of those that are \
+         to be up, or four times this number: one message, restarts paced; `0`: never",
+    ),
+];
 
 /// The names under which a key may be written: a secret has four.
 #[must_use]

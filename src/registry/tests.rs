@@ -8,7 +8,7 @@ use crate::model::sink::{SecretSource, SinkKind, Tls};
 use crate::model::spec::{Command, Restart, Spec, Target};
 
 fn read(text: &str) -> Parsed {
-    parse(text, &Context { home_dir: Some(PathBuf::from("/home/me")) })
+    parse(text, &Context { home_dir: Some(PathBuf::from("/home/me")), zone: Some("Europe/Berlin".to_owned()) })
 }
 
 fn valid(text: &str) -> Registry {
@@ -59,7 +59,7 @@ fn the_example_with_all_its_commented_keys_has_no_problems_either() {
     let spec = &registry.processes.values().next().unwrap().spec;
     let untouched = Spec::with_command(spec.command.clone());
     assert_eq!(spec.backoff_max, untouched.backoff_max, "the example shows defaults");
-    assert_eq!(edit::differing(spec, &untouched).len(), 17, "{:?}", edit::differing(spec, &untouched));
+    assert_eq!(edit::differing(spec, &untouched).len(), 20, "{:?}", edit::differing(spec, &untouched));
 }
 
 #[test]
@@ -142,7 +142,8 @@ fn values_that_are_not_valid_are_refused_by_name() {
         ("time_limit = '0s'", "is zero", "take the key out"),
         ("group = ''", "is empty", "value"),
         ("stop-signal = 'TERM'", "unknown key", "did you mean `stop_signal`"),
-        ("log_max = '5M'", "not supported by this version", "take it out"),
+        ("log_max = 5", "has no unit", "`512M`"),
+        ("pty = true", "not supported by this version", "take it out"),
         ("ready_timeout = '0s'", "is zero", "what is usual"),
         ("hang_after = '0s'", "is zero", "take the key out"),
         ("memory = 512", "has no unit", "`512M`"),

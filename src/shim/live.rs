@@ -12,10 +12,10 @@ use crate::model::evidence::{End, Left};
 use crate::model::time::{BootId, Identity};
 use crate::os::cgroup::Group;
 use crate::os::children::{self, Usage, Waited};
-use crate::os::descriptor;
 use crate::os::signals::Arrival;
 use crate::os::{process, signals, trace};
 use crate::store::launch::Follow;
+use crate::store::log;
 use crate::store::record::{Durable, Line};
 
 use super::heard::Heard;
@@ -115,7 +115,7 @@ impl Live {
     pub(super) fn until_end(&mut self, passes: &mut Passes) -> io::Result<()> {
         loop {
             // Before its end is taken: what it said last is still heard.
-            if self.notices.as_mut().is_some_and(|notices| notices.hear(&mut self.record, &self.boot)) {
+            if self.hear() {
                 passes.start_anew();
             }
             // Before the first wait as well: the child may have ended before its signal could be waited for.
@@ -143,11 +143,19 @@ impl Live {
         drop(self.give(signal));
     }
 
+    /// Takes what the program said. True: a pass should see it now.
+    fn hear(&mut self) -> bool {
+        self.notices.as_mut().is_some_and(|notices| notices.hear(&mut self.record, &self.boot))
+    }
+
     /// Waits for all children that have changed.
     fn children(&mut self, passes: &mut Passes) -> io::Result<Children> {
         loop {
             if !self.over && self.last_look.is_none() {
                 let ended = children::has_ended(self.main);
+                if ended.is_some() {
+                    self.hear(); // its last words came before its end
+                }
                 self.last_look = ended.map(|status| LastLook::at(self.main, status, &self.before));
             }
             match children::poll_children()? {
@@ -191,7 +199,7 @@ impl Live {
             max_rss_kib: usage.max_rss_kib,
             leftover: left.is_some(),
             left,
-            log_bytes: descriptor::size_of_output(),
+            log_bytes: log::end_of_output(),
             limits: None,
             oom,
             memory_peak_bytes,

@@ -33,6 +33,7 @@ use crate::os::program::{self, Program};
 use crate::os::spawn::{self, Report};
 use crate::os::{clock, process, signals};
 use crate::store::launch::{Follow, Launch};
+use crate::store::log;
 use crate::store::record::{Durable, Line};
 
 use heard::Heard;
@@ -105,7 +106,7 @@ fn begin() -> io::Result<()> {
     }
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
-    Line::shim(who, descriptor::size_of_output()).append(&mut record, Durable::No)?;
+    Line::shim(who, log::end_of_output()).append(&mut record, Durable::No)?;
     let umask = told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077); // the strictest
     let mut report = Some(report);
     let prepared = !told.preflight.is_empty();
@@ -124,7 +125,7 @@ fn begin() -> io::Result<()> {
         passes.start_last();
         return passes.until_done();
     }
-    let (notices, watch) = (notices(&told), !told.watch.is_empty());
+    let (notices, watch) = (notices(&told, None), !told.watch.is_empty());
     let mut before = Before::default();
     let meanwhile = || before = Before::now(CString::from(told.cwd));
     let (spawned, group) = place::start(program, &wanted, place, &mut record, &boot, meanwhile);
@@ -161,9 +162,9 @@ fn preparing(report: Option<File>) -> io::Result<()> {
 
 /// The ear for what the program says of itself, where it was given a way to. One that cannot be made hears nothing: the
 /// program is not ready in time.
-fn notices(told: &Launch<&CStr>) -> Option<Notices> {
+fn notices(told: &Launch<&CStr>, adopted: Option<i32>) -> Option<Notices> {
     let path = |text: &CStr| PathBuf::from(OsStr::from_bytes(text.to_bytes()));
-    let bind = || Notices::bind(told.notify.to_bytes(), path(told.heartbeat), path(told.says)).ok();
+    let bind = || Notices::bind(told.notify.to_bytes(), path(told.heartbeat), path(told.says), adopted).ok();
     if told.notify.is_empty() { None } else { bind() }
 }
 

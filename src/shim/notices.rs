@@ -1,6 +1,7 @@
 //! What the program says of itself (sd_notify), as it comes: written into the run's record, judged by nobody here.
 //!
-//! Only processes of the run are heard. A sign of life (`WATCHDOG=1`) sets the time of the heartbeat file; the words of
+//! Only processes of the run are heard. A sign of life (`WATCHDOG=1`) sets the time of the heartbeat file and of
+//! [`crate::store::notify`], which nobody else touches; the words of
 //! `STATUS=` replace each other in a small file, so that a program which talks much fills nothing.
 
 use std::fs::{File, OpenOptions};
@@ -16,6 +17,7 @@ use crate::model::evidence::{Ready, Said};
 use crate::model::time::BootId;
 use crate::os::notify::{Socket, Writer};
 use crate::os::process;
+use crate::store::notify;
 use crate::store::record::{Durable, Line};
 
 use super::now;
@@ -34,16 +36,24 @@ pub(super) struct Notices {
     socket: Socket,
     heartbeat: PathBuf,
     says: PathBuf,
+    /// That somebody listens here, and when it last gave a sign of life.
+    heard: PathBuf,
+    /// The program, where it does not descend from us.
+    adopted: Option<i32>,
     ready: bool,
     main: Option<i32>,
     said: u32,
 }
 
 impl Notices {
-    /// Listens under `name`.
-    pub(super) fn bind(name: &[u8], heartbeat: PathBuf, says: PathBuf) -> io::Result<Self> {
-        let socket = Socket::bind(name)?;
-        Ok(Self { socket, heartbeat, says, ready: false, main: None, said: 0 })
+    /// Listens under `name`, to `adopted` where that does not descend from us.
+    pub(super) fn bind(name: &[u8], heartbeat: PathBuf, says: PathBuf, adopted: Option<i32>) -> io::Result<Self> {
+        let heard = says.with_extension(notify::EXTENSION);
+        let socket = Socket::bind(name).inspect_err(|_| drop(std::fs::remove_file(&heard)))?;
+        let noted = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&heard);
+        // Without the note nobody waits for signs of life, and a shim that takes over hears none.
+        drop(noted.and_then(|file| file.write_all_at(name, 0)));
+        Ok(Self { socket, heartbeat, says, heard, adopted, ready: false, main: None, said: 0 })
     }
 
     /// Takes all that has come. True: something did that a pass should see now.
@@ -53,7 +63,7 @@ impl Notices {
         let was_ready = self.ready;
         // A socket that fails says nothing more; the run goes on, and its time to get ready ends.
         while let Ok(Some((writer, text))) = self.socket.receive(&mut buffer) {
-            if is_ours(writer) {
+            if is_ours(writer, self.adopted) {
                 for line in text.split(|byte| *byte == b'\n') {
                     // What cannot be written is lost, as on a full disk; the program goes on.
                     drop(self.take(line, record, boot));
@@ -61,6 +71,11 @@ impl Notices {
             }
         }
         self.ready != was_ready
+    }
+
+    /// The main process that the program named last.
+    pub(super) fn named_main(&self) -> Option<i32> {
+        self.main
     }
 
     fn take(&mut self, line: &[u8], record: &mut File, boot: &BootId) -> io::Result<()> {
@@ -104,6 +119,10 @@ impl Notices {
     }
 
     fn beat(&self) -> io::Result<()> {
+        // Where there is no note, none is made: nobody could have waited for the signs before this one.
+        if let Ok(file) = OpenOptions::new().write(true).open(&self.heard) {
+            futimens(&file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW)?;
+        }
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.heartbeat)?;
         Ok(futimens(&file, &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW)?)
     }
@@ -116,14 +135,14 @@ impl Notices {
     }
 }
 
-/// Whether the sender belongs to the run: it descends from us. One that is gone already is believed when it was ours or
+/// Whether the sender belongs to the run: it descends from us, or from the program that was `adopted`. One that is gone already is believed when it was ours or
 /// root's: who calls `systemd-notify` from a script ends at once.
-fn is_ours(writer: Writer) -> bool {
+fn is_ours(writer: Writer, adopted: Option<i32>) -> bool {
     let me = nix::unistd::getpid().as_raw();
     let mut pid = writer.pid;
     for _ in 0..PARENTS {
         match process::look(pid) {
-            _ if pid == me => return true,
+            _ if pid == me || Some(pid) == adopted => return true,
             Ok(Some(process)) => pid = process.parent,
             Ok(None) => return pid == writer.pid && (writer.uid == nix::unistd::geteuid().as_raw() || writer.uid == 0),
             Err(_) => return false,

@@ -17,6 +17,7 @@ use crate::os::children::{self, Waited};
 use crate::os::program::{self, Program};
 use crate::os::signals::{self, Arrival};
 use crate::os::{descriptor, process};
+use crate::store::log;
 use crate::store::record::{Durable, Line};
 
 use super::heard::Heard;
@@ -69,7 +70,7 @@ impl Lines<'_> {
             let shown = crate::view::words::cut(&line.to_string_lossy(), SHOWN);
             let which = format!("preflight {} of {}", index + 1, self.lines.len());
             mark(&format!("{which}: {shown}"));
-            let from = descriptor::size_of_output();
+            let from = log::end_of_output();
             let ended = self.one(line, &until, record)?;
             let (code, how) = match ended {
                 Ended::By(WaitStatus::Code(0)) => continue,
@@ -90,7 +91,7 @@ impl Lines<'_> {
         }
         mark("preflight passed");
         passes.alarm(None);
-        Line::Preflight { log_bytes: descriptor::size_of_output() }.append(record, Durable::No)?;
+        Line::Preflight { log_bytes: log::end_of_output() }.append(record, Durable::No)?;
         Ok(Preflight::Clear)
     }
 
@@ -169,7 +170,7 @@ fn mark(text: &str) {
 
 /// The last line that was written to the log from `from` on; `None`: there is none.
 fn last_line(from: u64) -> Option<String> {
-    let tail = descriptor::tail_of_output(from, TAIL)?;
+    let tail = log::tail_of_output(from, TAIL)?;
     let text = String::from_utf8_lossy(&tail);
     let line = text.lines().map(crate::view::words::strip_control).rfind(|line| !line.trim().is_empty())?;
     Some(crate::view::words::cut(line.trim(), SHOWN))

@@ -18,8 +18,8 @@ use crate::store::record::Line;
 
 use super::last_look::Before;
 use super::live::{Adopted, Live};
-use super::now;
 use super::pass::Passes;
+use super::{notices, now};
 
 /// Watches the program until it has ended and that is recorded, then lets the run go as every shim does.
 pub(super) fn take_over(
@@ -41,7 +41,8 @@ pub(super) fn take_over(
     let cwd = orphan.cwd();
     let adopted = Adopted::new(orphan, name, run)?;
     let before = Before::now(cwd.unwrap_or_default()); // not known: then no core dump is looked for in it
-    let mut live = live(main.pid).placed(adopted.group(), before).adopting(adopted);
+    let mut live =
+        live(main.pid).placed(adopted.group(), before).adopting(adopted).listening(notices(told, Some(main.pid)));
     let who = process::identify(nix::unistd::getpid().as_raw(), boot)?.ok_or_else(damaged)?;
     let traced = (!told.trace.is_empty()).then(|| orphan::seize_all(main.pid));
     let untraced = traced.and_then(|traced| traced.err()).map(|error| error.raw_os_error().unwrap_or(libc::EIO));

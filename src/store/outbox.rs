@@ -108,6 +108,16 @@ pub fn put(paths: &Paths, notification: &Notification, sink: &str, now: &Stamp) 
     Ok(Put::Queued)
 }
 
+/// Whether a notification waits for this sink, was given up or was delivered.
+///
+/// # Errors
+/// Outbox or ledger cannot be read.
+pub fn is_known(paths: &Paths, id: &str, sink: &str) -> Result<bool, Error> {
+    Ok(exists(&file(paths, Part::Pending, id, sink))?
+        || exists(&file(paths, Part::Dead, id, sink))?
+        || ledger::holds(paths, id, sink)?)
+}
+
 fn exists(path: &Path) -> Result<bool, Error> {
     path.try_exists().map_err(|error| Error::io("look for", path, &error))
 }

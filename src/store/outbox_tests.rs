@@ -25,6 +25,7 @@ fn receipt(id: &str, sink: &str, secs: u64) -> Receipt {
         sink: sink.into(),
         group,
         at: at(secs),
+        part_of: None,
         how: Settled::Sent,
         refused: vec![],
     }

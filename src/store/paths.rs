@@ -126,6 +126,12 @@ impl Paths {
         self.state.join("process")
     }
 
+    /// What is remembered of one watch.
+    #[must_use]
+    pub fn watch(&self, name: &Name) -> PathBuf {
+        self.inside(&["watch", &format!("{name}.json")])
+    }
+
     /// The log of one process: what it writes to standard output and error, all runs after each other.
     #[must_use]
     pub fn log(&self, name: &Name) -> PathBuf {

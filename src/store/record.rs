@@ -217,6 +217,7 @@ pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> 
     super::metadata::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "rec"))?;
     super::says::forget(paths, name, old)?;
+    super::notify::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "hang"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
 }

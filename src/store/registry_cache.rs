@@ -10,7 +10,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{atomic, checksum, registry_compact};
+use crate::model::schedule::Zone;
 use crate::model::time::Wall;
+use crate::os::zone;
 use crate::registry::Registry;
 
 /// A file that changed this recently may change again without a new time, so it is not cached.
@@ -53,7 +55,14 @@ pub(super) fn get(path: &Path, meta: &Metadata, home: Option<&Path>) -> Option<R
     if origin != Origin::of(meta, home) {
         return None;
     }
-    registry_compact::read(registry)
+    registry_compact::read(registry).filter(is_of_this_zone)
+}
+
+/// Whether the machine's zone is still the one that its schedules were read with; it is asked for where there are such.
+fn is_of_this_zone(registry: &Registry) -> bool {
+    let zones = registry.processes.values().map(|entry| &entry.spec.zone);
+    let machine = zones.filter(|zone| matches!(zone, Zone::Machine(Some(_)))).find_map(Zone::name);
+    machine.is_none_or(|machine| zone::name().as_deref() == Some(machine))
 }
 
 /// Keeps `registry` for the next pass, unless the file is so fresh that it might still change

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Sink};
 use crate::model::spec::{Command, Spec, Target};
-use crate::registry::{Entry, Registry};
+use crate::registry::{Entry, Registry, WatchEntry};
 
 /// All but the processes.
 #[derive(Serialize, Deserialize)]
 struct Head {
     /// Specs without what is in a [`Row`].
     shapes: Vec<Spec>,
+    watches: Vec<(Name, WatchEntry)>,
     sinks: Vec<Sink>,
     healthcheck: HealthcheckConfig,
     invalid: Vec<String>,
@@ -35,6 +36,9 @@ struct Row<'a> {
     #[serde(borrow)]
     env: Vec<(&'a str, &'a str)>,
     group: Option<&'a str>,
+    #[serde(borrow)]
+    depends_on: Vec<&'a str>,
+    schedule: Option<&'a str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,6 +55,8 @@ fn shape(spec: &Spec) -> Spec {
         cwd: None,
         env: std::collections::BTreeMap::new(),
         group: None,
+        depends_on: Vec::new(),
+        schedule: None,
         ..spec.clone()
     }
 }
@@ -78,10 +84,13 @@ pub(super) fn write(registry: &Registry, bytes: Vec<u8>) -> postcard::Result<Vec
             cwd: spec.cwd.as_deref(),
             env: spec.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
             group: spec.group.as_deref(),
+            depends_on: spec.depends_on.iter().map(Name::as_str).collect(),
+            schedule: spec.schedule.as_deref(),
         });
     }
     let head = Head {
         shapes,
+        watches: registry.watches.iter().map(|(name, entry)| (name.clone(), entry.clone())).collect(),
         sinks: registry.sinks.clone(),
         healthcheck: registry.healthcheck.clone(),
         invalid: registry.invalid.clone(),
@@ -107,6 +116,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
         spec.cwd = row.cwd.map(str::to_owned);
         spec.env = row.env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         spec.group = row.group.map(str::to_owned);
+        spec.depends_on = row.depends_on.into_iter().map(str::parse).collect::<Result<_, _>>().ok()?;
+        spec.schedule = row.schedule.map(str::to_owned);
         Some((row.name.parse::<Name>().ok()?, Entry { spec, line: row.line }))
     };
     // A row has several bytes, so what claims more rows than bytes is not a registry.
@@ -117,6 +128,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
     let processes = processes.into_iter().collect();
     rest.is_empty().then_some(Registry {
         processes,
+        watches: head.watches.into_iter().collect(),
         sinks: head.sinks,
         healthcheck: head.healthcheck,
         invalid: head.invalid,

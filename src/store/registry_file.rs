@@ -12,7 +12,7 @@ use super::paths::Paths;
 use super::registry_trust::{self, Trusted};
 use super::{atomic, registry_cache};
 use crate::error::{Code, Error};
-use crate::os::{clock, lock};
+use crate::os::{clock, lock, zone};
 use crate::registry::{Context, Parsed, Problem, Registry, parse};
 
 /// Where the entries of a loaded registry come from.
@@ -79,7 +79,7 @@ pub fn load(paths: &Paths, home: Option<&Path>) -> Result<Loaded, Error> {
         return Ok(Loaded { registry, problems: Vec::new(), source: Source::File });
     }
     let bytes = read(&mut file, &meta, &paths.registry)?;
-    let context = Context { home_dir: home.map(Path::to_owned) };
+    let context = surroundings(home);
     let parsed = parse_bytes(&bytes, &context);
     if parsed.is_toml && parsed.problems.is_empty() {
         remember(paths, &bytes, &meta, home, &parsed.registry);
@@ -100,7 +100,12 @@ pub fn load(paths: &Paths, home: Option<&Path>) -> Result<Loaded, Error> {
 /// 74: it cannot be read.
 pub fn examine(path: &Path, home: Option<&Path>) -> Result<Parsed, Error> {
     let bytes = fs::read(path).map_err(|error| Error::io("read", path, &error))?;
-    Ok(parse_bytes(&bytes, &Context { home_dir: home.map(Path::to_owned) }))
+    Ok(parse_bytes(&bytes, &surroundings(home)))
+}
+
+/// What the parser needs to know.
+fn surroundings(home: Option<&Path>) -> Context {
+    Context { home_dir: home.map(Path::to_owned), zone: zone::name() }
 }
 
 fn read(file: &mut File, meta: &Metadata, path: &Path) -> Result<Vec<u8>, Error> {
@@ -175,7 +180,7 @@ pub fn update(
 ) -> Result<Updated, Error> {
     atomic::make_dir(&paths.state)?;
     let _held = lock::wait(&paths.registry_lock())?;
-    let context = Context { home_dir: home.map(Path::to_owned) };
+    let context = surroundings(home);
     let current = registry_trust::open(&paths.registry)?;
     let (bytes, target) = match current {
         Some(Trusted { mut file, meta, path }) => (read(&mut file, &meta, &paths.registry)?, Some((path, meta))),

@@ -33,7 +33,7 @@ pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option
             (life, record::tree_lock(&ctx.paths, name, run))
         }
     };
-    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record, inspection: None, tail: None })
+    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record, inspection: None, probed: None, tail: None })
 }
 
 /// Whether a main process lives of which no record says who it is: none is there, it is damaged, or a full disk took the

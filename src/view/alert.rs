@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::brief::brief;
+use super::storm;
 use super::words::{
     cause_sentence, cut, end_phrase, lived_of_target, percent_of_target, sender_sentence, strip_control,
 };
@@ -57,7 +58,11 @@ fn subject(notification: &Notification, folded: usize) -> String {
     let event = &notification.event;
     let host = strip_control(notification.host.split('.').next().unwrap_or(&notification.host));
     let more = if folded == 0 { String::new() } else { format!(" (+{folded} more)") };
-    let line = format!("[guardian] {}/{}: {}", cut(&host, HOST_WIDTH), event.process, strip_control(&headline(event)));
+    let (of, more) = match event.storm {
+        Some(_) => (String::new(), String::new()), // about all of them, and it says how many
+        None => (format!("/{}", event.process), more),
+    };
+    let line = format!("[guardian] {}{of}: {}", cut(&host, HOST_WIDTH), strip_control(&headline(event)));
     cut(&line, SUBJECT_MAX - more.len()) + &more
 }
 
@@ -67,6 +72,9 @@ fn headline(event: &Event) -> String {
     let cause = event.cause.as_ref().map(|cause| end_phrase(cause, &event.signals, event.by.as_ref()));
     let because = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
     let word = event.kind.word();
+    if event.watch.is_some() {
+        return super::watch::headline(event);
+    }
     match event.kind {
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Exited => {
             format!("{word} after {lived}{because}")
@@ -90,14 +98,20 @@ fn headline(event: &Event) -> String {
         EventKind::HalfOpen => "one more try after the breaker was open".to_owned(),
         EventKind::Recovered => "recovered".to_owned(),
         EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
+        EventKind::Skipped => "a time of its schedule was left out".to_owned(),
         EventKind::Test => "this is a test, nothing is wrong".to_owned(),
+        EventKind::Storm | EventKind::StormOver => {
+            event.storm.as_ref().map_or_else(|| word.replace('_', " "), |facts| storm::headline(facts))
+        }
         EventKind::Signal => match event.signals.last() {
             Some(record) => format!("was sent {}", record.signal),
             None => "was sent a signal".to_owned(),
         },
-        EventKind::Registered | EventKind::Started | EventKind::AlertDelivered | EventKind::AlertFailed => {
-            word.replace('_', " ")
-        }
+        EventKind::Registered
+        | EventKind::Started
+        | EventKind::Acted
+        | EventKind::AlertDelivered
+        | EventKind::AlertFailed => word.replace('_', " "),
     }
 }
 
@@ -122,6 +136,7 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
     if let Some(by) = &event.by {
         lines.push(format!("By:      {}", sender_sentence(by)));
     }
+    lines.extend(event.storm.iter().flat_map(|facts| storm::lines(facts)));
     if !event.action.is_empty() {
         lines.push(format!("Now:     {}", strip_control(&event.action)));
     }
@@ -151,6 +166,9 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
 /// What happened, as the rest of a sentence about the process.
 pub(super) fn what(event: &Event) -> &'static str {
     match event.kind {
+        EventKind::Failed if event.watch.is_some() => "it is not well",
+        EventKind::Tripped if event.watch.is_some() => "the breaker is open, its action is NOT run for now",
+        EventKind::HalfOpen if event.watch.is_some() => "its action is tried once more",
         EventKind::Registered => "it came into the registry",
         EventKind::Started => "it was started",
         EventKind::Restarted => "guardian started it again",
@@ -168,6 +186,10 @@ pub(super) fn what(event: &Event) -> &'static str {
         EventKind::HalfOpen => "the breaker lets it try once more",
         EventKind::Recovered => "it is well again",
         EventKind::Unsupervised => "it lives, but its shim is gone",
+        EventKind::Storm => "its end made it a storm, likely the fault is in what they share",
+        EventKind::StormOver => "the storm that its end began is over",
+        EventKind::Skipped => "a time of its schedule was left out",
+        EventKind::Acted => "its action was run",
         EventKind::AlertDelivered => "an alert reached its sink",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",
@@ -218,6 +240,10 @@ pub(super) fn look_closer(event: &Event) -> Vec<String> {
     let name = &event.process;
     match (event.kind, event.run) {
         (EventKind::Test, _) => Vec::new(),
+        (EventKind::Storm | EventKind::StormOver, _) => {
+            vec!["Look closer: guardian status; guardian events".to_owned()]
+        }
+        (_, _) if event.watch.is_some() => vec![format!("Look closer: guardian why {name}")],
         (_, Some(run)) if event.cause.is_some() => vec![format!("Look closer: guardian why {name} --run {run}")],
         (_, _) => vec![format!("Look closer: guardian status {name}")],
     }
@@ -252,6 +278,13 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     if !notification.differs.is_empty() {
         document["differs"] = json!(cut(&strip_control(&notification.differs), DIFFERS_WIDTH));
     }
+    if let Some(facts) = &event.storm {
+        document["storm"] = json!(facts);
+    }
+    if let Some(watch) = &event.watch {
+        document["watch"] = json!(watch);
+        document["detail"] = json!(event.detail);
+    }
     if !event.alike.is_empty() {
         document["alike"] = json!(strip_control(&event.alike));
     }
@@ -280,6 +313,7 @@ pub fn environment(event: &Event) -> Vec<(&'static str, String)> {
             | Cause::FileSizeLimit { .. }
             | Cause::PreflightFailed { .. }
             | Cause::NotReady { .. }
+            | Cause::Overlap
             | Cause::SpawnFailed { .. }
             | Cause::Reboot
             | Cause::ShimKilled

@@ -91,6 +91,10 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] h/web: one more try after the breaker was open
         [guardian] h/web: recovered
         [guardian] h/web: alive, but its shim is gone
+        [guardian] h/web: storm
+        [guardian] h/web: storm over
+        [guardian] h/web: a time of its schedule was left out
+        [guardian] h/web: acted
         [guardian] h/web: alert delivered
         [guardian] h/web: alert failed
         [guardian] h/web: this is a test, nothing is wrong"#]]

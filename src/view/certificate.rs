@@ -386,6 +386,7 @@ fn unexplained(certificate: &Certificate) -> bool {
         | Cause::FileSizeLimit { .. }
         | Cause::PreflightFailed { .. }
         | Cause::NotReady { .. }
+        | Cause::Overlap
         | Cause::SpawnFailed { .. }
         | Cause::Reboot
         | Cause::ShimKilled

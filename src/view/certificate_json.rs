@@ -167,6 +167,7 @@ fn cause(cause: &Cause, room: &Room) -> Cause {
         | Cause::CpuLimit { .. }
         | Cause::FileSizeLimit { .. }
         | Cause::NotReady { .. }
+        | Cause::Overlap
         | Cause::Reboot
         | Cause::ShimKilled) => bounded,
     }
@@ -222,6 +223,7 @@ fn by(asked: &Asked, room: &Room) -> Value {
                 Began::Operator => "start",
                 Began::Restart => "restart",
                 Began::Trial => "trial",
+                Began::Schedule { .. } => "schedule",
             };
             json!({"by": "guardian", "why": why})
         }

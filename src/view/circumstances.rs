@@ -23,6 +23,7 @@ pub(super) fn place(placed: &Placed) -> String {
 pub fn started_by(asked: &Asked) -> String {
     match asked {
         Asked::Guardian { began: Began::Trial } => "by guardian, as one try with the breaker open".to_owned(),
+        Asked::Guardian { began: Began::Schedule { .. } } => "by guardian, as its schedule says".to_owned(),
         Asked::Guardian { began: Began::Restart | Began::Operator } => {
             "by guardian, after the run before it".to_owned()
         }

@@ -37,12 +37,15 @@ fn what(event: &Event) -> String {
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     let parts = match event.kind {
         EventKind::Signal => event.signals.iter().map(signal).collect(),
-        EventKind::Started | EventKind::Restarted => vec![pid],
+        EventKind::Started | EventKind::Restarted => vec![pid, some(&event.action)],
         EventKind::Exited => vec![cause, some(&event.detail)],
+        EventKind::Failed if event.watch.is_some() => vec![some(&event.detail), some(&event.action)],
+        EventKind::Acted => vec![some(&event.action)],
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Tripped => {
             vec![cause, some(&event.alike), some(&event.action)]
         }
         EventKind::Stopped => vec![cause, by],
+        EventKind::Storm | EventKind::StormOver => vec![event.storm.as_ref().map(|facts| super::storm::phrase(facts))],
         EventKind::Ready
         | EventKind::Registered
         | EventKind::Hung
@@ -51,6 +54,7 @@ fn what(event: &Event) -> String {
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::Unsupervised
+        | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Test => vec![some(&event.action), some(&event.detail), by],

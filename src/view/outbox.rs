@@ -78,6 +78,8 @@ fn settled(receipt: &Receipt, now: &Stamp) -> String {
         Settled::Folded => "told within a newer message",
         Settled::Moot => "not told, as the sink never heard of the incident",
     };
+    let storm = receipt.part_of.as_ref().map(|storm| format!("told as part of the storm {storm}"));
+    let how = storm.as_deref().unwrap_or(how);
     let mut line = format!("{what} → {}, {how} {} ago", strip_control(&receipt.sink), ago(now, &receipt.at));
     if !receipt.refused.is_empty() {
         line.push_str(&format!("; refused: {}", strip_control(&receipt.refused.join("; "))));
@@ -122,6 +124,7 @@ fn receipt(receipt: &Receipt) -> Value {
         "kind": receipt.group.kind,
         "at": receipt.at.wall.to_string(),
         "how": receipt.how,
+        "part_of": receipt.part_of,
         "refused": receipt.refused,
     })
 }
@@ -149,6 +152,7 @@ mod tests {
             group: sent.group(),
             at: at(30),
             how: Settled::Sent,
+            part_of: None,
             refused: vec!["b@example.org: 550 unknown".to_owned()],
         };
         Overview {
@@ -183,6 +187,6 @@ mod tests {
 
     #[test]
     fn programs_see_the_same() {
-        expect![[r#"{"dead":[{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"pending":[{"attempts":0,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","process":"btc-bot","refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
+        expect![[r#"{"dead":[{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"pending":[{"attempts":0,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","part_of":null,"process":"btc-bot","refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
     }
 }

@@ -6,14 +6,18 @@ use serde::Serialize;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
 use crate::model::evidence::{Level, Placed};
+use crate::model::liveness::Probing;
+use crate::model::name::Name;
 use crate::model::progress::{Beat, Silence};
-use crate::model::spec::Command;
+use crate::model::spec::{Command, Spec};
 use crate::model::state::{Desired, Phase};
+use crate::model::storm::Facts;
 use crate::model::time::Wall;
 use crate::model::units::human_duration;
 use crate::policy::classify::Standing;
 use crate::policy::decide::Decision;
 
+use super::schedule::Schedule;
 use super::usual::Usual;
 use super::words::{end_phrase, strip_control};
 
@@ -146,7 +150,7 @@ pub struct Breaker {
 pub struct Output {
     /// Where it lies.
     pub path: String,
-    /// Its size; `None`: not known.
+    /// Bytes that were ever written to it, those of rotated parts included; `None`: not known.
     pub bytes: Option<u64>,
     /// Seconds since something was written; `None`: not known.
     pub age_s: Option<u64>,
@@ -175,6 +179,44 @@ pub struct Hung {
     pub silence: Silence,
     /// What it is blocked on, in a sentence; `None`: that could not be kept.
     pub blocked_on: Option<String>,
+}
+
+/// What the `probe` of a process showed last.
+#[derive(Debug, Clone, Serialize)]
+pub struct Probed {
+    /// What is asked.
+    pub of: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// So many are a hang.
+    pub most: u32,
+    /// Why it failed last; `None`: it did not.
+    pub why: Option<String>,
+    /// When it is asked next.
+    pub next_at: Option<String>,
+}
+
+impl Probed {
+    /// What is remembered of a run that is probed as `spec` says.
+    #[must_use]
+    pub fn of(probing: &Probing, spec: &Spec) -> Self {
+        Self {
+            of: probing.of.clone(),
+            failures: probing.failures,
+            most: spec.probe_failures,
+            why: probing.why.as_deref().map(strip_control),
+            next_at: probing.due.wall.rfc3339(),
+        }
+    }
+
+    /// Where it fails, how often it did: `probe failing 2 of 3: connection refused`.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        let Self { failures, most, why, .. } = self;
+        // Where its failures are a hang, that is said in its place.
+        let why = why.as_ref().filter(|_| failures < most)?;
+        Some(format!("probe failing {failures} of {most}: {why}"))
+    }
 }
 
 /// What the whole tree of a process uses.
@@ -228,10 +270,18 @@ pub struct Row<'a> {
     pub consecutive_failures: u32,
     pub breaker: Breaker,
     pub next_action_at: Option<String>,
+    #[serde(skip_serializing_if = "<[Name]>::is_empty")]
+    pub depends_on: &'a [Name],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hang: Option<Hung>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probed>,
     pub usage: Option<Usage>,
     pub isolation: Option<Isolation>,
     pub leftover: Option<bool>,
@@ -274,7 +324,9 @@ pub struct Document<'a> {
     pub at: String,
     pub healthcheck: &'a Health,
     pub alerts: Alerts,
+    pub storm: Option<&'a Facts>,
     pub processes: &'a [Row<'a>],
+    pub watches: &'a [super::watch::Row<'a>],
     pub errors: Vec<String>,
 }
 

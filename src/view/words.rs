@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::model::ending::{Ancestor, Cause, Part, Sender, SignalRecord, Unseen};
 use crate::model::evidence::SpawnStep;
+use crate::model::progress::Silence;
 use crate::model::units::{format_duration, format_size, human_duration};
 
 /// A signal that came this long before the one that the process raised itself has nothing to do with it, in milliseconds.
@@ -156,6 +157,7 @@ pub fn telling_signal<'s>(cause: &Cause, signals: &'s [SignalRecord]) -> Option<
         | Cause::FileSizeLimit { .. }
         | Cause::PreflightFailed { .. }
         | Cause::NotReady { .. }
+        | Cause::Overlap
         | Cause::SpawnFailed { .. }
         | Cause::Reboot
         | Cause::ShimKilled
@@ -210,13 +212,14 @@ pub fn cause_phrase(cause: &Cause, signals: &[SignalRecord]) -> String {
             format!("out of memory at its limit of {}", format_size(*limit))
         }
         Cause::OomKilled { limit_bytes: None } => "killed by the kernel, out of memory".to_owned(),
-        Cause::Hung { silent_s } => format!("no progress for {}", seconds(*silent_s)),
+        Cause::Hung { silent_s, silence } => format!("{} for {}", missing(*silence), seconds(*silent_s)),
         Cause::TimeLimit { limit_s } => format!("time limit of {}", seconds(*limit_s)),
         Cause::MemoryLimit { limit_bytes } => format!("memory limit of {}", format_size(*limit_bytes)),
         Cause::CpuLimit { limit_s } => format!("CPU time limit of {}", seconds(*limit_s)),
         Cause::FileSizeLimit { limit_bytes } => format!("file size limit of {}", format_size(*limit_bytes)),
         Cause::PreflightFailed { what, .. } => format!("preflight failed: {}", strip_control(what)),
         Cause::NotReady { after_s } => format!("not ready within {}", seconds(*after_s)),
+        Cause::Overlap => "still running when its next run was due".to_owned(),
         Cause::SpawnFailed { errno, what, step } => {
             format!("cannot start: {}{}", strip_control(what), spawn_error(*errno, *step))
         }
@@ -261,8 +264,13 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
             format!("the kernel killed it: its control group had used up its limit of {}", format_size(*limit))
         }
         Cause::OomKilled { limit_bytes: None } => "the kernel killed it because memory had run out".to_owned(),
-        Cause::Hung { silent_s } => {
-            format!("guardian ended it: it lived, but showed no progress for {}", seconds(*silent_s))
+        Cause::Hung { silent_s, silence } => {
+            let sign = match silence {
+                Some(Silence::Probe) => "its probe had failed",
+                Some(Silence::Watchdog) => "sent no `WATCHDOG=1`",
+                Some(Silence::All | Silence::Output | Silence::Heartbeat) | None => "showed no progress",
+            };
+            format!("guardian ended it: it lived, but {sign} for {}", seconds(*silent_s))
         }
         Cause::TimeLimit { limit_s } => format!("guardian ended it at its time limit of {}", seconds(*limit_s)),
         Cause::MemoryLimit { limit_bytes } => {
@@ -276,6 +284,7 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
         }
         Cause::PreflightFailed { what, .. } => format!("it was not started: {}", strip_control(what)),
         Cause::NotReady { after_s } => format!("guardian ended it: it was not ready within {}", seconds(*after_s)),
+        Cause::Overlap => "guardian ended it: its schedule started the next run, and `overlap` is `kill`".to_owned(),
         Cause::SpawnFailed { errno, what, step } => {
             format!("it could not be started: {}{} (error {errno})", strip_control(what), spawn_error(*errno, *step))
         }
@@ -284,6 +293,15 @@ pub fn cause_sentence(cause: &Cause, signals: &[SignalRecord]) -> String {
             after("its shim was killed, the process is gone too, and nothing recorded how it ended".to_owned())
         }
         Cause::Unknown { why } => after(format!("how it ended is not known: {}", strip_control(why))),
+    }
+}
+
+/// Which sign a hung program did not give, in a word or two.
+fn missing(silence: Option<Silence>) -> &'static str {
+    match silence {
+        Some(Silence::Probe) => "probe failed",
+        Some(Silence::Watchdog) => "no `WATCHDOG=1`",
+        Some(Silence::All | Silence::Output | Silence::Heartbeat) | None => "no progress",
     }
 }
 

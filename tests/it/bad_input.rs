@@ -245,3 +245,40 @@ fn errors_are_json_when_json_was_asked_for() {
     assert!(error["error"]["hint"].is_string());
     assert_eq!(output.stdout, "");
 }
+
+#[test]
+fn limits_windows_and_patterns_that_make_no_sense_are_refused_with_line_and_column_and_the_way_out() {
+    let home = Home::new();
+    let cases = [
+        ("window = \"-5m\"", 10, "duration \"-5m\" is negative", "`15m`"),
+        ("window = \"0s\"", 10, "`window` is zero", "what is usual"),
+        ("breaker_cooldown = \"0s\"", 20, "`breaker_cooldown` is zero", "what is usual"),
+        ("ready = \"output:([\"", 9, "no regular expression: found unclosed", "output:REGEX"),
+        ("ready = \"output:\"", 9, "says nothing after the colon", "output:REGEX"),
+        ("ready = \"delay:-1s\"", 9, "is negative", "`90s`"),
+        ("ready_timeout = \"0s\"", 17, "`ready_timeout` is zero", "what is usual"),
+        ("hang_after = \"0s\"", 14, "`hang_after` is zero", "take the key out"),
+        ("heartbeat = \"-1m\"", 13, "is negative", "`90s`"),
+        ("output_stale = \"0s\"", 16, "`output_stale` is zero", "take the key out"),
+        ("time_limit = \"0s\"", 14, "`time_limit` is zero", "take the key out"),
+        ("max_failures = -1", 16, "cannot be -1", "from 0"),
+        ("memory = \"0M\"", 10, "`memory`", ""),
+        ("tasks = 0", 9, "cannot be 0", "from 1"),
+        ("on_hang = \"panic\"", 11, "\"panic\"", "alert"),
+    ];
+    for (key, column, message, hint) in cases {
+        home.write_registry(format!("[process.x]\nshell = \"true\"\n{key}\n"));
+        let told = home.run(&["config", "check"]).expect(78);
+        let text = told.stdout + &told.stderr;
+        assert!(text.contains(&format!("registry.toml:3:{column}: process `x`: ")), "{key}: {text}");
+        assert!(text.contains(message) && text.contains(hint), "{key}: {text}");
+    }
+    home.write_registry("[process.x]\nshell = \"true\"\n");
+    for (until, message) in [
+        ("output:[", "found unclosed character class"),
+        ("output:", "names nothing to wait for"),
+        ("redy", "cannot wait until \"redy\""),
+    ] {
+        home.run(&["wait", "x", "--until", until]).expect(2).complains(message).complains("hint:");
+    }
+}

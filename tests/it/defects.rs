@@ -1,8 +1,8 @@
 //! The fifty defects of guardian's closest peer, each a claim that guardian does not have it.
 //!
 //! A test carries the number in its name, wherever it stands; this file holds those that belong to no other theme.
-//! 42 to 46 are about that peer's watch over other programs' jobs, which guardian does not have; 45 and 46 concern
-//! alerts as well and are shown there.
+//! 42 to 46 are about that peer's watch over other programs and their jobs; 45 and 46 concern alerts as well and are
+//! shown there.
 //!
 //! | defects | shown in |
 //! |---|---|
@@ -13,6 +13,7 @@
 //! | 19, 20, 21, 23, 25, 36 | `shim` |
 //! | 20, 22, 30 to 33, 37, 40, 41 | `judge` |
 //! | 37, 39, 40, 45, 46 | `alerts`, `alerts_mail` |
+//! | 42, 43, 44, 45 | `openclaw` |
 //! | 47 | `logs` |
 //! | 48, 49, 50 | `cron` |
 //! | 17, 18, 34, 35, 38 | here |

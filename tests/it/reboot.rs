@@ -10,14 +10,14 @@ use crate::home::Home;
 use crate::procs::{cmdline, eventually, kill_together, now_ms, until};
 
 /// A shell in which this is another boot; what it is told to run is run there.
-struct Boot {
+pub(crate) struct Boot {
     shell: std::process::Child,
     home: std::path::PathBuf,
     told: u32,
 }
 
 impl Boot {
-    fn new(home: &Home) -> Self {
+    pub(crate) fn new(home: &Home) -> Self {
         fs::write(home.path("boot_id"), "11111111-2222-4333-8444-555555555555\n").unwrap();
         let begin = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id && exec sh -s";
         let mut command = Command::new("unshare");
@@ -35,7 +35,7 @@ impl Boot {
     }
 
     /// Runs guardian in that boot to its end; what it wrote.
-    fn run(&mut self, home: &Home, arguments: &str) -> String {
+    pub(crate) fn run(&mut self, home: &Home, arguments: &str) -> String {
         self.told += 1;
         let (out, done) = (self.home.join(format!("out{}", self.told)), self.home.join(format!("done{}", self.told)));
         let line = format!("{} {arguments} >{} 2>&1; : >{}\n", home.program().display(), out.display(), done.display());

@@ -203,3 +203,21 @@ fn d23_time_lived_does_not_follow_the_wall_clock() {
     assert_eq!(last["verdict"], "premature");
     assert!(last["ran_s"].as_f64().unwrap() < 60.0, "{last}");
 }
+
+#[test]
+fn a_shim_that_is_killed_while_it_clears_up_leaves_nothing_beside_the_next_run() {
+    let home = Home::new();
+    let line = "(trap '' TERM; echo $BASHPID >>left; while :; do sleep 0.1; done) & while ! test -s left; do sleep 0.01; done; exit 3";
+    home.ok(&["register", "x", "--backoff", "0s", "--grace", "20s", "--start", "--", "bash", "-c", line]);
+    let left: i32 = home.has_lines("left", 1)[0].parse().unwrap();
+    let record = home.state_dir().join("process/x/run/1.rec");
+    until("its end is recorded", || fs::read_to_string(&record).unwrap().contains("\"end\":"));
+    let shims: Vec<i32> = home.processes().into_iter().filter(|pid| !home.managed().contains(pid)).collect();
+    kill_together(&shims);
+    assert!(alive(left), "its grace is not over");
+    home.run(&["healthcheck"]);
+    let second = home.has_lines("left", 2);
+    assert!(!alive(left), "a second run has begun: {second:?}");
+    let certificate = home.json(&["why", "x", "--run", "1"]);
+    assert_eq!(certificate["cause"], serde_json::json!({"kind": "exited", "code": 3}), "{certificate}");
+}

@@ -221,3 +221,18 @@ fn a_user_who_is_not_root_has_the_same() {
     home.ok(&["stop", "bot"]);
     until("nothing is left", || home.processes().is_empty());
 }
+
+#[test]
+fn a_start_at_the_moment_when_a_restart_is_due_takes_its_number_and_skips_none() {
+    let home = Home::new();
+    home.up("x", &["--backoff", "500ms"], "test -e again || { touch again; exit 1; }; exec sleep 60");
+    let waiting = home.reaches("x", "waiting");
+    assert_eq!(waiting["run"], 1);
+    // Nobody is left who would restart it.
+    let shims: Vec<i32> = home.processes();
+    crate::procs::kill_together(&shims);
+    let due: chrono::DateTime<chrono::Utc> = waiting["next_action_at"].as_str().unwrap().parse().unwrap();
+    until("it is due", || guardian::os::clock::wall().unwrap().0 > due.timestamp_millis() + 20);
+    home.ok(&["start", "x"]);
+    assert_eq!((home.status("x")["run"].clone(), home.state("x")), (2.into(), "running".to_owned()));
+}

@@ -10,12 +10,12 @@ use crate::model::name::Name;
 use crate::model::time::Identity;
 use crate::os::cgroup::Group;
 use crate::os::children::signal_child;
-use crate::os::descriptor;
 use crate::os::orphan::{Orphan, Woken};
 use crate::os::signals::{self, Arrival};
 use crate::shim::last_look::LastLook;
 use crate::shim::pass::Passes;
 use crate::shim::{Leftovers, now};
+use crate::store::log;
 use crate::store::record::{self, Durable, Line};
 
 use super::{LOOKS, Live};
@@ -111,7 +111,7 @@ impl Live {
         let left = self.left_named(passes);
         let at = now(&self.boot)?;
         let more_signals = self.heard.finish(&mut self.record, None, at.boot_ms, passes);
-        let gone = Box::new(Gone { at, left, log_bytes: descriptor::size_of_output() });
+        let gone = Box::new(Gone { at, left, log_bytes: log::end_of_output() });
         Line::Gone { gone, more_signals }.append(&mut self.record, Durable::Yes)
     }
 

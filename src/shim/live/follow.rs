@@ -3,7 +3,8 @@
 //!
 //! The rule: the one that ends has lived as the main process for less than a minute (one that was followed before: ten
 //! seconds), its code is a success code, and something of the run lives. Of what it left, those count whose parent is
-//! gone; a leader of a session goes before the others, then the oldest. Later ends are ends: a daemon that ends well
+//! gone; the one that the program itself named (`MAINPID=`) goes before the others, then a leader of a session, then the
+//! oldest. Later ends are ends: a daemon that ends well
 //! after an hour and leaves a helper behind has ended.
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use crate::model::time::Identity;
 use crate::os::children;
 use crate::os::orphan::{self, Orphan};
 use crate::os::process::{self, Process};
+use crate::shim::notices::Notices;
 use crate::shim::now;
 use crate::shim::pass::Passes;
 use crate::store::record::{Durable, Line};
@@ -38,7 +40,8 @@ impl Live {
             return Ok(false);
         }
         let left = self.left(passes);
-        let Some(who) = successor(&process::table()?, &left) else { return Ok(false) };
+        let named = self.notices.as_ref().and_then(Notices::named_main);
+        let Some(who) = successor(&process::table()?, &left, named) else { return Ok(false) };
         if let Some(adopted) = &mut self.adopted {
             let Some(orphan) = Orphan::open(&who, &self.boot)? else { return Ok(false) };
             adopted.orphan = orphan;
@@ -61,8 +64,11 @@ fn errno(error: io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO) // the kernel always gives one
 }
 
-/// Which of `left` is the main process now.
-fn successor(table: &[Process], left: &[Identity]) -> Option<Identity> {
+/// Which of `left` is the main process now; `named`: the program said which.
+fn successor(table: &[Process], left: &[Identity], named: Option<i32>) -> Option<Identity> {
+    if let Some(named) = left.iter().find(|identity| Some(identity.pid) == named) {
+        return Some(named.clone());
+    }
     let pids: BTreeSet<i32> = left.iter().map(|identity| identity.pid).collect();
     let below = |pid: i32| table.iter().any(|process| process.pid == pid && pids.contains(&process.parent));
     let tops = left.iter().filter(|identity| !below(identity.pid));

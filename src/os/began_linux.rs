@@ -1,0 +1,11 @@
+//! Linux: a start time is in ticks since boot, suspend included.
+
+use crate::model::time::{Stamp, Wall};
+
+/// When a process began, by the wall clock as it stands now; `None`: it cannot be told.
+pub(super) fn began(started: u64, now: &Stamp) -> Option<Wall> {
+    let hz = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+    let since_boot = started.checked_mul(1000)?.checked_div(u64::try_from(hz).ok()?)?;
+    let age = i64::try_from(now.boot_ms.saturating_sub(since_boot)).ok()?;
+    Some(Wall(now.wall.0.checked_sub(age)?))
+}

@@ -1,0 +1,247 @@
+//! Rotation of a log under the program that writes it: its beginning is copied into a part, then taken away.
+//!
+//! The program appends, and notices nothing. Each step may be the last one, by a kill or a power cut:
+//!
+//! 1. the part is copied, and on the disk: nobody reads it yet, the next rotation overwrites it;
+//! 2. the note says that the part is the place to read: what the file has of it as well is passed over by readers;
+//! 3. whole blocks at the beginning of the file become a hole, and the note says so, and that they are about to go;
+//! 4. the hole is taken out (ext4, xfs), and the note says so. Between the two, whether the file begins with a hole tells
+//!    which it is. Elsewhere the hole stays: the file seems to grow, its place on the disk does not.
+//!
+//! Where the file system has no holes, the rest is copied too and the file emptied; what is written in between is lost,
+//! and the note says when. Nothing here decides: [`crate::policy::rotation`] does.
+
+use std::fs::{self, File, FileTimes, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::error::Error;
+use crate::model::rotation::{Mark, Part, Rotation};
+use crate::model::time::Wall;
+use crate::os::{lock, shrink};
+use crate::policy::rotation::{Emptied, Limits, kept, live, settled};
+
+use super::log::see;
+use super::{atomic, rotation_note as note};
+use io::Read;
+
+/// Bytes in which the end of a line is looked for at once.
+const PIECE: u64 = 64 << 10;
+/// Blocks of no file system that can take them out are smaller.
+const BLOCK: u64 = 4096;
+
+/// What a rotation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotated {
+    /// Bytes that were moved into parts.
+    pub moved: u64,
+    /// Bytes that the file alone has now.
+    pub live: u64,
+}
+
+/// Moves the beginning of the log at `path` into parts until the file is within its limit, but not much more than
+/// `most` bytes at once. `None`: there is no log, or somebody else is at it.
+///
+/// # Errors
+/// A file cannot be used, or the disk is full; nothing of the log is lost.
+pub fn rotate(path: &Path, limits: Limits, now: Wall, most: u64) -> Result<Option<Rotated>, Error> {
+    atomic::make_dir(&note::dir(path))?;
+    let Some(_only) = lock::try_take(&note::lock(path))? else { return Ok(None) };
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open", path, &error)),
+    };
+    let mut job = Job::begin(path, file, now)?;
+    job.clear_up()?;
+    let mut moved = 0;
+    while live(&job.rotation, job.size()?) > limits.max && moved < most {
+        let to = job.cut(limits.max)?;
+        moved += to - job.rotation.start;
+        job.part(to, limits.keep)?;
+    }
+    job.trim(limits.keep)?;
+    Ok(Some(Rotated { moved, live: live(&job.rotation, job.size()?) }))
+}
+
+/// One rotation, by who has the lock.
+struct Job<'a> {
+    path: &'a Path,
+    file: File,
+    rotation: Rotation,
+    /// The last rotation was cut short before the hole was taken out.
+    interrupted: bool,
+    now: Wall,
+}
+
+impl<'a> Job<'a> {
+    /// Reads the note, and brings it up to what the last rotation came to.
+    fn begin(path: &'a Path, file: File, now: Wall) -> Result<Self, Error> {
+        let fail = |error: io::Error| Error::io("rotate", path, &error);
+        let noted = note::load(path).map_err(fail)?;
+        let fresh = || -> io::Result<Rotation> {
+            let next = numbers(path)?.max().map_or(1, |newest| newest + 1);
+            Ok(Rotation { own: next, next, ..Rotation::default() })
+        };
+        let last = noted.clone().map_or_else(fresh, Ok).map_err(fail)?;
+        let (mut rotation, emptied) = settled(&last, see(&file, &last).map_err(fail)?);
+        match emptied {
+            Emptied::ByTheProgram => rotation.emptied = Some(now),
+            Emptied::No => {}
+        }
+        let interrupted = last.collapsing && rotation.hole > 0;
+        let job = Self { path, file, rotation, interrupted, now };
+        if noted.as_ref() != Some(&job.rotation) {
+            job.save()?;
+        }
+        Ok(job)
+    }
+
+    fn fail(&self, error: &io::Error) -> Error {
+        Error::io("rotate", self.path, error)
+    }
+
+    fn save(&self) -> Result<(), Error> {
+        note::save(self.path, &self.rotation)
+    }
+
+    fn size(&self) -> Result<u64, Error> {
+        self.file.metadata().map(|metadata| metadata.len()).map_err(|error| self.fail(&error))
+    }
+
+    /// Removes parts that the note has dropped, or never came to know.
+    fn clear_up(&self) -> Result<(), Error> {
+        let Rotation { own, parts, .. } = &self.rotation;
+        for number in numbers(self.path).map_err(|error| self.fail(&error))? {
+            if number >= *own && !parts.iter().any(|part| part.number == number) {
+                atomic::remove_if_there(&note::part(self.path, number))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the next part ends: after the last line that fits; a line that is longer than that is cut.
+    fn cut(&self, max: u64) -> Result<u64, Error> {
+        let Rotation { base, start, .. } = self.rotation;
+        let most = start - base + max;
+        let mut end = most;
+        let mut piece = vec![0; usize::try_from(PIECE).unwrap_or(0)];
+        while end > start - base {
+            let from = end.saturating_sub(PIECE).max(start - base);
+            let length = usize::try_from(end - from).unwrap_or(0).min(piece.len());
+            let Some(piece) = piece.get_mut(..length) else { break };
+            self.file.read_exact_at(piece, from).map_err(|error| self.fail(&error))?;
+            if let Some(last) = piece.iter().rposition(|byte| *byte == b'\n') {
+                return Ok(base + from + u64::try_from(last).unwrap_or(0) + 1); // a position in memory fits
+            }
+            end = from;
+        }
+        Ok(base + most)
+    }
+
+    /// Steps 1 and 2: what lies before `to` is in parts then. The oldest of more than `keep` go.
+    fn part(&mut self, to: u64, keep: usize) -> Result<(), Error> {
+        let Rotation { start: from, next: number, .. } = self.rotation;
+        let path = note::part(self.path, number);
+        if keep > 0 {
+            self.copy(to, &path).map_err(|error| {
+                drop(fs::remove_file(&path)); // it may be what fills the disk
+                Error::io("write", &path, &error)
+            })?;
+        }
+        let before = self.rotation.clone();
+        let end = self.rotation.end(self.size()?);
+        self.rotation.parts.push(Part { number, from, to });
+        self.rotation.parts = kept(&self.rotation.parts, keep).to_vec();
+        (self.rotation.start, self.rotation.next) = (to, number + 1);
+        self.rotation.rotated = Some(Mark { at: self.now, end });
+        if let Err(error) = self.save() {
+            self.rotation = before;
+            // Unless the note came to the disk after all: then it must stay.
+            if note::load(self.path).is_ok_and(|noted| noted.as_ref() == Some(&self.rotation)) {
+                drop(fs::remove_file(&path));
+            }
+            return Err(error);
+        }
+        self.clear_up()
+    }
+
+    /// What the file has before `to` and no part has, into a file that is on the disk then.
+    fn copy(&self, to: u64, path: &Path) -> io::Result<()> {
+        let Rotation { base, start, .. } = self.rotation;
+        let mut part = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut from = &self.file;
+        from.seek(SeekFrom::Start(start - base))?;
+        let copied = io::copy(&mut from.take(to - start), &mut part)?;
+        if copied != to - start {
+            return Err(io::Error::other("the log became shorter meanwhile"));
+        }
+        part.sync_all()
+    }
+
+    /// Steps 3 and 4: gives back what the file has and parts have as well. The time of the last output stays what it was.
+    fn trim(&mut self, keep: usize) -> Result<(), Error> {
+        let fail = |error: io::Error| Error::io("rotate", self.path, &error);
+        let before = self.file.metadata().map_err(fail)?;
+        let Rotation { base, start, hole, .. } = self.rotation;
+        let head = (start - base) / before.blksize().max(BLOCK) * before.blksize().max(BLOCK);
+        let head = head.max(hole);
+        if head <= hole && !self.interrupted {
+            return Ok(());
+        }
+        match shrink::punch(&self.file, head) {
+            Ok(()) => {}
+            Err(error) if is_unsupported(&error) => return self.empty(keep),
+            Err(error) => return Err(fail(error)),
+        }
+        self.file.sync_data().map_err(fail)?;
+        (self.rotation.hole, self.rotation.collapsing) = (head, true);
+        self.save()?;
+        if shrink::collapse(&self.file, head).is_ok() {
+            (self.rotation.base, self.rotation.hole) = (base + head, 0);
+        }
+        self.rotation.collapsing = false;
+        let after = self.size()?;
+        // Else the program has written meanwhile, and the time is that of its output.
+        if base + before.len() == self.rotation.base + after
+            && let Ok(written) = before.modified()
+        {
+            self.file
+                .set_times(FileTimes::new().set_modified(written))
+                .map_err(|error| Error::io("rotate", self.path, &error))?;
+        }
+        self.save()
+    }
+
+    /// Where there are no holes: the rest into a part as well, and then the file is emptied.
+    fn empty(&mut self, keep: usize) -> Result<(), Error> {
+        let end = self.rotation.end(self.size()?);
+        if end > self.rotation.start {
+            self.part(end, keep)?;
+        }
+        self.file.set_len(0).map_err(|error| self.fail(&error))?;
+        self.rotation.base = self.rotation.start;
+        self.rotation.copied = Some(self.now);
+        self.save()
+    }
+}
+
+/// The file system has no such thing, which is no failure of it.
+fn is_unsupported(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+        || matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::ENODEV))
+}
+
+/// Numbers of the parts of `log` that lie there, in no order.
+fn numbers(log: &Path) -> io::Result<impl Iterator<Item = u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(note::dir(log))? {
+        numbers.extend(entry?.file_name().to_str().and_then(|name| note::number(log, name)));
+    }
+    Ok(numbers.into_iter())
+}
+
+#[cfg(test)]
+#[path = "rotation_tests.rs"]
+mod tests;
