@@ -15,6 +15,8 @@ mod problem;
 mod process_keys;
 mod read;
 pub mod reference;
+#[cfg(test)]
+mod reference_tests;
 mod schedule;
 pub mod settings;
 pub mod show;

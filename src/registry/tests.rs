@@ -24,7 +24,7 @@ fn problem(text: &str) -> Problem {
     problems.remove(0)
 }
 
-fn spec(keys: &str) -> Spec {
+pub(super) fn spec(keys: &str) -> Spec {
     let registry = valid(&format!("[process.x]\ncommand = ['x']\n{keys}\n"));
     registry.processes.into_values().next().unwrap().spec
 }
@@ -43,11 +43,11 @@ fn the_example_has_no_problems_and_every_key_and_sink_type() {
     }
 }
 
-#[test]
-fn the_example_with_all_its_commented_keys_has_no_problems_either() {
+/// The example with everything that it only shows.
+pub(super) fn all_of_the_example() -> String {
     let bare = |line: &str| {
         let rest = line.strip_prefix("# ")?;
-        if rest.starts_with("[sinks.") {
+        if rest.starts_with("[watch.") || rest.starts_with("[sinks.") {
             return Some(rest.to_owned());
         }
         let (key, _) = rest.split_once(" = ")?;
@@ -55,7 +55,12 @@ fn the_example_with_all_its_commented_keys_has_no_problems_either() {
         known.then(|| rest.to_owned())
     };
     let lines: Vec<String> = EXAMPLE.lines().map(|line| bare(line).unwrap_or_else(|| line.to_owned())).collect();
-    let registry = valid(&lines.join("\n"));
+    lines.join("\n")
+}
+
+#[test]
+fn the_example_with_all_its_commented_keys_has_no_problems_either() {
+    let registry = valid(&all_of_the_example());
     let spec = &registry.processes.values().next().unwrap().spec;
     let untouched = Spec::with_command(spec.command.clone());
     assert_eq!(spec.backoff_max, untouched.backoff_max, "the example shows defaults");
@@ -336,7 +341,7 @@ fn a_byte_order_mark_and_dos_line_ends_are_no_obstacle() {
 
 #[test]
 fn a_registry_survives_its_compact_form() {
-    let registry = valid(EXAMPLE);
+    let registry = valid(&all_of_the_example());
     let bytes = postcard::to_stdvec(&registry).unwrap();
     assert_eq!(postcard::from_bytes::<Registry>(&bytes), Ok(registry));
 }
@@ -345,59 +350,4 @@ fn a_registry_survives_its_compact_form() {
 fn a_problem_prints_its_place_first() {
     let text = problem("[process.a]\nshell = 'a'\ngrace = 5\n").to_string();
     assert_eq!(text, "3:9: process `a`: `grace`: duration \"5\" has no unit");
-}
-
-#[test]
-fn words_in_a_table_of_keys_are_the_words_that_are_read() {
-    for key in keys::PROCESS {
-        let keys::Field::Words(words, get, set) = key.field else { continue };
-        for word in words {
-            let mut spec = spec("");
-            set(&mut spec, word);
-            assert_eq!(get(&spec), *word, "{}", key.name);
-        }
-    }
-}
-
-#[test]
-fn the_schema_has_every_key_and_agrees_with_the_example() {
-    let schema = reference::schema();
-    let process = &schema["properties"]["process"]["additionalProperties"]["properties"];
-    for key in keys::PROCESS {
-        assert!(process[key.name].is_object(), "{}", key.name);
-    }
-    assert_eq!(process.as_object().unwrap().len(), keys::PROCESS.len());
-    let example: serde_json::Value = serde_json::to_value(toml::from_str::<toml::Table>(EXAMPLE).unwrap()).unwrap();
-    for (table, known) in example.as_object().unwrap() {
-        assert!(schema["properties"][table].is_object(), "{table}");
-        if table == "process" {
-            for key in known.as_object().unwrap().values().flat_map(|entry| entry.as_object().unwrap().keys()) {
-                assert!(process[key].is_object(), "{key}");
-            }
-        }
-    }
-    let sinks = schema["properties"]["sinks"]["additionalProperties"]["oneOf"].as_array().unwrap();
-    for sink in example["sinks"].as_object().unwrap().values() {
-        let own = sinks.iter().find(|known| known["properties"]["type"]["const"] == sink["type"]).unwrap();
-        for key in sink.as_object().unwrap().keys() {
-            assert!(own["properties"][key].is_object(), "{key}");
-        }
-        for key in own["required"].as_array().unwrap() {
-            assert!(sink.get(key.as_str().unwrap()).is_some(), "{key}");
-        }
-    }
-}
-
-#[test]
-fn the_reference_names_every_key() {
-    let page = reference::reference();
-    let names = keys::PROCESS.iter().map(|key| key.name);
-    for name in names.chain(sink_keys::SINK.iter().chain(sink_keys::HEALTHCHECK).map(|key| key.name)) {
-        assert!(page.contains(&format!("| `{name}` |")), "{name}");
-    }
-}
-
-#[test]
-fn the_reference_page_is_the_one_in_docs() {
-    expect_test::expect_file!["../../docs/registry.md"].assert_eq(&reference::reference());
 }

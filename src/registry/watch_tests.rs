@@ -118,7 +118,11 @@ fn reference_schema_and_example_have_every_key_of_watches() {
         assert!(EXAMPLE.contains(&format!("{} = ", key.name)), "{} is not in the example", key.name);
         assert!(kinds.iter().any(|kind| kind["properties"][key.name].is_object()), "{}", key.name);
     }
-    for entry in parse(EXAMPLE, &Context { home_dir: Some("/home/me".into()), zone: None }).registry.watches.values() {
+    for entry in parse(&super::tests::all_of_the_example(), &Context { home_dir: Some("/home/me".into()), zone: None })
+        .registry
+        .watches
+        .values()
+    {
         let json = watch_show::to_json(&entry.spec);
         let kind = entry.spec.subject.word();
         let own = kinds

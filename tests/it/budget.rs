@@ -77,15 +77,16 @@ fn a_run_that_was_well_is_forgiven() {
 fn a_start_that_is_broken_off_while_it_waits_has_changed_nothing_and_holds_nothing() {
     let home = Home::new();
     home.ok(&["register", "job", "--target", "exit", "--", "exit 7"]);
-    for _ in 0..6 {
+    // So often that the next one waits for 4 s, which is long enough to be broken off.
+    for _ in 0..8 {
         fail_once(&home, "job");
     }
     let mut waiting = home.command(&["start", "job"]).stderr(std::process::Stdio::null()).spawn().unwrap();
     let state = home.state_dir().join("process/job/state.json");
     let starts = |text: String| serde_json::from_str::<Value>(&text).unwrap()["starts"].as_array().unwrap().len();
-    eventually("it is counted", || (starts(std::fs::read_to_string(&state).unwrap()) == 6).then_some(()));
+    eventually("it is counted", || (starts(std::fs::read_to_string(&state).unwrap()) == 8).then_some(()));
     home.run(&["reset", "job"]).expect(0); // it holds no lock
     signal(i32::try_from(waiting.id()).unwrap(), nix::sys::signal::Signal::SIGINT);
     waiting.wait().unwrap();
-    assert_eq!((home.state("job"), home.status("job")["run"].clone()), ("dead".to_owned(), 6.into()));
+    assert_eq!((home.state("job"), home.status("job")["run"].clone()), ("dead".to_owned(), 8.into()));
 }

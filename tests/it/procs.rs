@@ -90,13 +90,19 @@ pub(crate) fn descendants(pid: i32) -> Vec<i32> {
     found.split_off(1)
 }
 
-/// Live processes whose environment holds this `NAME=value`.
+/// Live processes whose environment holds this `NAME=value`; one whose first thread has ended lives on in the others.
 pub(crate) fn carrying(variable: &str) -> Vec<i32> {
-    let holds = |pid: i32| {
-        let Ok(environ) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    let holds = |path: String| {
+        let Ok(environ) = fs::read(path) else { return false };
         environ.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
     };
-    all().into_iter().filter(|pid| alive(*pid) && holds(*pid)).collect()
+    let lives_on = |pid: i32| {
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let mut others = threads.filter_map(|thread| thread.file_name().to_str()?.parse::<i32>().ok());
+        others.any(|thread| thread != pid && holds(format!("/proc/{pid}/task/{thread}/environ")))
+    };
+    let is_ours = |pid: i32| if alive(pid) { holds(format!("/proc/{pid}/environ")) } else { lives_on(pid) };
+    all().into_iter().filter(|pid| is_ours(*pid)).collect()
 }
 
 /// Sends a signal; a process that is gone already is fine.
