@@ -7,9 +7,11 @@ use serde_json::{Value as Json, json};
 use super::fake::{Act, http, message};
 use super::sinks_tests::{SECRET, cases};
 use super::{Message, send};
+use crate::model::channel::{Alertmanager, Sendmail};
 use crate::model::delivery::Outcome;
 use crate::model::event::{EventKind, Severity};
 use crate::model::sample::sink;
+use crate::model::sink::{Secret, SecretSource, SinkKind};
 
 const PATIENT: Duration = Duration::from_secs(20);
 
@@ -185,4 +187,48 @@ fn pagerduty_resolves_by_the_key_that_it_triggered_with() {
         matches!(outcome, Outcome::Failed { after: Some(after), .. } if after >= Duration::from_secs(60)),
         "{outcome:?}"
     );
+}
+
+#[test]
+fn alertmanager_resolves_by_the_labels_that_it_fired_with() {
+    let (requests, outcome) = sent("alertmanager", 0, &evil(), vec![ok()]);
+    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    let (head, fired) = split(&requests[0]);
+    assert!(head.starts_with(&format!("post /{SECRET}/api/v2/alerts http/1.1")), "{head}");
+    let time = |value: &Json| value.as_str().unwrap().to_owned();
+    assert!(time(&fired[0]["endsAt"]) > time(&fired[0]["startsAt"]), "it would end at once: {fired}");
+    let mut well = message();
+    well.event.kind = EventKind::Recovered;
+    let (requests, _) = sent("alertmanager", 0, &well, vec![ok()]);
+    let (_, resolved) = split(&requests[0]);
+    assert_eq!(resolved[0]["labels"], fired[0]["labels"]);
+    assert_eq!(time(&resolved[0]["endsAt"]), well.event.at.to_string());
+}
+
+#[test]
+fn one_member_of_a_cluster_of_alertmanagers_is_enough_and_the_other_is_named() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (base, served) = http(vec![ok()]);
+    let url = SecretSource::Inline(Secret::new(format!("http://{nobody}")));
+    let kind = SinkKind::Alertmanager(Alertmanager { url, peers: vec![base], token: None });
+    let outcome = send(&sink("s", kind), &message(), PATIENT);
+    served.join().unwrap();
+    assert!(
+        matches!(&outcome, Outcome::Delivered { refused, .. } if refused.len() == 1 && refused[0].starts_with("member 1")),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn the_exit_code_of_sendmail_says_whether_a_failure_passes() {
+    for (code, passes) in
+        [(1, true), (64, false), (65, false), (67, false), (69, true), (71, true), (75, true), (77, false), (78, false)]
+    {
+        let program = ["/bin/sh", "-c", &format!("echo why >&2; exit {code}")].map(str::to_owned).to_vec();
+        let to = vec!["ops@example.org".to_owned()];
+        let kind = SinkKind::Sendmail(Sendmail { program, from: "g@example.org".to_owned(), to });
+        let outcome = send(&sink("s", kind), &message(), PATIENT);
+        assert_eq!(matches!(outcome, Outcome::Failed { .. }), passes, "{code}: {outcome:?}");
+        assert!(format!("{outcome:?}").contains("why"), "{code}: {outcome:?}");
+    }
 }
