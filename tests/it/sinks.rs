@@ -144,3 +144,20 @@ fn a_desktop_without_a_session_is_tried_again_and_one_with_a_session_reads_no_op
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && told.contains("session bus"), "{told}");
 }
+
+#[test]
+fn a_proxy_in_the_environment_is_used_save_for_the_hosts_that_need_none() {
+    let mut home = Home::new();
+    let (proxy, asked) = server();
+    home.set_env("HTTP_PROXY", &proxy);
+    home.sinks("[sinks.s]\ntype = 'webhook'\nurl = 'http://hooks.example.invalid/x'\n");
+    home.run(&["alerts", "test", "s"]);
+    let request = asked.join().unwrap();
+    assert!(request.contains("hooks.example.invalid"), "{request}");
+    let (direct, asked) = server();
+    home.set_env("HTTP_PROXY", "http://127.0.0.1:1");
+    home.set_env("NO_PROXY", "127.0.0.1");
+    home.sinks(&format!("[sinks.s]\ntype = 'webhook'\nurl = '{direct}/x'\n"));
+    home.run(&["alerts", "test", "s"]).expect(0);
+    assert!(asked.join().unwrap().starts_with("POST /x "));
+}
