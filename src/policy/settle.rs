@@ -265,6 +265,7 @@ fn apply(next: &mut Draft<'_>, what: Next, breaker: Breaker) {
         Next::Restart(Duration::ZERO) if breaker == Breaker::HalfOpen => next.launch(Began::Trial),
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
         Next::Restart(delay) if breaker == Breaker::HalfOpen => {
+            next.waits = None; // first for its time
             let until = now.plus(delay);
             next.at(until.clone());
             next.edit().phase = Phase::Tripped { since: now.clone(), until };
