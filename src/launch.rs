@@ -13,7 +13,7 @@ use crate::error::{Code, Error};
 use crate::metadata;
 use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
-use crate::model::sink::{SecretSource, Sink, SinkKind};
+use crate::model::sink::{SecretSource, Sink};
 use crate::model::spec::{Follow, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
@@ -325,10 +325,9 @@ fn env_file(name: &Name, path: &Path) -> Result<Vec<(String, String)>, Error> {
 
 /// Variables of guardian's own environment that this process or a sink names.
 fn named<'a>(spec: &'a Spec, sinks: &'a [Sink]) -> Vec<&'a str> {
-    let secrets = sinks.iter().filter_map(|sink| match &sink.kind {
-        SinkKind::Email { password: Some(SecretSource::Env(name)), .. }
-        | SinkKind::Webhook { url: SecretSource::Env(name), .. } => Some(name.as_str()),
-        SinkKind::Email { .. } | SinkKind::Webhook { .. } | SinkKind::Command { .. } | SinkKind::File { .. } => None,
+    let secrets = sinks.iter().flat_map(|sink| sink.kind.secrets()).filter_map(|source| match source {
+        SecretSource::Env(name) => Some(name.as_str()),
+        SecretSource::Inline(_) | SecretSource::File(_) | SecretSource::Command(_) => None,
     });
     spec.pass_env.iter().map(String::as_str).chain(secrets).collect()
 }

@@ -55,6 +55,16 @@ pub(super) fn send(server: &Server<'_>, from: &str, to: &[String], message: &Mes
     }
 }
 
+/// The whole letter, for whoever else can send one.
+///
+/// # Errors
+/// An address is not valid, or the letter cannot be made.
+pub(super) fn compose(from: &str, to: &[String], message: &Message) -> Result<String, String> {
+    let to = to.iter().map(|one| mailbox(one)).collect::<Result<Vec<_>, _>>()?;
+    let letter = letter(mailbox(from)?, &to, message)?.formatted();
+    String::from_utf8(letter).map_err(|error| format!("the message cannot be made: {error}"))
+}
+
 fn has_it(message: &Message, address: &Address) -> bool {
     message.reached.iter().any(|reached| *reached == address.to_string())
 }

@@ -7,14 +7,31 @@
 pub mod desk;
 pub mod drain;
 
+mod alertmanager;
+mod apprise;
 mod command;
+mod desktop;
+mod discord;
 mod email;
 #[cfg(test)]
 mod fake;
 mod file;
+mod gotify;
+mod http;
+mod matrix;
+mod ntfy;
+mod pagerduty;
 pub(crate) mod program;
+mod pushover;
 mod secret;
+mod sendmail;
+#[cfg(test)]
+mod sinks_tests;
+mod slack;
+mod telegram;
 mod webhook;
+#[cfg(test)]
+mod wire_tests;
 
 use std::time::Duration;
 
@@ -37,6 +54,8 @@ pub struct Message {
     pub at: Wall,
     /// Subject, text and JSON.
     pub rendered: Rendered,
+    /// What it is about.
+    pub event: Event,
     /// Environment for a program.
     pub environment: Vec<(&'static str, String)>,
     /// Recipients that have it already.
@@ -44,6 +63,12 @@ pub struct Message {
 }
 
 impl Message {
+    /// Key of the incident that it belongs to, for services that open and resolve incidents: the process on its host.
+    #[must_use]
+    pub fn incident(&self) -> String {
+        format!("guardian/{}/{}", self.host, self.event.process)
+    }
+
     /// Renders a notification and what is folded into it.
     #[must_use]
     pub fn new(notification: &Notification, folded: &[&Event], answers: Option<String>) -> Self {
@@ -54,6 +79,7 @@ impl Message {
             host: notification.host.clone(),
             at: event.at,
             rendered: render(notification, folded),
+            event: event.clone(),
             environment: environment(event),
             reached: Vec::new(),
         }
@@ -72,5 +98,17 @@ pub fn send(sink: &Sink, message: &Message, limit: Duration) -> Outcome {
         SinkKind::Webhook { url, header } => webhook::send(url, header, message, limit),
         SinkKind::Command { command } => command::send(command, message, limit),
         SinkKind::File { path } => file::send(path, message),
+        SinkKind::Telegram(telegram) => telegram::send(telegram, message, limit),
+        SinkKind::Slack(slack) => slack::send(slack, message, limit),
+        SinkKind::Discord(discord) => discord::send(discord, message, limit),
+        SinkKind::Ntfy(ntfy) => ntfy::send(ntfy, message, limit),
+        SinkKind::Pushover(pushover) => pushover::send(pushover, message, limit),
+        SinkKind::Gotify(gotify) => gotify::send(gotify, message, limit),
+        SinkKind::Matrix(matrix) => matrix::send(matrix, message, limit),
+        SinkKind::Pagerduty(pagerduty) => pagerduty::send(pagerduty, message, limit),
+        SinkKind::Alertmanager(alertmanager) => alertmanager::send(alertmanager, message, limit),
+        SinkKind::Apprise(apprise) => apprise::send(apprise, message, limit),
+        SinkKind::Sendmail(sendmail) => sendmail::send(sendmail, message, limit),
+        SinkKind::Desktop => desktop::send(message, limit),
     }
 }

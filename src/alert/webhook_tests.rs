@@ -81,11 +81,3 @@ fn what_is_no_web_address_is_refused_without_showing_it() {
         assert!(matches!(&outcome, Outcome::Refused { error } if !error.contains("token")), "{bad}: {outcome:?}");
     }
 }
-
-#[test]
-fn a_date_to_come_back_at_is_understood() {
-    assert_eq!(retry_after(" 7 "), Some(Duration::from_secs(7)));
-    assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), None, "past: now");
-    assert!(retry_after("Wed, 21 Oct 2099 07:28:00 GMT").is_some());
-    assert_eq!(retry_after("soon"), None);
-}

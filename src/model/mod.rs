@@ -3,6 +3,7 @@
 //! Pure: nothing here reads a clock, a file, the environment or the kernel. Types are made by
 //! parsing, so a value that exists is valid. On-disk forms are derived here and versioned in `store`.
 
+pub mod channel;
 pub mod delivery;
 pub mod ending;
 pub mod event;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::channel::{
+    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram,
+};
 use super::event::Severity;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
@@ -99,6 +102,30 @@ pub enum SinkKind {
         /// The text file, absolute. The flag is `PATH.flag`.
         path: String,
     },
+    /// Telegram.
+    Telegram(Telegram),
+    /// Slack.
+    Slack(Slack),
+    /// Discord.
+    Discord(Discord),
+    /// ntfy.
+    Ntfy(Ntfy),
+    /// Pushover.
+    Pushover(Pushover),
+    /// Gotify.
+    Gotify(Gotify),
+    /// Matrix.
+    Matrix(Matrix),
+    /// PagerDuty.
+    Pagerduty(Pagerduty),
+    /// Alertmanager.
+    Alertmanager(Alertmanager),
+    /// Apprise.
+    Apprise(Apprise),
+    /// A notification on the screen of who is logged in.
+    Desktop,
+    /// The local mail system.
+    Sendmail(Sendmail),
 }
 
 impl SinkKind {
@@ -110,6 +137,39 @@ impl SinkKind {
             Self::Webhook { .. } => "webhook",
             Self::Command { .. } => "command",
             Self::File { .. } => "file",
+            Self::Telegram(_) => "telegram",
+            Self::Slack(_) => "slack",
+            Self::Discord(_) => "discord",
+            Self::Ntfy(_) => "ntfy",
+            Self::Pushover(_) => "pushover",
+            Self::Gotify(_) => "gotify",
+            Self::Matrix(_) => "matrix",
+            Self::Pagerduty(_) => "pagerduty",
+            Self::Alertmanager(_) => "alertmanager",
+            Self::Apprise(_) => "apprise",
+            Self::Desktop => "desktop",
+            Self::Sendmail(_) => "sendmail",
+        }
+    }
+
+    /// Where its secrets come from.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretSource> {
+        match self {
+            Self::Email { password, .. } => password.iter().collect(),
+            Self::Webhook { url, .. } | Self::Slack(Slack::Webhook { url }) | Self::Discord(Discord { url }) => {
+                vec![url]
+            }
+            Self::Telegram(Telegram { token, .. })
+            | Self::Slack(Slack::Bot { token, .. })
+            | Self::Pushover(Pushover { token, .. })
+            | Self::Gotify(Gotify { token, .. })
+            | Self::Matrix(Matrix { token, .. }) => vec![token],
+            Self::Ntfy(Ntfy { topic, token, .. }) => [topic].into_iter().chain(token).collect(),
+            Self::Pagerduty(Pagerduty { routing_key, .. }) => vec![routing_key],
+            Self::Alertmanager(Alertmanager { url, token, .. }) => [url].into_iter().chain(token).collect(),
+            Self::Apprise(Apprise { url, .. }) => vec![url],
+            Self::Command { .. } | Self::File { .. } | Self::Desktop | Self::Sendmail(_) => Vec::new(),
         }
     }
 }

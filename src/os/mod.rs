@@ -10,6 +10,7 @@ pub mod counters;
 pub mod crontab;
 pub mod descent;
 pub mod descriptor;
+pub mod desktop;
 pub mod fingerprint;
 #[cfg(target_os = "linux")]
 #[path = "kernel_trace_linux.rs"]

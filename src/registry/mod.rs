@@ -4,6 +4,7 @@
 //! line and column; one bad entry never takes the others with it. [`keys`] is the only list of keys.
 //! Pure: it never opens the file, `store::registry_file` does.
 
+mod channels;
 mod choices;
 mod dependencies;
 pub mod edit;

@@ -36,10 +36,10 @@ pub fn reference() -> String {
     }
     page.push_str(&watches());
     page.push_str("\n## Sinks: `[sinks.NAME]`\n\nOf every type:\n\n");
-    page.push_str(&sink_rows(SINK.iter().filter(|key| key.of.is_none())));
+    page.push_str(&sink_rows(SINK.iter().filter(|key| key.of.is_empty())));
     for kind in TYPES {
         page.push_str(&format!("\nOf type `{kind}`:\n\n"));
-        page.push_str(&sink_rows(SINK.iter().filter(|key| key.of == Some(kind))));
+        page.push_str(&sink_rows(SINK.iter().filter(|key| key.of.contains(kind))));
     }
     page.push_str("\nA secret `X` is better kept out of the file: `X_file` and `X_command` take the first line of a\n");
     page.push_str("file or of what a command prints, `X_env` takes a variable. Exactly one of the four is given.\n");
@@ -56,10 +56,10 @@ fn watches() -> String {
          only {} hold for watches as well. Of every kind:\n\n",
         shared.join(", ")
     );
-    page.push_str(&sink_rows(WATCH.iter().filter(|key| key.of.is_none())));
+    page.push_str(&sink_rows(WATCH.iter().filter(|key| key.of.is_empty())));
     for kind in KINDS {
         page.push_str(&format!("\nOf kind `{kind}`:\n\n"));
-        page.push_str(&sink_rows(WATCH.iter().filter(|key| key.of == Some(kind))));
+        page.push_str(&sink_rows(WATCH.iter().filter(|key| key.of.contains(kind))));
     }
     page
 }
@@ -131,7 +131,7 @@ pub fn schema() -> Json {
 }
 
 fn watch_schema(kind: &str) -> Json {
-    let keys: Vec<&SinkKey> = WATCH.iter().filter(|key| key.of.is_none_or(|of| of == kind)).collect();
+    let keys: Vec<&SinkKey> = WATCH.iter().filter(|key| key.is_of(kind)).collect();
     let described = |key: &&SinkKey| {
         let mut schema = key.form.schema();
         schema["description"] = json!(key.help);
@@ -146,7 +146,7 @@ fn sink_schema(kind: &str) -> Json {
     let mut properties = Map::new();
     let mut all_of = Vec::new();
     let mut required = Vec::new();
-    for key in SINK.iter().filter(|key| key.of.is_none_or(|of| of == kind)) {
+    for key in SINK.iter().filter(|key| key.is_of(kind)) {
         for name in spellings(key) {
             let form = if name.ends_with("_command") { Form::Argv } else { key.form };
             let mut schema = form.schema();

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::form::Form;
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::sink_keys::{self, HEALTHCHECK, SINK, SinkKey};
+use super::sink_keys::{self, HEALTHCHECK, SINK};
 use crate::model::event::{EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
@@ -56,11 +56,11 @@ pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> 
 }
 
 /// One sink's table while it is read.
-struct Fields<'r, 't, 'a, 'i> {
-    reader: &'r mut Reader<'t>,
-    table: &'a DeTable<'i>,
+pub(super) struct Fields<'r, 't, 'a, 'i> {
+    pub(super) reader: &'r mut Reader<'t>,
+    pub(super) table: &'a DeTable<'i>,
     /// Where the sink's name stands.
-    at: Range<usize>,
+    pub(super) at: Range<usize>,
 }
 
 impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
@@ -90,10 +90,11 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
                 .required("command")
                 .and_then(|item| self.reader.argv("command", item))
                 .map(|command| SinkKind::Command { command }),
-            _ => self
+            "file" => self
                 .required("path")
                 .and_then(|item| self.reader.path("path", item))
                 .map(|path| SinkKind::File { path }),
+            other => self.channel(other),
         };
         Some(Sink {
             name: name.to_owned(),
@@ -108,15 +109,14 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
     }
 
     fn refuse_unknown(&mut self, kind: &str) {
-        let of_kind = |key: &&SinkKey| key.of.is_none_or(|of| of == kind);
-        let known: Vec<String> = SINK.iter().filter(of_kind).flat_map(sink_keys::spellings).collect();
+        let known: Vec<String> = SINK.iter().filter(|key| key.is_of(kind)).flat_map(sink_keys::spellings).collect();
         for (key, _) in self.table {
             let written = key.get_ref().as_ref();
             if known.iter().any(|known| known == written) {
                 continue;
             }
             let other = SINK.iter().find(|known| sink_keys::spellings(known).iter().any(|known| known == written));
-            match other.and_then(|known| known.of) {
+            match other.map(|known| known.of.join("`, `")) {
                 Some(of) => {
                     let message = format!("key `{written}` belongs to sinks of type `{of}`, this one is `{kind}`");
                     self.reader.fail::<()>(key.span(), message, "take it out, or change `type`");
@@ -126,7 +126,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
         }
     }
 
-    fn required(&mut self, key: &str) -> Option<&'a Item<'i>> {
+    pub(super) fn required(&mut self, key: &str) -> Option<&'a Item<'i>> {
         if !self.table.contains_key(key) {
             let wanted =
                 SINK.iter().find(|known| known.name == key).map_or_else(String::new, |known| known.form.wanted());
@@ -135,7 +135,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
         self.table.get(key)
     }
 
-    fn texts(&mut self, key: &str) -> Vec<String> {
+    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
         // What is wrong is in the reader, and drops the sink.
         self.table.get(key).and_then(|item| self.reader.texts(key, item)).into_iter().flatten().collect()
     }
@@ -164,7 +164,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
     }
 
     /// A secret in one of its four spellings, with its place.
-    fn secret(&mut self, key: &str) -> Option<(SecretSource, Range<usize>)> {
+    pub(super) fn secret(&mut self, key: &str) -> Option<(SecretSource, Range<usize>)> {
         let spellings = ["", "_file", "_env", "_command"].map(|suffix| format!("{key}{suffix}"));
         let given: Vec<_> = spellings.iter().filter_map(|name| Some((name, self.table.get(name.as_str())?))).collect();
         if let [(first, _), (second, item), ..] = given.as_slice() {
@@ -183,19 +183,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
     }
 
     fn webhook(&mut self) -> Option<SinkKind> {
-        if !["url", "url_file", "url_env", "url_command"].iter().any(|key| self.table.contains_key(*key)) {
-            let hint = "add `url`, or keep it out of this file with `url_file`, `url_env` or `url_command`";
-            self.reader.fail::<()>(self.at.clone(), "`url` is missing", hint);
-        }
-        let url = self.secret("url");
-        if let Some((SecretSource::Inline(url), at)) = &url {
-            let rest = url.expose().strip_prefix("https://").or_else(|| url.expose().strip_prefix("http://"));
-            // The URL may hold a token, so the message does not repeat it.
-            if rest.is_none_or(|rest| rest.is_empty() || rest.contains(char::is_whitespace)) {
-                let hint = "it begins with `https://` or `http://` and holds no blanks";
-                self.reader.fail::<()>(at.clone(), "`url` is not a web address", hint);
-            }
-        }
+        let url = self.secret_address("url");
         let mut header = Vec::new();
         if let Some(table) = self.table.get("header").and_then(|item| self.reader.table("header", item)) {
             for (name, value) in table {
@@ -212,7 +200,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
                 header.push((name.get_ref().to_string(), text));
             }
         }
-        Some(SinkKind::Webhook { url: url?.0, header })
+        Some(SinkKind::Webhook { url: url?, header })
     }
 
     fn email(&mut self) -> Option<SinkKind> {
@@ -248,18 +236,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             }
             (_, _) => {}
         }
-        let from = self.required("from").and_then(|item| {
-            let address = self.reader.text("from", item)?;
-            self.address("from", item, &address).then_some(address)
-        });
-        let to = self.required("to").and_then(|item| {
-            let to = self.reader.texts("to", item)?;
-            if to.is_empty() {
-                return self.reader.fail(item.span(), "`to` is empty", "name a recipient");
-            }
-            let valid: Vec<bool> = to.iter().map(|address| self.address("to", item, address)).collect();
-            (!valid.contains(&false)).then_some(to)
-        });
+        let (from, to) = (self.sender(), self.recipients());
         Some(SinkKind::Email {
             host: host?,
             port: port?,
@@ -268,6 +245,26 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             password: password.map(|(source, _)| source),
             from: from?,
             to: to?,
+        })
+    }
+
+    /// `from`.
+    pub(super) fn sender(&mut self) -> Option<String> {
+        self.required("from").and_then(|item| {
+            let address = self.reader.text("from", item)?;
+            self.address("from", item, &address).then_some(address)
+        })
+    }
+
+    /// `to`.
+    pub(super) fn recipients(&mut self) -> Option<Vec<String>> {
+        self.required("to").and_then(|item| {
+            let to = self.reader.texts("to", item)?;
+            if to.is_empty() {
+                return self.reader.fail(item.span(), "`to` is empty", "name a recipient");
+            }
+            let valid: Vec<bool> = to.iter().map(|address| self.address("to", item, address)).collect();
+            (!valid.contains(&false)).then_some(to)
         })
     }
 

@@ -3,7 +3,24 @@
 use super::form::Form;
 
 /// Types of sink, in the order of the reference.
-pub static TYPES: &[&str] = &["email", "webhook", "command", "file"];
+pub static TYPES: &[&str] = &[
+    "email",
+    "webhook",
+    "command",
+    "file",
+    "telegram",
+    "slack",
+    "discord",
+    "ntfy",
+    "pushover",
+    "gotify",
+    "matrix",
+    "pagerduty",
+    "alertmanager",
+    "apprise",
+    "desktop",
+    "sendmail",
+];
 
 /// Words of `min_severity`.
 pub static SEVERITIES: &[&str] = &["info", "warning", "critical"];
@@ -24,8 +41,8 @@ pub enum Need {
 pub struct SinkKey {
     /// Its name.
     pub name: &'static str,
-    /// The type of sink, or kind of watch, that has it; `None`: every one.
-    pub of: Option<&'static str>,
+    /// The types of sink, or kinds of watch, that have it; empty: every one.
+    pub of: &'static [&'static str],
     /// What its value looks like.
     pub form: Form,
     /// Whether it is needed.
@@ -35,7 +52,7 @@ pub struct SinkKey {
 }
 
 pub(super) const fn key(
-    of: Option<&'static str>,
+    of: &'static [&'static str],
     name: &'static str,
     form: Form,
     need: Need,
@@ -44,38 +61,51 @@ pub(super) const fn key(
     SinkKey { name, of, form, need, help }
 }
 
-const EMAIL: Option<&str> = Some("email");
-const WEBHOOK: Option<&str> = Some("webhook");
-const COMMAND: Option<&str> = Some("command");
-const FILE: Option<&str> = Some("file");
+impl SinkKey {
+    /// Whether sinks of this type have it.
+    #[must_use]
+    pub fn is_of(&self, kind: &str) -> bool {
+        self.of.is_empty() || self.of.contains(&kind)
+    }
+}
+
+const ALL: &[&str] = &[];
+const EMAIL: &[&str] = &["email"];
+const MAIL: &[&str] = &["email", "sendmail"];
+const WEBHOOK: &[&str] = &["webhook"];
+const COMMAND: &[&str] = &["command"];
+const FILE: &[&str] = &["file"];
+const SLACK: &[&str] = &["slack"];
+const ALERTMANAGER: &[&str] = &["alertmanager"];
+const APPRISE: &[&str] = &["apprise"];
 
 /// Every key of a sink.
 pub static SINK: &[SinkKey] = &[
-    key(None, "type", Form::Words(TYPES), Need::Required, "What kind of sink it is"),
+    key(ALL, "type", Form::Words(TYPES), Need::Required, "What kind of sink it is"),
     key(
-        None,
+        ALL,
         "events",
         Form::Texts,
         Need::Default("by severity, and recoveries"),
         "Kinds of event that it wants; `[\"*\"]`: all",
     ),
-    key(None, "processes", Form::Texts, Need::Default("all"), "Processes that it wants, by name or glob"),
-    key(None, "groups", Form::Texts, Need::Default("all"), "Groups that it wants"),
+    key(ALL, "processes", Form::Texts, Need::Default("all"), "Processes that it wants, by name or glob"),
+    key(ALL, "groups", Form::Texts, Need::Default("all"), "Groups that it wants"),
     key(
-        None,
+        ALL,
         "min_severity",
         Form::Words(SEVERITIES),
         Need::Default("\"warning\""),
         "Least severity, where `events` is left out",
     ),
     key(
-        None,
+        ALL,
         "cooldown",
         Form::Duration,
         Need::Default("\"15m\""),
         "The same incident of the same process is told at most once in this time",
     ),
-    key(None, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
+    key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
     key(EMAIL, "host", Form::Text, Need::Required, "Mail server"),
     key(EMAIL, "port", Form::Port, Need::Default("587, 465 or 25, by `tls`"), "Its port"),
     key(
@@ -87,19 +117,62 @@ pub static SINK: &[SinkKey] = &[
     ),
     key(EMAIL, "user", Form::Text, Need::Default("no login"), "Login name"),
     key(EMAIL, "password", Form::Secret, Need::Default("no login"), "Password of `user`"),
-    key(EMAIL, "from", Form::Text, Need::Required, "Sender address"),
-    key(EMAIL, "to", Form::Texts, Need::Required, "Recipients, one or more"),
+    key(MAIL, "from", Form::Text, Need::Required, "Sender address"),
+    key(MAIL, "to", Form::Texts, Need::Required, "Recipients, one or more"),
     key(WEBHOOK, "url", Form::Secret, Need::Required, "Where the JSON is posted, `https://` or `http://`"),
     key(WEBHOOK, "header", Form::Headers, Need::Default("none"), "Further header lines"),
     key(COMMAND, "command", Form::Argv, Need::Required, "Program that gets the JSON on standard input"),
+    key(&["discord"], "url", Form::Secret, Need::Required, "Address of the webhook"),
+    key(SLACK, "url", Form::Secret, Need::Default("`token` and `channel`"), "Address of an incoming webhook"),
+    key(ALERTMANAGER, "url", Form::Secret, Need::Required, "Its address, `http://host:9093`"),
+    key(APPRISE, "url", Form::Secret, Need::Required, "Apprise URLs, separated by blanks"),
+    key(
+        &["telegram", "gotify", "matrix", "pushover"],
+        "token",
+        Form::Secret,
+        Need::Required,
+        "Token of the bot, application or user that sends",
+    ),
+    key(SLACK, "token", Form::Secret, Need::Default("`url`"), "Token of the bot that sends, `xoxb-…`"),
+    key(
+        &["ntfy", "alertmanager"],
+        "token",
+        Form::Secret,
+        Need::Default("none"),
+        "Token, sent as `Authorization: Bearer`",
+    ),
+    key(&["telegram"], "chat", Form::Text, Need::Required, "Chat id, or `@channel`"),
+    key(SLACK, "channel", Form::Text, Need::Default("`url`"), "Channel, or user for a direct message"),
+    key(&["ntfy"], "topic", Form::Secret, Need::Required, "Topic; who knows it can read it"),
+    key(&["pushover"], "user", Form::Text, Need::Required, "Key of the user or group"),
+    key(&["matrix"], "room", Form::Text, Need::Required, "Id of the room, `!abc:example.org`"),
+    key(&["pagerduty"], "routing_key", Form::Secret, Need::Required, "Integration key (Events API v2)"),
+    key(ALERTMANAGER, "peers", Form::Texts, Need::Default("none"), "Addresses of the other members of a cluster"),
+    key(
+        &["gotify", "matrix"],
+        "api_base",
+        Form::Text,
+        Need::Required,
+        "Address of the server, `https://push.example.org`",
+    ),
+    key(
+        &["telegram", "slack", "ntfy", "pushover", "pagerduty"],
+        "api_base",
+        Form::Text,
+        Need::Default("the service's own"),
+        "Address of the server, where it is not the public one",
+    ),
+    key(APPRISE, "api_base", Form::Text, Need::Default("the program is run"), "Address of an Apprise API server"),
+    key(APPRISE, "program", Form::Argv, Need::Default("`[\"apprise\"]`"), "The program"),
+    key(&["sendmail"], "program", Form::Argv, Need::Default("`[\"/usr/sbin/sendmail\"]`"), "The program"),
     key(FILE, "path", Form::Path, Need::Required, "Text file that grows; the newest line is also in `PATH.flag`"),
 ];
 
 /// Every key of `[healthcheck]`.
 pub static HEALTHCHECK: &[SinkKey] = &[
-    key(None, "every", Form::Duration, Need::Default("\"1m\""), "How often the trigger runs a pass"),
+    key(ALL, "every", Form::Duration, Need::Default("\"1m\""), "How often the trigger runs a pass"),
     key(
-        None,
+        ALL,
         "storm",
         Form::Count,
         Need::Default("5"),

@@ -261,7 +261,7 @@ fn ports_follow_from_tls() {
 fn a_bad_sink_is_dropped_and_reported() {
     let login = "user = 'u'\npassword_env = 'P'\n";
     let cases = [
-        ("type = 'telegram'\n".to_owned(), "`type` cannot be"),
+        ("type = 'pigeon'\n".to_owned(), "`type` cannot be"),
         ("url = 'https://a'\n".to_owned(), "`type` is missing"),
         ("type = 'webhook'\n".to_owned(), "`url` is missing"),
         ("type = 'webhook'\nurl = 'ftp://a'\n".to_owned(), "not a web address"),

@@ -127,11 +127,11 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
     fn refuse_unknown(&mut self, kind: &'static str) {
         for (key, _) in self.table {
             let written = key.get_ref().as_ref();
-            let here = |known: &&SinkKey| known.of.is_none_or(|of| of == kind);
+            let here = |known: &&SinkKey| known.is_of(kind);
             if WATCH.iter().filter(here).any(|known| known.name == written) {
                 continue;
             }
-            match WATCH.iter().find(|known| known.name == written).and_then(|known| known.of) {
+            match WATCH.iter().find(|known| known.name == written).and_then(|known| known.of.first()) {
                 Some(of) => {
                     let message = format!("key `{written}` belongs to watches of kind `{of}`, this one is `{kind}`");
                     self.reader.fail::<()>(key.span(), message, "take it out");

@@ -9,69 +9,64 @@ pub static KINDS: &[&str] = &["pid_file", "match", "file", "json_file", "output"
 /// Keys that `[defaults]` gives to watches as well.
 pub static SHARED: &[&str] = &["max_failures", "window", "breaker_cooldown", "group", "notify"];
 
-const PID_FILE: Option<&str> = Some("pid_file");
-const MATCH: Option<&str> = Some("match");
-const FILE: Option<&str> = Some("file");
-const JSON_FILE: Option<&str> = Some("json_file");
-const OUTPUT: Option<&str> = Some("output");
-const COMMAND: Option<&str> = Some("command");
-const OPENCLAW: Option<&str> = Some("openclaw");
+const ALL: &[&str] = &[];
+const PID_FILE: &[&str] = &["pid_file"];
+const MATCH: &[&str] = &["match"];
+const FILE: &[&str] = &["file"];
+const JSON_FILE: &[&str] = &["json_file"];
+const OUTPUT: &[&str] = &["output"];
+const COMMAND: &[&str] = &["command"];
+const OPENCLAW: &[&str] = &["openclaw"];
 
 /// Every key of a watch.
 pub static WATCH: &[SinkKey] = &[
     key(
-        None,
+        ALL,
         "every",
         Form::Duration,
         Need::Default("each pass"),
         "At most one look in this time; nothing looks more often than passes run",
     ),
-    key(None, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one look"),
-    key(None, "after", Form::Most, Need::Default("2"), "Looks in a row that find it amiss before it is told"),
+    key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one look"),
+    key(ALL, "after", Form::Most, Need::Default("2"), "Looks in a row that find it amiss before it is told"),
     key(
-        None,
+        ALL,
         "action",
         Form::Text,
         Need::Default("none"),
         "Line for `/bin/sh`, run when it is bad, and again if it still is after `after` further looks; never run where it cannot be told",
     ),
     key(
-        None,
+        ALL,
         "action_timeout",
         Form::Duration,
         Need::Default("\"30s\""),
         "The action and all of its group are killed after this",
     ),
     key(
-        None,
+        ALL,
         "max_failures",
         Form::Count,
         Need::Default("3"),
         "Actions within `window` before the breaker opens; `0`: it never does",
     ),
-    key(None, "window", Form::Duration, Need::Default("\"24h\""), "Time in which actions are counted"),
+    key(ALL, "window", Form::Duration, Need::Default("\"24h\""), "Time in which actions are counted"),
     key(
-        None,
+        ALL,
         "breaker_cooldown",
         Form::Duration,
         Need::Default("\"15m\""),
         "How long no action is run once the breaker is open; then one is tried. Doubles each time, up to 6h",
     ),
-    key(None, "group", Form::Text, Need::Default("not set"), "Group, for `--group` and for sinks"),
+    key(ALL, "group", Form::Text, Need::Default("not set"), "Group, for `--group` and for sinks"),
     key(
-        None,
+        ALL,
         "notify",
         Form::Texts,
         Need::Default("every sink that wants it"),
         "Names of sinks that are told; `auto` means all",
     ),
-    key(
-        None,
-        "severity",
-        Form::Words(SEVERITIES),
-        Need::Default("\"warning\""),
-        "How much it matters that it is amiss",
-    ),
+    key(ALL, "severity", Form::Words(SEVERITIES), Need::Default("\"warning\""), "How much it matters that it is amiss"),
     key(
         PID_FILE,
         "pid_file",

@@ -47,7 +47,7 @@ fn value(spec: &WatchSpec, key: &str) -> Option<Value> {
 /// The keys that a watch of this kind has.
 fn keys(spec: &WatchSpec) -> impl Iterator<Item = &'static SinkKey> {
     let kind = spec.subject.word();
-    WATCH.iter().filter(move |key| key.of.is_none_or(|of| of == kind))
+    WATCH.iter().filter(move |key| key.is_of(kind))
 }
 
 /// As TOML that reads back as the same watch. Keys that have no value are comments.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::brief::brief;
 use super::storm;
 use super::words::{
     cause_sentence, cut, end_phrase, lived_of_target, percent_of_target, sender_sentence, strip_control,
@@ -40,6 +41,8 @@ pub struct Rendered {
     pub text: String,
     /// The contract's JSON, one line.
     pub json: String,
+    /// Plain text for a phone, under the subject; at most [`super::brief::BRIEF_MAX`] bytes.
+    pub brief: String,
 }
 
 /// Renders a notification and what was folded into it, oldest first.
@@ -48,7 +51,7 @@ pub fn render(notification: &Notification, folded: &[&Event]) -> Rendered {
     let subject = subject(notification, folded.len());
     let text = text(notification, folded);
     let json = json(notification, folded, &subject, &text);
-    Rendered { subject, text, json }
+    Rendered { subject, text, json, brief: brief(notification, folded) }
 }
 
 fn subject(notification: &Notification, folded: usize) -> String {
@@ -161,7 +164,7 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
 }
 
 /// What happened, as the rest of a sentence about the process.
-fn what(event: &Event) -> &'static str {
+pub(super) fn what(event: &Event) -> &'static str {
     match event.kind {
         EventKind::Failed if event.watch.is_some() => "it is not well",
         EventKind::Tripped if event.watch.is_some() => "the breaker is open, its action is NOT run for now",
@@ -195,7 +198,7 @@ fn what(event: &Event) -> &'static str {
 
 /// What other notifications this message speaks for: older ones of the same process in one line,
 /// those of others by name.
-fn more(process: &Name, folded: &[&Event]) -> Vec<String> {
+pub(super) fn more(process: &Name, folded: &[&Event]) -> Vec<String> {
     let (own, mut others): (Vec<&Event>, Vec<&Event>) = folded.iter().partition(|event| event.process == *process);
     // The worst first, then the newest, which say most about how things stand now.
     others.sort_by_key(|event| std::cmp::Reverse((event.severity, event.at)));
@@ -233,7 +236,7 @@ fn more_of_it(own: &[&Event]) -> Option<String> {
 }
 
 /// Commands for somebody who wants to know more.
-fn look_closer(event: &Event) -> Vec<String> {
+pub(super) fn look_closer(event: &Event) -> Vec<String> {
     let name = &event.process;
     match (event.kind, event.run) {
         (EventKind::Test, _) => Vec::new(),

@@ -3,10 +3,12 @@
 //! Pure: nothing here reads a clock, a file or the environment, and nothing prints.
 
 pub mod alert;
+pub mod brief;
 pub mod certificate;
 pub mod certificate_json;
 pub mod circumstances;
 pub mod differ;
+pub mod escape;
 pub mod exit_code;
 mod fit;
 pub mod history;

@@ -86,7 +86,7 @@ fn a_start_that_is_broken_off_while_it_waits_has_changed_nothing_and_holds_nothi
     let starts = |text: String| serde_json::from_str::<Value>(&text).unwrap()["starts"].as_array().unwrap().len();
     eventually("it is counted", || (starts(std::fs::read_to_string(&state).unwrap()) == 8).then_some(()));
     home.run(&["reset", "job"]).expect(0); // it holds no lock
-    signal(i32::try_from(waiting.id()).unwrap(), nix::sys::signal::Signal::SIGINT);
+    signal(i32::try_from(waiting.id()).unwrap(), nix::sys::signal::Signal::SIGTERM);
     waiting.wait().unwrap();
     assert_eq!((home.state("job"), home.status("job")["run"].clone()), ("dead".to_owned(), 8.into()));
 }

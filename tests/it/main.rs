@@ -49,6 +49,7 @@ mod schedule;
 mod sd_notify_real;
 mod senders;
 mod shim;
+mod sinks;
 mod start;
 mod stop;
 mod storm;

@@ -96,7 +96,8 @@ fn twelve_processes_that_die_at_once_are_one_message_and_come_back_one_after_the
     let told = home.told();
     assert_eq!(of_kind(&told, "storm").len(), 1);
     let alone = of_kind(&told, "premature").len() + of_kind(&told, "failed").len();
-    assert!(alone <= 2, "{alone} were told alone, before it was a storm: {told:?}");
+    // Five make a storm: what was told before the fifth was known may have gone out alone.
+    assert!(alone < 5, "{alone} were told alone, before it was a storm: {told:?}");
 
     // Every death is in the history; every one was told alone or is part of the storm, by name.
     let receipts = receipts(&home);

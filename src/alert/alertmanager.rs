@@ -1,0 +1,87 @@
+//! The `alertmanager` sink: API v2. Trouble fires an alert, a recovery resolves it; what identifies an alert is in its labels alone.
+//!
+//! Sent to every member of a cluster; one that takes it is enough, and the others are named.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Message, http, secret};
+use crate::model::channel::Alertmanager;
+use crate::model::delivery::Outcome;
+use crate::model::event::EventKind;
+use crate::model::time::Wall;
+
+/// How long an alert fires by itself: Alertmanager's own `resolve_timeout` of five minutes would end it before anybody is up.
+const FIRES: Duration = Duration::from_secs(24 * 3600);
+
+/// Sends the message.
+pub(super) fn send(sink: &Alertmanager, message: &Message, limit: Duration) -> Outcome {
+    let url = match secret::read(&sink.url, "url", limit) {
+        Ok(url) => url,
+        Err(why) => return Outcome::failed(why),
+    };
+    let bearer = match sink.token.as_ref().map(|token| secret::read(token, "token", limit)).transpose() {
+        Ok(token) => token.map(|token| format!("Bearer {}", token.expose())),
+        Err(why) => return Outcome::failed(why),
+    };
+    let body = json!([alert(message)]).to_string();
+    let members: Vec<&str> = [url.expose()].into_iter().chain(sink.peers.iter().map(String::as_str)).collect();
+    let each = limit / u32::try_from(members.len()).unwrap_or(u32::MAX);
+    let post = |base: &&str| {
+        let url = format!("{}/api/v2/alerts", base.trim_end_matches('/'));
+        let request = http::Request {
+            url: &url,
+            content_type: "application/json",
+            header: bearer.iter().map(|bearer| ("Authorization", bearer.as_str())).collect(),
+            body: &body,
+            secrets: vec![base],
+            ..http::Request::default()
+        };
+        http::send(&request, each).map_or_else(|outcome| outcome, http::Answer::judge)
+    };
+    together(members.iter().map(post).collect())
+}
+
+/// One member that has it is enough: they tell each other. What the others said is kept.
+fn together(outcomes: Vec<Outcome>) -> Outcome {
+    let why = |outcome: &Outcome| match outcome {
+        Outcome::Delivered { .. } => None,
+        Outcome::Failed { error, .. } | Outcome::Refused { error } => Some(error.clone()),
+    };
+    let failed: Vec<String> = outcomes
+        .iter()
+        .enumerate()
+        .filter_map(|(nth, outcome)| Some(format!("member {}: {}", nth + 1, why(outcome)?)))
+        .collect();
+    let delivered = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Delivered { .. }));
+    let passing = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+    match (delivered, outcomes.iter().find(|outcome| passing(outcome))) {
+        (true, _) => Outcome::Delivered { reply: "taken".to_owned(), refused: failed },
+        (false, Some(Outcome::Failed { after, .. })) => {
+            Outcome::Failed { error: failed.join("; "), after: *after, reached: Vec::new() }
+        }
+        (false, _) => Outcome::refused(failed.join("; ")),
+    }
+}
+
+fn alert(message: &Message) -> serde_json::Value {
+    let event = &message.event;
+    let until = if event.kind == EventKind::Recovered {
+        event.at
+    } else {
+        Wall(event.at.0 + i64::try_from(FIRES.as_millis()).unwrap_or(0))
+    };
+    json!({
+        "labels": {
+            "alertname": "guardian", "instance": message.host, "guardian_name": event.process,
+            "group": event.group.clone().unwrap_or_default(),
+        },
+        "annotations": {
+            "summary": message.rendered.subject, "description": message.rendered.brief,
+            "severity": event.severity.word(), "kind": event.kind.word(), "id": message.id,
+        },
+        "startsAt": event.at.to_string(),
+        "endsAt": until.to_string(),
+    })
+}

@@ -1,0 +1,33 @@
+//! The `gotify` sink.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Message, http, secret};
+use crate::model::channel::Gotify;
+use crate::model::delivery::Outcome;
+use crate::model::event::{EventKind, Severity};
+
+/// Sends the message.
+pub(super) fn send(sink: &Gotify, message: &Message, limit: Duration) -> Outcome {
+    let token = match secret::read(&sink.token, "token", limit) {
+        Ok(token) => token,
+        Err(why) => return Outcome::failed(why),
+    };
+    let priority = match (message.event.kind, message.event.severity) {
+        (EventKind::Recovered, _) | (_, Severity::Warning) => 5,
+        (_, Severity::Critical) => 8,
+        (_, Severity::Info) => 2,
+    };
+    let body = json!({"title": message.rendered.subject, "message": message.rendered.brief, "priority": priority});
+    let (url, body) = (format!("{}/message", sink.api_base), body.to_string());
+    let request = http::Request {
+        url: &url,
+        content_type: "application/json",
+        header: vec![("X-Gotify-Key", token.expose())],
+        body: &body,
+        ..http::Request::default()
+    };
+    http::send(&request, limit).map_or_else(|outcome| outcome, http::Answer::judge)
+}

@@ -1,0 +1,146 @@
+//! Sinks of every kind as a person sets them up: by `alerts test`, through the real program.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::thread::{self, JoinHandle};
+
+use crate::home::Home;
+
+/// A server that answers one request with `{"ok":true}`; gives its address, and the request.
+fn server() -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let served = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {}
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        stream.read_exact(&mut body).unwrap();
+        stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"ok\":true}").unwrap();
+        head + &String::from_utf8(body).unwrap()
+    });
+    (address, served)
+}
+
+impl Home {
+    /// Adds to the registry.
+    fn sinks(&self, text: &str) {
+        self.write_registry(text);
+    }
+}
+
+fn script(home: &Home, name: &str, text: &str) -> String {
+    let path = home.path(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn each_service_is_reached_with_what_its_table_in_the_registry_says() {
+    let cases = [
+        (
+            "telegram",
+            "token = 'hush-hush'\nchat = '42'\napi_base = 'URL'",
+            "POST /bothush-hush/sendMessage",
+            "\"chat_id\":42",
+        ),
+        ("slack", "url = 'URL/hush-hush'", "POST /hush-hush", "[guardian]"),
+        ("discord", "url = 'URL/hush-hush'", "POST /hush-hush", "allowed_mentions"),
+        ("ntfy", "topic = 'hush-hush'\napi_base = 'URL'", "POST / ", "\"topic\":\"hush-hush\""),
+        (
+            "pushover",
+            "token = 'hush-hush'\nuser = 'u'\napi_base = 'URL'",
+            "POST /1/messages.json",
+            "token=hush-hush&user=u",
+        ),
+        ("gotify", "token = 'hush-hush'\napi_base = 'URL'", "POST /message", "\"priority\""),
+        (
+            "matrix",
+            "token = 'hush-hush'\nroom = '!a:b'\napi_base = 'URL'",
+            "PUT /_matrix/client/v3/rooms/%21a%3Ab/send/",
+            "m.text",
+        ),
+        (
+            "pagerduty",
+            "routing_key = 'hush-hush'\napi_base = 'URL'",
+            "POST /v2/enqueue",
+            "\"event_action\":\"trigger\"",
+        ),
+        ("alertmanager", "url = 'URL'\ntoken = 'hush-hush'", "POST /api/v2/alerts", "\"alertname\":\"guardian\""),
+        ("apprise", "url = 'json://hush-hush'\napi_base = 'URL'", "POST /notify/", "json://hush-hush"),
+    ];
+    for (kind, keys, line, part) in cases {
+        let home = Home::new();
+        let (url, served) = server();
+        home.sinks(&format!("[sinks.s]\ntype = '{kind}'\n{}\n", keys.replace("URL", &url)));
+        let output = home.run(&["alerts", "test", "s"]).expect(0);
+        let request = served.join().unwrap();
+        assert!(request.starts_with(line), "{kind}: {request}");
+        assert!(request.contains(part), "{kind}: {request}");
+        assert!(!format!("{output:?}").contains("hush-hush"), "{kind} shows its secret: {output:?}");
+    }
+}
+
+#[test]
+fn the_local_mail_system_gets_a_whole_letter_and_its_exit_code_says_whether_to_try_again() {
+    let home = Home::new();
+    let letter = home.path("letter");
+    let good = script(&home, "good", &format!("cat > {}", letter.display()));
+    let mail = |program: &str| {
+        format!("type = 'sendmail'\nprogram = ['{program}']\nfrom = 'g@example.org'\nto = ['ops@example.org']\n")
+    };
+    let (bad, busy) = (script(&home, "bad", "echo no such user >&2; exit 67"), script(&home, "busy", "exit 75"));
+    home.sinks(&format!("[sinks.good]\n{}[sinks.bad]\n{}[sinks.busy]\n{}", mail(&good), mail(&bad), mail(&busy)));
+    home.run(&["alerts", "test", "good"]).expect(0);
+    let letter = fs::read_to_string(letter).unwrap();
+    for part in ["From: g@example.org", "To: ops@example.org", "Subject: [guardian]", "Auto-Submitted: auto-generated"]
+    {
+        assert!(letter.contains(part), "{part} in {letter}");
+    }
+    let output = home.run(&["alerts", "test", "bad"]).expect(1);
+    assert!(format!("{output:?}").contains("no such user"), "{output:?}");
+    home.run(&["alerts", "test", "busy"]).expect(1);
+}
+
+#[test]
+fn apprise_gets_its_addresses_in_its_environment_and_never_among_its_arguments() {
+    let home = Home::new();
+    let seen = home.path("seen");
+    let program = script(
+        &home,
+        "apprise",
+        &format!("{{ echo \"args: $*\"; echo \"urls: $APPRISE_URLS\"; cat; }} > {}", seen.display()),
+    );
+    home.sinks(&format!("[sinks.s]\ntype = 'apprise'\nurl = 'json://hush-hush/x'\nprogram = ['{program}']\n"));
+    home.run(&["alerts", "test", "s"]).expect(0);
+    let seen = fs::read_to_string(seen).unwrap();
+    let (arguments, rest) = seen.split_once('\n').unwrap();
+    assert!(!arguments.contains("hush-hush") && rest.contains("urls: json://hush-hush/x"), "{seen}");
+    assert!(arguments.contains("-t [guardian]"), "{seen}");
+}
+
+#[test]
+fn a_desktop_without_a_session_is_tried_again_and_one_with_a_session_reads_no_option_and_no_markup() {
+    let home = Home::new();
+    let seen = home.path("seen");
+    script(&home, "notify-send", &format!("printf '%s\\n' \"$DBUS_SESSION_BUS_ADDRESS\" \"$@\" > {}", seen.display()));
+    home.sinks("[sinks.s]\ntype = 'desktop'\n");
+    let path = format!("{}:/usr/bin:/bin", home.path("").display());
+    let mut command = home.command(&["alerts", "test", "s"]);
+    command.env("PATH", &path).env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/tmp/bus");
+    assert!(command.status().unwrap().success());
+    let seen = fs::read_to_string(seen).unwrap();
+    let lines: Vec<&str> = seen.lines().collect();
+    assert_eq!(lines[..6], ["unix:path=/tmp/bus", "-a", "guardian", "-u", "normal", "--"], "{seen}");
+    let mut command = home.command(&["alerts", "test", "s"]);
+    command.env("PATH", &path).env_remove("DBUS_SESSION_BUS_ADDRESS");
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && told.contains("session bus"), "{told}");
+}
