@@ -196,6 +196,17 @@ fn start_and_reset_lift_the_breaker_and_what_had_been_given_up() {
 }
 
 #[test]
+fn a_trial_that_is_reset_goes_on_as_any_other_run_and_its_failure_is_the_first() {
+    let spec = spec(Target::Forever);
+    let (state, began) = trial(&spec);
+    let reset = reset(Look { name: &name(), spec: &spec, state: &state, now: &began }).into_owned();
+    assert_eq!((reset.act, Breaker::of(&reset.state), reset.state.run), (Act::None, Breaker::Closed, state.run));
+    let dead = death(&began, 4, WaitStatus::Code(1));
+    let next = look(&spec, &reset.state, Some(&dead), &dead.now);
+    assert_eq!((Breaker::of(&next.state), next.state.failures, next.state.trips), (Breaker::Closed, 1, 0));
+}
+
+#[test]
 fn the_same_failure_again_is_said_in_what_is_told_of_it() {
     let spec = spec(Target::Forever);
     let tail = |text: &str| Some(vec![text.to_owned()]);

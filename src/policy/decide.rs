@@ -16,7 +16,7 @@ use crate::model::time::Stamp;
 use super::classify::{Standing, standing};
 use super::draft::Draft;
 use super::needs::{self, Need, missing};
-use super::settle::settle;
+use super::settle::{LEFT_DOWN, settle};
 use super::{history, liveness, progress, readiness, schedule};
 
 /// The one thing to do after the commit.
@@ -113,6 +113,12 @@ pub fn decide_needing<'a>(
                 Standing::Closing | Standing::Uncertain(_) => {}
             }
         }
+        (Phase::Waiting { until } | Phase::Tripped { until, .. }, _) if stays_down(look, until) => {
+            next.edit().phase = Phase::Dead;
+            if let Some(last) = &mut next.edit().last {
+                last.action = LEFT_DOWN.to_owned();
+            }
+        }
         (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
             (Desired::Up, true) if later.is_zero() && missing(needs).is_none() => {
                 let began = schedule::reason(&mut next);
@@ -138,6 +144,14 @@ pub fn decide_needing<'a>(
     }
     schedule::keep(&mut next);
     next.done()
+}
+
+/// Whether a start that was due when the machine went down is not made up for.
+fn stays_down(look: Look<'_>, until: &Stamp) -> bool {
+    look.state.desired == Desired::Up
+        && look.spec.on_boot == OnBoot::Never
+        && look.spec.schedule.is_none()
+        && until.boot != look.now.boot
 }
 
 /// Whether a process that policy had given up is tried again because the machine came up anew: a new boot may have

@@ -289,6 +289,8 @@ fn an_end_that_was_recorded_before_the_reboot_keeps_its_cause() {
     let evidence = evidence(now.clone(), Lock::Free, Life::Gone, Lock::Free, record(Some((5000, WaitStatus::Code(3)))));
     let last = look(&spec, &started(&spec), Some(&evidence), &now).state.last.clone().unwrap();
     assert_eq!((last.cause, last.ran_ms), (Cause::Exited { code: 3 }, Some(5000)));
+    let never = Spec { on_boot: OnBoot::Never, ..spec };
+    assert_eq!(look(&never, &started(&never), Some(&evidence), &now).state.phase, Phase::Dead, "and it stays down");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::decide::{Act, Look, decide_needing};
 use super::super::decide_tests::{after, at, ended, evidence, look, name, rebooted, record, spec, started};
-use super::super::operator::stop;
+use super::super::operator::{start_later, stop};
 use super::*;
 use crate::model::ending::{Verdict, WaitStatus};
 use crate::model::event::EventKind;
@@ -130,6 +130,31 @@ fn an_end_that_is_followed_by_a_restart_waits_without_counting_and_after_a_reboo
     assert_eq!((off.act, &off.state.phase), (Act::None, &Phase::Waiting { until: now.clone() }));
     let there = [need(Presence::There, 1)];
     assert_eq!(decide_needing(Look { state: &off.state, ..look }, None, Duration::ZERO, &there).act, Act::Launch);
+}
+
+#[test]
+fn a_start_that_an_operator_asked_for_and_that_waits_has_a_slate_as_clean_as_one_that_does_not() {
+    let spec = bound(OnDependencyEnd::Ignore);
+    let state = State { restarts: 9, restarted_at: vec![at(1), at(2)], phase: Phase::Dead, ..started(&spec) };
+    let (name, now) = (name(), at(10));
+    let look = Look { name: &name, spec: &spec, state: &state, now: &now };
+    let waits = start_later(look, "`db` to be ready".to_owned());
+    assert_eq!((waits.state.restarts, waits.state.restarted_at.len()), (0, 0));
+    assert_eq!(waits.state.phase, Phase::Waiting { until: at(10) });
+}
+
+#[test]
+fn a_trial_that_a_reboot_cut_short_waits_first_for_its_turn_and_then_for_what_it_needs() {
+    let spec = bound(OnDependencyEnd::Ignore);
+    let open = OpenRun::new(1, at(0), Began::Trial);
+    let state = State { phase: Phase::Open(open), ..started(&spec) };
+    let (name, now) = (name(), rebooted(99_000));
+    let seen = evidence(now.clone(), Lock::Free, Life::Gone, Lock::Free, record(None));
+    let look = Look { name: &name, spec: &spec, state: &state, now: &now };
+    let gone = need(Presence::Gone(", which is dead"), 1);
+    let off = decide_needing(look, Some(&seen), Duration::from_secs(3), std::slice::from_ref(&gone));
+    assert_eq!((off.act, off.waits.as_deref()), (Act::None, None), "first its own time");
+    assert!(matches!(off.state.phase, Phase::Tripped { .. }));
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub fn start_later(look: Look<'_>, waits: String) -> Decision<'_> {
     next.edit().failures = 0;
     next.edit().trips = 0;
     next.edit().backoffs = 0;
+    next.edit().restarts = 0;
+    next.edit().restarted_at.clear();
     if look.state.open().is_none() {
         let until = look.now.clone();
         next.edit().phase = Phase::Waiting { until };
@@ -99,8 +101,13 @@ pub fn reset(look: Look<'_>) -> Decision<'_> {
     next.edit().restarted_at.clear();
     next.edit().starts.clear();
     next.edit().failure = None;
-    if Breaker::of(look.state) == Breaker::Open {
-        next.edit().phase = Phase::Dead;
+    match (Breaker::of(look.state), &look.state.phase) {
+        (Breaker::Open, _) => next.edit().phase = Phase::Dead,
+        // Its trial goes on as any other run.
+        (Breaker::HalfOpen, Phase::Open(open)) => {
+            next.edit().phase = Phase::Open(OpenRun { began: Began::Restart, ..open.clone() });
+        }
+        (Breaker::Closed | Breaker::HalfOpen, _) => {}
     }
     next.done()
 }

@@ -160,8 +160,9 @@ fn come(next: &mut Draft<'_>, due: Due) {
     match left_out {
         Some(why) => skip(next, occurrence, why),
         None => {
-            if let Some(plan) = next.edit().schedule.as_mut() {
-                plan.queued = Some(occurrence);
+            let earlier = next.edit().schedule.as_mut().and_then(|plan| plan.queued.replace(occurrence));
+            if let Some(earlier) = earlier {
+                skip(next, earlier, "a later time took its place".to_owned());
             }
         }
     }

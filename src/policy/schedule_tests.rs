@@ -156,6 +156,16 @@ fn at_most_one_waits_and_the_rest_is_left_out() {
 }
 
 #[test]
+fn a_time_that_waits_for_room_and_is_overtaken_by_the_next_is_left_out_and_told() {
+    let spec = Spec { healthy_after: Duration::from_secs(86_400), ..hourly(Overlap::Kill) };
+    let first = look(&spec, &begun(&spec), Some(&runs(FULL + HOUR)), &at(FULL + HOUR));
+    let second = look(&spec, &first.state, Some(&runs(FULL + 2 * HOUR)), &at(FULL + 2 * HOUR));
+    assert_eq!(plan_of(&second.state).queued.map(|queued| queued.at), Some(at(FULL + 2 * HOUR).wall));
+    let told: Vec<_> = second.state.pending.iter().filter(|event| event.kind == EventKind::Skipped).collect();
+    assert!(told.len() == 1 && told[0].action.ends_with("was left out: a later time took its place"), "{told:?}");
+}
+
+#[test]
 fn a_run_that_makes_room_failed_because_guardian_ended_it_and_no_restart_comes_between() {
     let spec =
         Spec { restart: Restart::OnFailure, healthy_after: Duration::from_secs(86_400), ..hourly(Overlap::Kill) };

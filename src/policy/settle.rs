@@ -18,6 +18,9 @@ use super::{backoff, history, schedule, signature};
 /// Begins what is said of a restart that is about to be tried; once it was, what became of it is said instead.
 pub const RESTARTING: &str = "restarting at once";
 
+/// Said of what is not started again because the machine was.
+pub(super) const LEFT_DOWN: &str = "not started after a reboot: `on_boot` is `never`";
+
 /// What follows an end.
 enum Next {
     /// The target is met, nothing follows.
@@ -111,8 +114,8 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker)
     if next.state.desired == Desired::Down {
         return Next::StayStopped;
     }
-    if rebooted && spec.on_boot == OnBoot::Never {
-        return Next::GiveUp("not started after a reboot: `on_boot` is `never`".to_owned());
+    if ended.began.boot != next.look.now.boot && spec.on_boot == OnBoot::Never {
+        return Next::GiveUp(LEFT_DOWN.to_owned());
     }
     if !wanted {
         return Next::GiveUp(format!("not restarted: `restart` is `{}`", restart_word(spec.restart)));
@@ -265,6 +268,7 @@ fn apply(next: &mut Draft<'_>, what: Next, breaker: Breaker) {
         Next::Restart(Duration::ZERO) if breaker == Breaker::HalfOpen => next.launch(Began::Trial),
         Next::Restart(Duration::ZERO) => next.launch(Began::Restart),
         Next::Restart(delay) if breaker == Breaker::HalfOpen => {
+            next.waits = None; // first for its time
             let until = now.plus(delay);
             next.at(until.clone());
             next.edit().phase = Phase::Tripped { since: now.clone(), until };

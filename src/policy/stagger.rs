@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::model::ending::{Cause, WaitStatus};
     use crate::model::evidence::{Life, Lock};
-    use crate::model::spec::Target;
+    use crate::model::spec::{OnBoot, Spec, Target};
 
     #[test]
     fn the_first_few_go_at_once_and_the_rest_second_by_second() {
@@ -132,6 +132,26 @@ mod tests {
         let look = Look { state: &off.state, now: &until, ..look };
         assert!(!is_catch_up(&off.state, &until, false));
         assert_eq!(decide_later(look, None, Duration::ZERO).act, Act::Launch);
+    }
+
+    #[test]
+    fn a_start_that_was_due_in_an_earlier_boot_is_left_down_where_on_boot_says_never() {
+        let until = at(5_000);
+        let trip = Phase::Tripped { since: at(0), until: until.clone() };
+        for phase in [Phase::Waiting { until }, trip] {
+            for (on_boot, now, starts) in [
+                (OnBoot::Laststate, rebooted(9_000), true),
+                (OnBoot::Never, rebooted(9_000), false),
+                (OnBoot::Never, at(9_000), true),
+            ] {
+                let spec = Spec { on_boot, ..spec(Target::Forever) };
+                let (name, state) = (name(), State { phase: phase.clone(), ..started(&spec) });
+                let look = Look { name: &name, spec: &spec, state: &state, now: &now };
+                let next = decide_later(look, None, Duration::ZERO);
+                assert_eq!(next.act == Act::Launch, starts, "{phase:?}, {on_boot:?}");
+                assert_eq!(next.state.phase == Phase::Dead, !starts, "{phase:?}, {on_boot:?}");
+            }
+        }
     }
 
     #[test]
