@@ -207,6 +207,13 @@ fn variables(environment: &Environment) -> Result<Vec<CString>, Error> {
 
 fn open_log(paths: &Paths, name: &Name) -> Result<File, Error> {
     let path = paths.log(name);
+    // A pipe in its place would keep whoever opens it, with the lock in hand, until somebody reads.
+    if let Ok(found) = fs::metadata(&path)
+        && !found.is_file()
+    {
+        let message = format!("the log `{}` is no plain file", path.display());
+        return Err(Error::new(Code::System, "log", message).hint("take away what is there").about(name));
+    }
     OpenOptions::new()
         .append(true)
         .create(true)

@@ -4,9 +4,10 @@
 //! and after, and is repeated if a rotation came between. A log that was never rotated has no note, and costs two
 //! attempts to open one. Rotates nothing itself: [`super::rotation`] does.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::model::rotation::{Mark, Rotation};
@@ -57,6 +58,15 @@ pub(super) fn see(file: &File, noted: &Rotation) -> io::Result<Seen> {
     Ok(Seen { size: file.metadata()?.len(), hole })
 }
 
+/// Opens a log for reading, and waits for nobody: what somebody has put in its place may be a pipe, and a pass may hold a lock.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no plain file")),
+    }
+}
+
 impl Log {
     /// The log at this path.
     #[must_use]
@@ -68,7 +78,7 @@ impl Log {
     fn look<T>(&self, mut with: impl FnMut(&Now<'_>) -> io::Result<T>) -> io::Result<Option<T>> {
         loop {
             let noted = note::load(&self.path)?;
-            let file = match File::open(&self.path) {
+            let file = match open(&self.path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error),

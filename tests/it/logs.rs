@@ -121,3 +121,20 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!(output.stdout, "0\n");
     assert_eq!(output.stderr, "");
 }
+
+#[test]
+fn a_pipe_in_place_of_a_log_keeps_nobody_waiting() {
+    let home = Home::new();
+    home.up("x", &[], "echo one; exec sleep 1000");
+    let log = home.state_dir().join("log/x.log");
+    std::fs::remove_file(&log).unwrap();
+    nix::unistd::mkfifo(&log, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let output = home.run(&["logs", "x"]);
+    assert!(output.code == 74 && output.stderr.contains("no plain file"), "{output:?}");
+    home.ok(&["stop", "x"]);
+    assert_eq!(home.state("x"), "stopped");
+    let output = home.run(&["start", "x"]);
+    assert!(output.code == 74 && output.stderr.contains("no plain file"), "{output:?}");
+    std::fs::remove_file(&log).unwrap();
+    home.ok(&["start", "x"]);
+}
