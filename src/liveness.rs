@@ -156,8 +156,11 @@ impl Asked {
 
 /// What a program that fails its probe is blocked on; the snapshot begins with why it is taken.
 fn stuck(ctx: &Context, name: &Name, run: u64, shim: Option<i32>, why: &str) -> Stuck {
-    // A process table that cannot be read shows nothing, and must not keep the failure back.
-    let processes = living(ctx, name, run).unwrap_or_default();
+    // A process table that cannot be read shows nothing, which is said, and must not keep the failure back.
+    let (processes, unread) = match living(ctx, name, run) {
+        Ok(processes) => (processes, String::new()),
+        Err(error) => (Vec::new(), format!("the process table cannot be read: {error}; ")),
+    };
     let Stuck { sentence, snapshot } = blocked::look(&processes, shim);
-    Stuck { sentence, snapshot: format!("{why}; {snapshot}") }
+    Stuck { sentence, snapshot: format!("{why}; {unread}{snapshot}") }
 }
