@@ -6,25 +6,20 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Message, http, secret};
+use super::{Message, Sent, http, secret};
 use crate::model::channel::Alertmanager;
 use crate::model::delivery::Outcome;
-use crate::model::event::EventKind;
 use crate::model::time::Wall;
 
 /// How long an alert fires by itself: Alertmanager's own `resolve_timeout` of five minutes would end it before anybody is up.
-const FIRES: Duration = Duration::from_secs(24 * 3600);
+/// In milliseconds.
+const FIRES: i64 = 24 * 3_600_000;
 
 /// Sends the message.
-pub(super) fn send(sink: &Alertmanager, message: &Message, limit: Duration) -> Outcome {
-    let url = match secret::read(&sink.url, "url", limit) {
-        Ok(url) => url,
-        Err(why) => return Outcome::failed(why),
-    };
-    let bearer = match sink.token.as_ref().map(|token| secret::read(token, "token", limit)).transpose() {
-        Ok(token) => token.map(|token| format!("Bearer {}", token.expose())),
-        Err(why) => return Outcome::failed(why),
-    };
+pub(super) fn send(sink: &Alertmanager, message: &Message, limit: Duration) -> Sent {
+    let url = secret::read(&sink.url, "url", limit).map_err(Outcome::failed)?;
+    let token = sink.token.as_ref().map(|token| secret::read(token, "token", limit)).transpose();
+    let bearer = token.map_err(Outcome::failed)?.map(|token| format!("Bearer {}", token.expose()));
     let body = json!([alert(message)]).to_string();
     let members: Vec<&str> = [url.expose()].into_iter().chain(sink.peers.iter().map(String::as_str)).collect();
     let each = limit / u32::try_from(members.len()).unwrap_or(u32::MAX);
@@ -40,7 +35,7 @@ pub(super) fn send(sink: &Alertmanager, message: &Message, limit: Duration) -> O
         };
         http::send(&request, each).map_or_else(|outcome| outcome, http::Answer::judge)
     };
-    together(members.iter().map(post).collect())
+    Ok(together(members.iter().map(post).collect()))
 }
 
 /// One member that has it is enough: they tell each other. What the others said is kept.
@@ -67,15 +62,12 @@ fn together(outcomes: Vec<Outcome>) -> Outcome {
 
 fn alert(message: &Message) -> serde_json::Value {
     let event = &message.event;
-    let until = if event.kind == EventKind::Recovered {
-        event.at
-    } else {
-        Wall(event.at.0 + i64::try_from(FIRES.as_millis()).unwrap_or(0))
-    };
+    let until = if event.kind.ends_an_incident() { event.at } else { Wall(event.at.0.saturating_add(FIRES)) };
     json!({
         "labels": {
             "alertname": "guardian", "instance": message.host, "guardian_name": event.process,
-            "group": event.group.clone().unwrap_or_default(),
+            // To Alertmanager a label that is empty is one that is not there.
+            "group": event.group.as_deref().unwrap_or(""),
         },
         "annotations": {
             "summary": message.rendered.subject, "description": message.rendered.brief,

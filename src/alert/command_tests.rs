@@ -2,9 +2,10 @@
 
 use super::super::fake::message;
 use super::*;
+use crate::alert::either;
 
 fn shell(script: &str, limit: Duration) -> Outcome {
-    send(&["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()], &message(), limit)
+    either(send(&["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()], &message(), limit))
 }
 
 const LONG: Duration = Duration::from_secs(20);
@@ -20,7 +21,7 @@ fn a_program_that_fails_is_tried_again_and_quoted() {
     let outcome = shell("echo no; printf 'bad \\033[31mday\\nreally' >&2; exit 3", LONG);
     assert_eq!(outcome, Outcome::failed("`/bin/sh` ended with exit status: 3: bad day | really"));
     assert!(
-        matches!(send(&["/nonexistent/tell".into()], &message(), LONG), Outcome::Failed { error, .. } if error.contains("/nonexistent/tell"))
+        matches!(send(&["/nonexistent/tell".into()], &message(), LONG), Err(Outcome::Failed { error, .. }) if error.contains("/nonexistent/tell"))
     );
 }
 

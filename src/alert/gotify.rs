@@ -4,19 +4,17 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Message, http, secret};
+use super::{Message, Sent, http, secret};
 use crate::model::channel::Gotify;
 use crate::model::delivery::Outcome;
-use crate::model::event::{EventKind, Severity};
+use crate::model::event::Severity;
 
 /// Sends the message.
-pub(super) fn send(sink: &Gotify, message: &Message, limit: Duration) -> Outcome {
-    let token = match secret::read(&sink.token, "token", limit) {
-        Ok(token) => token,
-        Err(why) => return Outcome::failed(why),
-    };
+pub(super) fn send(sink: &Gotify, message: &Message, limit: Duration) -> Sent {
+    let token = secret::read(&sink.token, "token", limit).map_err(Outcome::failed)?;
     let priority = match (message.event.kind, message.event.severity) {
-        (EventKind::Recovered, _) | (_, Severity::Warning) => 5,
+        (kind, _) if kind.ends_an_incident() => 5,
+        (_, Severity::Warning) => 5,
         (_, Severity::Critical) => 8,
         (_, Severity::Info) => 2,
     };
@@ -29,5 +27,5 @@ pub(super) fn send(sink: &Gotify, message: &Message, limit: Duration) -> Outcome
         body: &body,
         ..http::Request::default()
     };
-    http::send(&request, limit).map_or_else(|outcome| outcome, http::Answer::judge)
+    Ok(http::send(&request, limit)?.judge())
 }

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::{Message, http, secret};
+use super::{Message, Sent, http, secret};
 use crate::model::channel::Matrix;
 use crate::model::delivery::Outcome;
 use crate::view::escape::html;
 
 /// Sends the message.
-pub(super) fn send(sink: &Matrix, message: &Message, limit: Duration) -> Outcome {
-    let token = match secret::read(&sink.token, "token", limit) {
-        Ok(token) => token,
-        Err(why) => return Outcome::failed(why),
-    };
+pub(super) fn send(sink: &Matrix, message: &Message, limit: Duration) -> Sent {
+    let token = secret::read(&sink.token, "token", limit).map_err(Outcome::failed)?;
     let (room, id) = (http::percent(&sink.room), http::percent(&message.id));
     let url = format!("{}/_matrix/client/v3/rooms/{room}/send/m.room.message/{id}", sink.api_base);
     let (subject, brief) = (&message.rendered.subject, &message.rendered.brief);
@@ -33,15 +30,12 @@ pub(super) fn send(sink: &Matrix, message: &Message, limit: Duration) -> Outcome
         body: &body,
         ..http::Request::default()
     };
-    let mut answer = match http::send(&request, limit) {
-        Ok(answer) => answer,
-        Err(outcome) => return outcome,
-    };
+    let mut answer = http::send(&request, limit)?;
     if answer.status.as_u16() != 429 {
-        return answer.judge();
+        return Ok(answer.judge());
     }
     // Servers before v1.10 of the specification say it in the body, in milliseconds.
     let told: Option<Json> = answer.body().and_then(|body| serde_json::from_str(&body).ok());
     let asked = told.and_then(|told| told["retry_after_ms"].as_u64()).map(Duration::from_millis);
-    Outcome::Failed { error: format!("HTTP {}", answer.status), after: answer.after.or(asked), reached: Vec::new() }
+    Err(Outcome::failed_until(format!("HTTP {}", answer.status), answer.after.or(asked)))
 }

@@ -36,7 +36,7 @@ mod wire_tests;
 use std::time::Duration;
 
 use crate::model::delivery::Outcome;
-use crate::model::event::{Event, Notification};
+use crate::model::event::{Event, EventKind, Notification};
 use crate::model::sink::{Sink, SinkKind};
 use crate::model::time::Wall;
 use crate::view::alert::{Rendered, environment, render};
@@ -64,8 +64,12 @@ pub struct Message {
 
 impl Message {
     /// Key of the incident that it belongs to, for services that open and resolve incidents: the process on its host.
+    /// A storm is nobody's own.
     #[must_use]
     pub fn incident(&self) -> String {
+        if matches!(self.event.kind, EventKind::Storm | EventKind::StormOver) {
+            return format!("guardian/{}//storm", self.host);
+        }
         format!("guardian/{}/{}", self.host, self.event.process)
     }
 
@@ -86,6 +90,9 @@ impl Message {
     }
 }
 
+/// What came of a try; `Err` where nothing could be sent at all, so that `?` ends it there.
+type Sent = Result<Outcome, Outcome>;
+
 /// Sends one message. Blocks for about `limit`, or for longer where a library cannot be bounded:
 /// [`drain`] therefore runs it in a thread that it can walk away from.
 #[must_use]
@@ -95,20 +102,24 @@ pub fn send(sink: &Sink, message: &Message, limit: Duration) -> Outcome {
             let login = user.as_deref().zip(password.as_ref());
             email::send(&email::Server { host, port: *port, tls: *tls, login }, from, to, message, limit)
         }
-        SinkKind::Webhook { url, header } => webhook::send(url, header, message, limit),
-        SinkKind::Command { command } => command::send(command, message, limit),
+        SinkKind::Webhook { url, header } => either(webhook::send(url, header, message, limit)),
+        SinkKind::Command { command } => either(command::send(command, message, limit)),
         SinkKind::File { path } => file::send(path, message),
-        SinkKind::Telegram(telegram) => telegram::send(telegram, message, limit),
-        SinkKind::Slack(slack) => slack::send(slack, message, limit),
-        SinkKind::Discord(discord) => discord::send(discord, message, limit),
-        SinkKind::Ntfy(ntfy) => ntfy::send(ntfy, message, limit),
-        SinkKind::Pushover(pushover) => pushover::send(pushover, message, limit),
-        SinkKind::Gotify(gotify) => gotify::send(gotify, message, limit),
-        SinkKind::Matrix(matrix) => matrix::send(matrix, message, limit),
-        SinkKind::Pagerduty(pagerduty) => pagerduty::send(pagerduty, message, limit),
-        SinkKind::Alertmanager(alertmanager) => alertmanager::send(alertmanager, message, limit),
-        SinkKind::Apprise(apprise) => apprise::send(apprise, message, limit),
-        SinkKind::Sendmail(sendmail) => sendmail::send(sendmail, message, limit),
-        SinkKind::Desktop => desktop::send(message, limit),
+        SinkKind::Telegram(telegram) => either(telegram::send(telegram, message, limit)),
+        SinkKind::Slack(slack) => either(slack::send(slack, message, limit)),
+        SinkKind::Discord(discord) => either(discord::send(discord, message, limit)),
+        SinkKind::Ntfy(ntfy) => either(ntfy::send(ntfy, message, limit)),
+        SinkKind::Pushover(pushover) => either(pushover::send(pushover, message, limit)),
+        SinkKind::Gotify(gotify) => either(gotify::send(gotify, message, limit)),
+        SinkKind::Matrix(matrix) => either(matrix::send(matrix, message, limit)),
+        SinkKind::Pagerduty(pagerduty) => either(pagerduty::send(pagerduty, message, limit)),
+        SinkKind::Alertmanager(alertmanager) => either(alertmanager::send(alertmanager, message, limit)),
+        SinkKind::Apprise(apprise) => either(apprise::send(apprise, message, limit)),
+        SinkKind::Sendmail(sendmail) => either(sendmail::send(sendmail, message, limit)),
+        SinkKind::Desktop => either(desktop::send(message, limit)),
     }
+}
+
+fn either(sent: Sent) -> Outcome {
+    sent.unwrap_or_else(|outcome| outcome)
 }

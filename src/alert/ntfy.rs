@@ -6,24 +6,19 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Message, http, secret};
+use super::{Message, Sent, http, secret};
 use crate::model::channel::Ntfy;
 use crate::model::delivery::Outcome;
-use crate::model::event::{EventKind, Severity};
+use crate::model::event::Severity;
 
 /// Sends the message.
-pub(super) fn send(sink: &Ntfy, message: &Message, limit: Duration) -> Outcome {
-    let topic = match secret::read(&sink.topic, "topic", limit) {
-        Ok(topic) => topic,
-        Err(why) => return Outcome::failed(why),
-    };
-    let bearer = match sink.token.as_ref().map(|token| secret::read(token, "token", limit)).transpose() {
-        Ok(token) => token.map(|token| format!("Bearer {}", token.expose())),
-        Err(why) => return Outcome::failed(why),
-    };
+pub(super) fn send(sink: &Ntfy, message: &Message, limit: Duration) -> Sent {
+    let topic = secret::read(&sink.topic, "topic", limit).map_err(Outcome::failed)?;
+    let token = sink.token.as_ref().map(|token| secret::read(token, "token", limit)).transpose();
+    let bearer = token.map_err(Outcome::failed)?.map(|token| format!("Bearer {}", token.expose()));
     let event = &message.event;
     let (priority, tag) = match (event.kind, event.severity) {
-        (EventKind::Recovered, _) => (3, "white_check_mark"),
+        (kind, _) if kind.ends_an_incident() => (3, "white_check_mark"),
         (_, Severity::Critical) => (5, "rotating_light"),
         (_, Severity::Warning) => (4, "warning"),
         (_, Severity::Info) => (2, "information_source"),
@@ -41,5 +36,5 @@ pub(super) fn send(sink: &Ntfy, message: &Message, limit: Duration) -> Outcome {
         secrets: vec![topic.expose()],
         ..http::Request::default()
     };
-    http::send(&request, limit).map_or_else(|outcome| outcome, http::Answer::judge)
+    Ok(http::send(&request, limit)?.judge())
 }

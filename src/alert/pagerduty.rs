@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Message, http, secret};
+use super::{Message, Sent, http, secret};
 use crate::model::channel::Pagerduty;
 use crate::model::delivery::Outcome;
-use crate::model::event::{EventKind, Severity};
+use crate::model::event::Severity;
 use crate::view::words::cut;
 
 /// Longest `dedup_key`, in characters.
@@ -16,13 +16,10 @@ const KEY_MAX: usize = 255;
 const BACKOFF: Duration = Duration::from_secs(180);
 
 /// Sends the message.
-pub(super) fn send(sink: &Pagerduty, message: &Message, limit: Duration) -> Outcome {
-    let key = match secret::read(&sink.routing_key, "routing_key", limit) {
-        Ok(key) => key,
-        Err(why) => return Outcome::failed(why),
-    };
+pub(super) fn send(sink: &Pagerduty, message: &Message, limit: Duration) -> Sent {
+    let key = secret::read(&sink.routing_key, "routing_key", limit).map_err(Outcome::failed)?;
     let event = &message.event;
-    let action = if event.kind == EventKind::Recovered { "resolve" } else { "trigger" };
+    let action = if event.kind.ends_an_incident() { "resolve" } else { "trigger" };
     let severity = match event.severity {
         Severity::Critical => "critical",
         Severity::Warning => "warning",
@@ -51,12 +48,10 @@ pub(super) fn send(sink: &Pagerduty, message: &Message, limit: Duration) -> Outc
         secrets: vec![key.expose()],
         ..http::Request::default()
     };
-    match http::send(&request, limit) {
-        Ok(answer) if answer.status.as_u16() == 429 => {
-            let after = answer.after.unwrap_or(BACKOFF);
-            Outcome::Failed { error: format!("HTTP {}", answer.status), after: Some(after), reached: Vec::new() }
-        }
-        Ok(answer) => answer.judge(),
-        Err(outcome) => outcome,
+    let answer = http::send(&request, limit)?;
+    if answer.status.as_u16() == 429 {
+        let after = answer.after.unwrap_or(BACKOFF);
+        return Err(Outcome::failed_until(format!("HTTP {}", answer.status), Some(after)));
     }
+    Ok(answer.judge())
 }

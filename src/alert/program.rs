@@ -12,7 +12,10 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::model::delivery::Outcome;
+use crate::model::units::human_duration;
 use crate::os::clock;
+use crate::view::words::{cut, strip_control};
 
 /// Bytes of each output stream that are kept.
 const KEEP: usize = 4096;
@@ -20,6 +23,9 @@ const KEEP: usize = 4096;
 const LOOK: Duration = Duration::from_millis(10);
 /// How long output is waited for after the end: a child left behind may hold the pipe open.
 const DRY: Duration = Duration::from_millis(200);
+
+/// Characters of a program's output that an error repeats.
+const SAID: usize = 300;
 
 /// What a program did.
 #[derive(Debug)]
@@ -30,6 +36,35 @@ pub(crate) struct Ran {
     pub(crate) stdout: String,
     /// The beginning of its standard error.
     pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// What is wrong, with the program's own words; `None`: it ended with 0.
+    pub(crate) fn failure(&self, argv: &[String], limit: Duration) -> Option<String> {
+        let name = argv.first().map_or("", String::as_str);
+        let Some(status) = self.status else {
+            return Some(format!("`{name}` took longer than {} and was killed", human_duration(limit)));
+        };
+        let said = said(if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr });
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        (!status.success()).then(|| format!("`{name}` ended with {status}{said}"))
+    }
+}
+
+/// Output as one short line.
+pub(crate) fn said(text: &str) -> String {
+    cut(&strip_control(&text.trim().replace('\n', " | ")), SAID)
+}
+
+/// Runs `argv` for a sink, as [`run`]; that it cannot be run is an outcome.
+pub(super) fn run_for_sink(
+    argv: &[String],
+    environment: &[(&'static str, String)],
+    input: &str,
+    limit: Duration,
+) -> Result<Ran, Outcome> {
+    let name = argv.first().map_or("", String::as_str);
+    run(argv, environment, input, limit).map_err(|error| Outcome::failed(format!("cannot run `{name}`: {error}")))
 }
 
 /// Runs `argv` with `input` on standard input.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Message, http, secret};
+use super::{Message, Sent, http, secret};
 use crate::model::channel::Pushover;
 use crate::model::delivery::Outcome;
-use crate::model::event::{EventKind, Severity};
+use crate::model::event::Severity;
 use crate::view::words::cut;
 
 /// Longest title and text, in characters.
@@ -13,13 +13,11 @@ const TITLE_MAX: usize = 250;
 const MESSAGE_MAX: usize = 1024;
 
 /// Sends the message.
-pub(super) fn send(sink: &Pushover, message: &Message, limit: Duration) -> Outcome {
-    let token = match secret::read(&sink.token, "token", limit) {
-        Ok(token) => token,
-        Err(why) => return Outcome::failed(why),
-    };
+pub(super) fn send(sink: &Pushover, message: &Message, limit: Duration) -> Sent {
+    let token = secret::read(&sink.token, "token", limit).map_err(Outcome::failed)?;
     let priority = match (message.event.kind, message.event.severity) {
-        (EventKind::Recovered, _) | (_, Severity::Warning) => "0",
+        (kind, _) if kind.ends_an_incident() => "0",
+        (_, Severity::Warning) => "0",
         (_, Severity::Critical) => "1",
         (_, Severity::Info) => "-1",
     };
@@ -40,5 +38,5 @@ pub(super) fn send(sink: &Pushover, message: &Message, limit: Duration) -> Outco
         secrets: vec![token.expose(), &sink.user],
         ..http::Request::default()
     };
-    http::send(&request, limit).map_or_else(|outcome| outcome, http::Answer::judge)
+    Ok(http::send(&request, limit)?.judge())
 }

@@ -6,23 +6,20 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::{Message, http, secret};
+use super::{Message, Sent, http, secret};
 use crate::model::channel::Telegram;
 use crate::model::delivery::Outcome;
 use crate::view::escape::html;
 
 /// Sends the message.
-pub(super) fn send(sink: &Telegram, message: &Message, limit: Duration) -> Outcome {
-    let token = match secret::read(&sink.token, "token", limit) {
-        Ok(token) => token,
-        Err(why) => return Outcome::failed(why),
-    };
+pub(super) fn send(sink: &Telegram, message: &Message, limit: Duration) -> Sent {
+    let token = secret::read(&sink.token, "token", limit).map_err(Outcome::failed)?;
     let call =
         Call { url: format!("{}/bot{}/sendMessage", sink.api_base, token.expose()), token: token.expose(), limit };
     let rendered = &message.rendered;
     let marked = format!("<b>{}</b>\n{}", html(&rendered.subject), html(&rendered.brief));
     let chat = chat_id(&sink.chat);
-    match call.post(&chat, &marked, true) {
+    Ok(match call.post(&chat, &marked, true) {
         Said::Done(outcome) => outcome,
         Said::Unparsable => call.post(&chat, &format!("{}\n{}", rendered.subject, rendered.brief), false).last(),
         Said::Moved(new) => match call.post(&new, &marked, true).last() {
@@ -32,7 +29,7 @@ pub(super) fn send(sink: &Telegram, message: &Message, limit: Duration) -> Outco
             },
             other @ (Outcome::Failed { .. } | Outcome::Refused { .. }) => other,
         },
-    }
+    })
 }
 
 /// Chats have numbers, channels names.

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Message, http, secret};
+use super::{Message, Sent, http, secret};
 use crate::model::delivery::Outcome;
 use crate::model::sink::SecretSource;
 
 /// Posts the message.
-pub(super) fn send(url: &SecretSource, header: &[(String, String)], message: &Message, limit: Duration) -> Outcome {
-    let url = match secret::read(url, "url", limit) {
-        Ok(url) => url,
-        Err(why) => return Outcome::failed(why),
-    };
+pub(super) fn send(url: &SecretSource, header: &[(String, String)], message: &Message, limit: Duration) -> Sent {
+    let url = secret::read(url, "url", limit).map_err(Outcome::failed)?;
     let mut lines = vec![("Idempotency-Key", message.id.as_str())];
     lines.extend(header.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let request = http::Request {
@@ -21,10 +18,7 @@ pub(super) fn send(url: &SecretSource, header: &[(String, String)], message: &Me
         body: &message.rendered.json,
         ..http::Request::default()
     };
-    match http::send(&request, limit) {
-        Ok(answer) => answer.judge(),
-        Err(outcome) => outcome,
-    }
+    Ok(http::send(&request, limit)?.judge())
 }
 
 #[cfg(test)]

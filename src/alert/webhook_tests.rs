@@ -2,11 +2,12 @@
 
 use super::super::fake::{Act, http, message};
 use super::*;
+use crate::alert::either;
 use crate::model::sink::Secret;
 
 fn post(url: &str, limit: Duration) -> Outcome {
     let header = [("X-Team".to_owned(), "ops".to_owned())];
-    send(&SecretSource::Inline(Secret::new(url.to_owned())), &header, &message(), limit)
+    either(send(&SecretSource::Inline(Secret::new(url.to_owned())), &header, &message(), limit))
 }
 
 fn ask(act: Act, limit: Duration) -> Outcome {

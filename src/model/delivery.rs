@@ -164,7 +164,13 @@ impl Outcome {
     /// Not now, for this reason, as a whole.
     #[must_use]
     pub fn failed(error: impl Into<String>) -> Self {
-        Self::Failed { error: error.into(), after: None, reached: Vec::new() }
+        Self::failed_until(error, None)
+    }
+
+    /// Not now, for this reason, as a whole; the sink may have said how long to wait.
+    #[must_use]
+    pub fn failed_until(error: impl Into<String>, after: Option<Duration>) -> Self {
+        Self::Failed { error: error.into(), after, reached: Vec::new() }
     }
 
     /// Never, for this reason.

@@ -117,6 +117,12 @@ impl EventKind {
         Self::Test,
     ];
 
+    /// Whether it says that an incident is over.
+    #[must_use]
+    pub fn ends_an_incident(self) -> bool {
+        matches!(self, Self::Recovered | Self::StormOver)
+    }
+
     /// Whether it is about alerts themselves, or a test of them: nobody is alerted of those unasked.
     #[must_use]
     pub fn is_about_alerts(self) -> bool {

@@ -34,7 +34,7 @@ fn wants_kind(sink: &Sink, event: &Event) -> bool {
         return false;
     }
     match sink.events.as_slice() {
-        [] => matches!(event.kind, EventKind::Recovered | EventKind::StormOver) || event.severity >= sink.min_severity,
+        [] => event.kind.ends_an_incident() || event.severity >= sink.min_severity,
         kinds => kinds.iter().any(|kind| kind == "*"),
     }
 }
