@@ -27,7 +27,7 @@ use crate::policy::progress::first_look;
 use crate::policy::readiness::{self, wants_looks};
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
-use crate::store::log::Log;
+use crate::store::log::{Log, is_a_pipe};
 use crate::store::record::{self, Durable, Line};
 use crate::store::says;
 use crate::store::{atomic, paths::Paths};
@@ -209,9 +209,9 @@ fn open_log(paths: &Paths, name: &Name) -> Result<File, Error> {
     let path = paths.log(name);
     // A pipe in its place would keep whoever opens it, with the lock in hand, until somebody reads.
     if let Ok(found) = fs::metadata(&path)
-        && !found.is_file()
+        && is_a_pipe(&found)
     {
-        let message = format!("the log `{}` is no plain file", path.display());
+        let message = format!("the log `{}` is a pipe or a socket", path.display());
         return Err(Error::new(Code::System, "log", message).hint("take away what is there").about(name));
     }
     OpenOptions::new()

@@ -4,10 +4,10 @@
 //! and after, and is repeated if a rotation came between. A log that was never rotated has no note, and costs two
 //! attempts to open one. Rotates nothing itself: [`super::rotation`] does.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
 use crate::model::rotation::{Mark, Rotation};
@@ -61,10 +61,15 @@ pub(super) fn see(file: &File, noted: &Rotation) -> io::Result<Seen> {
 /// Opens a log for reading, and waits for nobody: what somebody has put in its place may be a pipe, and a pass may hold a lock.
 fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("it is no plain file")),
+    match is_a_pipe(&file.metadata()?) {
+        false => Ok(file),
+        true => Err(io::Error::other("it is a pipe or a socket")),
     }
+}
+
+/// Whether opening or reading it may wait for somebody else. Devices do not: a log may well be a link to `/dev/null`.
+pub(crate) fn is_a_pipe(found: &Metadata) -> bool {
+    found.file_type().is_fifo() || found.file_type().is_socket()
 }
 
 impl Log {

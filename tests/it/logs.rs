@@ -130,11 +130,23 @@ fn a_pipe_in_place_of_a_log_keeps_nobody_waiting() {
     std::fs::remove_file(&log).unwrap();
     nix::unistd::mkfifo(&log, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
     let output = home.run(&["logs", "x"]);
-    assert!(output.code == 74 && output.stderr.contains("no plain file"), "{output:?}");
+    assert!(output.code == 74 && output.stderr.contains("is a pipe or a socket"), "{output:?}");
     home.ok(&["stop", "x"]);
     assert_eq!(home.state("x"), "stopped");
     let output = home.run(&["start", "x"]);
-    assert!(output.code == 74 && output.stderr.contains("no plain file"), "{output:?}");
+    assert!(output.code == 74 && output.stderr.contains("is a pipe or a socket"), "{output:?}");
     std::fs::remove_file(&log).unwrap();
     home.ok(&["start", "x"]);
+}
+
+#[test]
+fn a_log_that_is_a_link_to_the_null_device_is_written_to_nowhere_and_keeps_nobody_from_starting() {
+    let home = Home::new();
+    let log = home.state_dir().join("log/x.log");
+    std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &log).unwrap();
+    home.up("x", &[], "echo one; exec sleep 1000");
+    assert_eq!(home.run(&["logs", "x"]).stdout, "");
+    home.ok(&["stop", "x"]);
+    assert_eq!(home.state("x"), "stopped");
 }
