@@ -18,9 +18,10 @@ use crate::model::sink::Sink;
 use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
+use crate::policy::notify;
 use crate::policy::storm::storms;
 use crate::store::outbox::Part;
-use crate::store::{ledger, outbox, paths::Paths, storm};
+use crate::store::{ledger, outbox, paths::Paths, storm, wake};
 
 /// A send that has its own limit gets this much longer before its thread is abandoned.
 const GRACE: Duration = Duration::from_millis(300);
@@ -131,6 +132,7 @@ fn boot() -> Result<u64, Error> {
 /// One look at the outbox, with its lock held. Returns how many messages were tried.
 fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, until: u64) -> Result<usize, Error> {
     let pending = outbox::list(paths, Part::Pending)?.entries;
+    let sinks = &with_callers(paths, &pending, sinks, drained);
     let known = ledger::read(paths)?;
     let now = now()?;
     ledger::prune(paths, &known, &now)?;
@@ -147,8 +149,9 @@ fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, 
     for sink in sinks {
         let batches: Vec<Batch> = plan.send.iter().filter(|batch| batch.lead.sink == sink.name).cloned().collect();
         if !batches.is_empty() {
-            let (sink, tell) = (sink.clone(), tell.clone());
-            let begun = thread::Builder::new().spawn(move || deliver_all(&sink, batches, limit, until, &tell));
+            let (sink, tell, paths) = (sink.clone(), tell.clone(), paths.clone());
+            let begun =
+                thread::Builder::new().spawn(move || deliver_all(&paths, &sink, batches, (limit, until), &tell));
             if let Err(error) = begun {
                 drained.errors.push(format!("cannot start a thread for a sink: {error}"));
             }
@@ -163,6 +166,21 @@ fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, 
         }
     }
     Ok(tried)
+}
+
+/// The sinks of the registry, and the sessions that are to be woken.
+fn with_callers(paths: &Paths, pending: &[Entry], sinks: &[Sink], drained: &mut Drained) -> Vec<Sink> {
+    let mut all = sinks.to_vec();
+    for entry in pending {
+        if all.iter().any(|sink| sink.name == entry.sink) || !notify::is_caller(&entry.sink) {
+            continue;
+        }
+        match wake::load(paths, &entry.notification.event.process) {
+            Ok(wake) => all.extend(wake.map(|wake| notify::caller(&entry.notification.event.process, wake))),
+            Err(error) => drained.errors.push(error.message),
+        }
+    }
+    all
 }
 
 /// Puts away what needs no sending.
@@ -216,7 +234,13 @@ fn receipt(entry: &Entry, how: Settled, storm: Option<&String>, at: &Stamp) -> R
 }
 
 /// All messages of one sink, one after the other. A slow or dead sink costs only itself.
-fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, tell: &Sender<(Batch, Outcome)>) {
+fn deliver_all(
+    paths: &Paths,
+    sink: &Sink,
+    batches: Vec<Batch>,
+    (limit, until): (Duration, u64),
+    tell: &Sender<(Batch, Outcome)>,
+) {
     for (nth, batch) in batches.into_iter().enumerate() {
         let left = match clock::boot_ms() {
             Ok(now) => Duration::from_millis(until.saturating_sub(now)),
@@ -229,6 +253,7 @@ fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, te
         let folded: Vec<&Event> = batch.folded.iter().map(|entry| &entry.notification.event).collect();
         let mut message = Message::new(&batch.lead.notification, &folded, batch.answers.clone());
         message.reached.clone_from(&batch.lead.reached);
+        message.log = paths.log(&batch.lead.notification.event.process);
         let outcome = bounded(sink, message, sink.timeout.min(left));
         if tell.send((batch, outcome)).is_err() {
             return;

@@ -18,6 +18,7 @@ mod fake;
 mod file;
 mod gotify;
 mod http;
+mod inbox;
 mod matrix;
 mod ntfy;
 mod pagerduty;
@@ -29,10 +30,12 @@ mod sendmail;
 mod sinks_tests;
 mod slack;
 mod telegram;
+mod wake;
 mod webhook;
 #[cfg(test)]
 mod wire_tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::delivery::Outcome;
@@ -60,6 +63,10 @@ pub struct Message {
     pub environment: Vec<(&'static str, String)>,
     /// Recipients that have it already.
     pub reached: Vec<String>,
+    /// Where the output of the process lies; empty: it has none.
+    pub log: PathBuf,
+    /// How many other notifications it speaks for.
+    pub folded: usize,
 }
 
 impl Message {
@@ -86,6 +93,8 @@ impl Message {
             event: event.clone(),
             environment: environment(event),
             reached: Vec::new(),
+            log: PathBuf::new(),
+            folded: folded.len(),
         }
     }
 }
@@ -116,6 +125,7 @@ pub fn send(sink: &Sink, message: &Message, limit: Duration) -> Outcome {
         SinkKind::Alertmanager(alertmanager) => either(alertmanager::send(alertmanager, message, limit)),
         SinkKind::Apprise(apprise) => either(apprise::send(apprise, message, limit)),
         SinkKind::Sendmail(sendmail) => either(sendmail::send(sendmail, message, limit)),
+        SinkKind::Wake(wake) => either(wake::send(wake, message, limit)),
         SinkKind::Desktop => either(desktop::send(message, limit)),
     }
 }
