@@ -11,7 +11,7 @@ use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::os::lock;
-use crate::store::outbox::Part;
+use crate::policy::stuck::{self, Backlog};
 use crate::store::{ledger, outbox, paths::Paths};
 
 /// Looks at the outbox, with at most `recent` receipts.
@@ -19,8 +19,7 @@ use crate::store::{ledger, outbox, paths::Paths};
 /// # Errors
 /// The outbox or its ledger cannot be read.
 pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
-    let pending = outbox::list(paths, Part::Pending)?;
-    let dead = outbox::list(paths, Part::Dead)?;
+    let (pending, dead) = outbox::whole(paths)?;
     let ledger = ledger::read(paths)?;
     let mut unreadable = [pending.unreadable, dead.unreadable].concat();
     if ledger.unreadable > 0 {
@@ -28,6 +27,15 @@ pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
     }
     let settled = ledger.receipts.into_iter().rev().take(recent).collect();
     Ok(Overview { pending: pending.entries, dead: dead.entries, settled, unreadable })
+}
+
+/// The outbox in numbers: whether somebody who should have been told was not.
+///
+/// # Errors
+/// The outbox cannot be read.
+pub fn backlog(paths: &Paths, now: &Stamp) -> Result<Backlog, Error> {
+    let (pending, dead) = outbox::whole(paths)?;
+    Ok(stuck::backlog(&pending.entries, &dead.entries, (pending.unreadable.len(), dead.unreadable.len()), now))
 }
 
 /// Sends a marked message to a sink at once, past outbox and cooldown. Returns what the sink said.

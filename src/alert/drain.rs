@@ -5,6 +5,7 @@
 //! drain at a time; whoever finds another at work may leave, because that one looks again after it
 //! let go of the lock. Renders and decides nothing itself.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -19,6 +20,7 @@ use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::policy::storm::storms;
+use crate::policy::stuck::is_stuck;
 use crate::store::outbox::Part;
 use crate::store::{ledger, outbox, paths::Paths, storm};
 
@@ -68,6 +70,8 @@ pub struct Drained {
     pub pending: usize,
     /// Notifications given up and kept among the dead, now and earlier.
     pub dead: usize,
+    /// Of those that wait: how many fail for so long that somebody should look.
+    pub stuck: usize,
     /// Somebody else was at it; the counts are of what was found.
     pub busy: bool,
     /// When the next one is due, as far as known.
@@ -76,6 +80,14 @@ pub struct Drained {
     pub reports: Vec<Report>,
     /// Failed tries, refused recipients and unreadable entries, as sentences.
     pub errors: Vec<String>,
+}
+
+impl Drained {
+    /// Whether all who should have been told were, or will soon be.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.dead == 0 && self.stuck == 0 && self.errors.is_empty()
+    }
 }
 
 /// Delivers what is due, for at most about `limit` in all. What is not done then stays pending.
@@ -87,7 +99,7 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
     let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     for _ in 0..ROUNDS {
         // Nothing was ever queued, or nothing waits: then not even the lock is touched.
-        if outbox::list(paths, Part::Pending)? == outbox::Listing::default() {
+        if outbox::list(paths, Part::Pending)?.is_empty() {
             break;
         }
         let Some(held) = lock::try_take(&outbox::lock(paths))? else {
@@ -107,10 +119,13 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
 }
 
 fn count(paths: &Paths, drained: &mut Drained) -> Result<(), Error> {
-    let pending = outbox::list(paths, Part::Pending)?;
-    let dead = outbox::list(paths, Part::Dead)?;
+    let (pending, dead) = outbox::whole(paths)?;
     drained.pending = pending.entries.len();
     drained.dead = dead.entries.len();
+    if drained.pending > 0 {
+        let now = now()?;
+        drained.stuck = pending.entries.iter().filter(|entry| is_stuck(entry, &now)).count();
+    }
     drained.errors.extend(pending.unreadable);
     drained.errors.extend(dead.unreadable);
     Ok(())
@@ -215,9 +230,14 @@ fn receipt(entry: &Entry, how: Settled, storm: Option<&String>, at: &Stamp) -> R
     }
 }
 
-/// All messages of one sink, one after the other. A slow or dead sink costs only itself.
+/// All messages of one sink, one after the other. A slow or dead sink costs only itself. After a message that must be tried again
+/// those that follow it about the same process wait as well: nothing overtakes.
 fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, tell: &Sender<(Batch, Outcome)>) {
+    let mut put_off = BTreeSet::new();
     for (nth, batch) in batches.into_iter().enumerate() {
+        if put_off.contains(&batch.lead.notification.event.process) {
+            continue; // fresh as it was: the next look takes what it waited for along
+        }
         let left = match clock::boot_ms() {
             Ok(now) => Duration::from_millis(until.saturating_sub(now)),
             Err(_) => return, // the entries stay; the next drain says what is wrong with the clock
@@ -230,6 +250,9 @@ fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, te
         let mut message = Message::new(&batch.lead.notification, &folded, batch.answers.clone());
         message.reached.clone_from(&batch.lead.reached);
         let outcome = bounded(sink, message, sink.timeout.min(left));
+        if let Outcome::Failed { .. } = outcome {
+            put_off.insert(batch.lead.notification.event.process.clone());
+        }
         if tell.send((batch, outcome)).is_err() {
             return;
         }

@@ -105,7 +105,7 @@ fn plan_orphans(plan: &mut Plan, entries: &[&Entry], now: &Stamp) {
 fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Receipt], now: &Stamp) {
     let told = || ledger.iter().filter(|receipt| receipt.sink == sink.name);
     let (recoveries, rest) = split_recoveries(entries);
-    let mut batches = Vec::new();
+    let (mut batches, mut held) = (Vec::new(), Vec::new());
     for members in recoveries {
         let process = &members[members.len() - 1].notification.event.process;
         let told_trouble = open_trouble(told(), process);
@@ -113,7 +113,7 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         if told_trouble.is_empty() && !pending_trouble && hears_trouble(sink) {
             plan.moot.extend(members.into_iter().cloned());
         } else if let Some(until) = retry_at(&members, now) {
-            wait(plan, members.len(), until);
+            held.push((members, until));
         } else {
             let sent = told_trouble.iter().rev().find(|receipt| receipt.how == Settled::Sent);
             batches.extend(batch(&members, sent.map(|receipt| receipt.id.clone())));
@@ -125,7 +125,6 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         let alone = (entry.notification.event.kind == EventKind::Test).then(|| entry.id().to_owned());
         groups.entry((entry.group(), entry.notification.event.severity, alone)).or_default().push(entry);
     }
-    let mut held = Vec::new();
     for ((group, _, alone), mut members) in groups {
         members.sort_by_key(|entry| entry.notification.event.at);
         let cooling = match alone {
@@ -135,8 +134,13 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         match (retry_at(&members, now), cooling) {
             (None, None) => batches.extend(batch(&members, None)),
             (None, Some(until)) => held.push((members, until)),
-            (Some(retry), cooling) => wait(plan, members.len(), later(retry, cooling)),
+            (Some(retry), cooling) => held.push((members, later(retry, cooling))),
         }
+    }
+    // A recovery answers just what it speaks for.
+    let speak = batches.iter_mut().filter(|batch: &&mut Batch| !batch.lead.notification.event.kind.ends_an_incident());
+    for entry in speak.flat_map(|batch| std::mem::take(&mut batch.folded)).collect::<Vec<_>>() {
+        take_along(&mut batches, &entry);
     }
     for (members, until) in held {
         let left = members.into_iter().filter(|entry| !take_along(&mut batches, entry)).count();
@@ -148,15 +152,15 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
     plan.send.extend(calm(batches));
 }
 
-/// Folds what a cooldown holds into a newer message about the same process that goes now: told later, it
-/// would be stale news. False: there is none.
+/// Folds what waits, for a cooldown or its next try, into the first message about the same process that goes now and is newer: told
+/// later, it would be stale news, and would come after what followed from it. False: there is none.
 fn take_along(batches: &mut [Batch], entry: &Entry) -> bool {
     let event = &entry.notification.event;
-    let newer = batches.iter_mut().find(|batch| {
+    let newer = batches.iter_mut().filter(|batch| {
         let lead = &batch.lead.notification.event;
         lead.process == event.process && lead.kind != EventKind::Test && lead.at >= event.at
     });
-    let Some(batch) = newer else { return false };
+    let Some(batch) = newer.min_by_key(|batch| batch.lead.notification.event.at) else { return false };
     batch.folded.push(entry.clone());
     batch.folded.sort_by_key(|entry| entry.notification.event.at);
     true

@@ -39,6 +39,7 @@ pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]
