@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Message;
 use super::drain::{Drained, bounded, drain};
+use super::{Message, last_word};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Outcome, Overview};
 use crate::model::event::{Event, EventKind, Notification, Severity};
@@ -75,6 +75,7 @@ pub fn retry(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
     crate::store::atomic::make_dir(&paths.outbox())?;
     let held = lock::wait(&outbox::lock(paths))?;
     outbox::retry_all(paths)?;
+    last_word::forget(paths)?;
     drop(held);
     drain(paths, sinks, limit)
 }

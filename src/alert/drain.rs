@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::alert::{Message, send};
+use crate::alert::{Message, last_word, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
 use crate::model::event::{Event, EventKind, Severity};
@@ -99,7 +99,8 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
     let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     for _ in 0..ROUNDS {
         // Nothing was ever queued, or nothing waits: then not even the lock is touched.
-        if outbox::list(paths, Part::Pending)?.is_empty() {
+        let (pending, dead) = outbox::whole(paths)?;
+        if pending.is_empty() && !last_word::is_owed(paths, &dead.entries).unwrap_or(true) {
             break;
         }
         let Some(held) = lock::try_take(&outbox::lock(paths))? else {
@@ -107,10 +108,15 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
             break;
         };
         let sent = round(paths, sinks, &mut drained, limit, until)?;
+        // What a sink will never be told another one may hear of: that is left to the next round.
+        let words = last_word::see_to(paths, sinks, &now()?).unwrap_or_else(|error| {
+            drained.errors.push(error.message);
+            0
+        });
         drop(held);
         // Who found the lock taken meanwhile has left its work to us: it is seen by the next round.
         let left = Duration::from_millis(until.saturating_sub(boot()?));
-        if sent == 0 || left < limit / 4 {
+        if sent + words == 0 || left < limit / 4 {
             break;
         }
     }

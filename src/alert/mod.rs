@@ -18,6 +18,7 @@ mod fake;
 mod file;
 mod gotify;
 mod http;
+mod last_word;
 mod matrix;
 mod ntfy;
 mod pagerduty;

@@ -24,6 +24,7 @@ pub mod fold;
 mod hang;
 pub mod history;
 pub mod kernel_log;
+pub mod last_word;
 pub mod liveness;
 pub mod memory;
 pub mod needs;
