@@ -20,6 +20,8 @@ mod cron;
 mod damaged;
 mod deadlines;
 mod defects;
+mod delivery;
+mod delivery_sweep;
 mod demo;
 mod dependencies;
 mod groups;
