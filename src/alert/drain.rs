@@ -2,12 +2,12 @@
 //!
 //! Called by a pass after it let go of every process lock, and by `alerts retry`. Receipt first,
 //! then the entry goes (a disk that takes no receipt may still unlink): a crash between delivery and receipt delivers again, with the same id. One
-//! drain at a time; whoever finds another at work may leave, because that one looks again after it
+//! drain of a sink at a time; whoever finds another at work may leave, because that one looks again after it
 //! let go of the lock. Renders and decides nothing itself.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -83,6 +83,15 @@ pub struct Drained {
 }
 
 impl Drained {
+    /// Takes in what was done for another sink.
+    fn add(&mut self, other: Self) {
+        self.delivered += other.delivered;
+        self.busy |= other.busy;
+        self.reports.extend(other.reports);
+        self.errors.extend(other.errors);
+        self.next = self.next.take().into_iter().chain(other.next).min_by_key(|next| next.boot_ms);
+    }
+
     /// Whether all who should have been told were, or will soon be.
     #[must_use]
     pub fn is_well(&self) -> bool {
@@ -97,35 +106,99 @@ impl Drained {
 pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, Error> {
     let mut drained = Drained::default();
     let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    let mut found = outbox::whole(paths)?;
     for _ in 0..ROUNDS {
-        // Nothing was ever queued, or nothing waits: then not even the lock is touched.
-        let (pending, dead) = outbox::whole(paths)?;
-        if pending.is_empty() && !last_word::is_owed(paths, &dead.entries).unwrap_or(true) {
+        // Nothing was ever queued, or nothing waits: then not even a lock is touched.
+        if found.0.is_empty() && !last_word::is_owed(paths, &found.1.entries).unwrap_or(true) {
             break;
         }
-        let Some(held) = lock::try_take(&outbox::lock(paths))? else {
-            drained.busy = true;
-            break;
-        };
-        let sent = round(paths, sinks, &mut drained, limit, until)?;
+        attend_all(paths, sinks, &found.0.entries, &mut drained, Time { limit, until })?;
+        let held = lock::wait(&outbox::lock(paths))?;
         // What a sink will never be told another one may hear of: that is left to the next round.
         let words = last_word::see_to(paths, sinks, &now()?).unwrap_or_else(|error| {
             drained.errors.push(error.message);
             0
         });
         drop(held);
-        // Who found the lock taken meanwhile has left its work to us: it is seen by the next round.
-        let left = Duration::from_millis(until.saturating_sub(boot()?));
-        if sent + words == 0 || left < limit / 4 {
+        found = outbox::whole(paths)?;
+        if words == 0 || Duration::from_millis(until.saturating_sub(boot()?)) < limit / 4 {
             break;
         }
     }
-    count(paths, &mut drained)?;
+    count(found, &mut drained)?;
     Ok(drained)
 }
 
-fn count(paths: &Paths, drained: &mut Drained) -> Result<(), Error> {
-    let (pending, dead) = outbox::whole(paths)?;
+/// How long a drain may take.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    limit: Duration,
+    /// Its end, on the boot clock.
+    until: u64,
+}
+
+/// Sees to each sink that something waits for, each in a thread of its own: a slow or dead one costs only itself.
+fn attend_all(
+    paths: &Paths,
+    sinks: &[Sink],
+    pending: &[Entry],
+    drained: &mut Drained,
+    time: Time,
+) -> Result<(), Error> {
+    let waits = |sink: &&Sink| pending.iter().any(|entry| entry.sink == sink.name);
+    if pending.iter().any(|entry| sinks.iter().all(|sink| sink.name != entry.sink)) {
+        drained.add(orphans(paths, sinks)?);
+    }
+    let results: Vec<Result<Drained, Error>> = thread::scope(|scope| {
+        let begin = |sink| thread::Builder::new().spawn_scoped(scope, move || attend(paths, sink, time));
+        let begun: Vec<_> = sinks.iter().filter(waits).map(begin).collect();
+        let end = |thread: std::io::Result<thread::ScopedJoinHandle<'_, Result<Drained, Error>>>| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(error) => Err(Error::new(Code::System, "thread", format!("cannot start a thread for a sink: {error}"))),
+        };
+        begun.into_iter().map(end).collect()
+    });
+    for result in results {
+        match result {
+            Ok(done) => drained.add(done),
+            Err(error) => drained.errors.push(error.message),
+        }
+    }
+    Ok(())
+}
+
+/// All that waits for one sink, unless somebody else is at it: that one looks again after it let go of the lock.
+fn attend(paths: &Paths, sink: &Sink, time: Time) -> Result<Drained, Error> {
+    let mut drained = Drained::default();
+    for _ in 0..ROUNDS {
+        let Some(held) = lock::try_take(&outbox::sink_lock(paths, &sink.name))? else {
+            drained.busy = true;
+            break;
+        };
+        let sent = round(paths, sink, &mut drained, time)?;
+        drop(held);
+        // Who found the lock taken meanwhile has left its work to us: it is seen by the next round.
+        let left = Duration::from_millis(time.until.saturating_sub(boot()?));
+        if sent == 0 || left < time.limit / 4 {
+            break;
+        }
+    }
+    Ok(drained)
+}
+
+/// Entries of sinks that the registry does not have.
+fn orphans(paths: &Paths, sinks: &[Sink]) -> Result<Drained, Error> {
+    let mut drained = Drained::default();
+    let _held = lock::wait(&outbox::lock(paths))?;
+    let mut pending = outbox::list(paths, Part::Pending)?.entries;
+    pending.retain(|entry| sinks.iter().all(|sink| sink.name != entry.sink));
+    let now = now()?;
+    let plan = plan(&pending, &ledger::read(paths)?.receipts, &[], &[], &now);
+    tidy(paths, &plan, &now, &mut drained)?;
+    Ok(drained)
+}
+
+fn count((pending, dead): (outbox::Listing, outbox::Listing), drained: &mut Drained) -> Result<(), Error> {
     drained.pending = pending.entries.len();
     drained.dead = dead.entries.len();
     if drained.pending > 0 {
@@ -149,9 +222,12 @@ fn boot() -> Result<u64, Error> {
     clock::boot_ms().map_err(|error| clock_error(&error))
 }
 
-/// One look at the outbox, with its lock held. Returns how many messages were tried.
-fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, until: u64) -> Result<usize, Error> {
-    let pending = outbox::list(paths, Part::Pending)?.entries;
+/// One look at what waits for a sink, with the sink's lock held. The outbox's own is held for a moment before and after each
+/// message. Returns how many messages were tried.
+fn round(paths: &Paths, sink: &Sink, drained: &mut Drained, time: Time) -> Result<usize, Error> {
+    let held = lock::wait(&outbox::lock(paths))?;
+    let mut pending = outbox::list(paths, Part::Pending)?.entries;
+    pending.retain(|entry| entry.sink == sink.name);
     let known = ledger::read(paths)?;
     let now = now()?;
     ledger::prune(paths, &known, &now)?;
@@ -160,29 +236,12 @@ fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, 
         drained.errors.push(error.message);
         Vec::new()
     });
-    let plan = plan(&pending, &known.receipts, sinks, &storms(&failures), &now);
+    let plan = plan(&pending, &known.receipts, std::slice::from_ref(sink), &storms(&failures), &now);
     drained.next.clone_from(&plan.next);
     tidy(paths, &plan, &now, drained)?;
+    drop(held);
     let tried = plan.send.len();
-    let (tell, told) = mpsc::channel();
-    for sink in sinks {
-        let batches: Vec<Batch> = plan.send.iter().filter(|batch| batch.lead.sink == sink.name).cloned().collect();
-        if !batches.is_empty() {
-            let (sink, tell) = (sink.clone(), tell.clone());
-            let begun = thread::Builder::new().spawn(move || deliver_all(&sink, batches, limit, until, &tell));
-            if let Err(error) = begun {
-                drained.errors.push(format!("cannot start a thread for a sink: {error}"));
-            }
-        }
-    }
-    drop(tell);
-    // Each thread is bounded by `until`, so that this ends when the last one lets go of its sender.
-    for (batch, outcome) in told {
-        // What cannot be written down must not keep the other messages from being sent.
-        if let Err(error) = settle(paths, &batch, &outcome, drained) {
-            drained.errors.push(error.message);
-        }
-    }
+    deliver_all(paths, sink, plan.send, time, drained);
     Ok(tried)
 }
 
@@ -236,20 +295,20 @@ fn receipt(entry: &Entry, how: Settled, storm: Option<&String>, at: &Stamp) -> R
     }
 }
 
-/// All messages of one sink, one after the other. A slow or dead sink costs only itself. After a message that must be tried again
-/// those that follow it about the same process wait as well: nothing overtakes.
-fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, tell: &Sender<(Batch, Outcome)>) {
+/// All messages of one sink, one after the other. After a message that must be tried again those that follow it about the same
+/// process wait as well: nothing overtakes.
+fn deliver_all(paths: &Paths, sink: &Sink, batches: Vec<Batch>, time: Time, drained: &mut Drained) {
     let mut put_off = BTreeSet::new();
     for (nth, batch) in batches.into_iter().enumerate() {
         if put_off.contains(&batch.lead.notification.event.process) {
             continue; // fresh as it was: the next look takes what it waited for along
         }
         let left = match clock::boot_ms() {
-            Ok(now) => Duration::from_millis(until.saturating_sub(now)),
+            Ok(now) => Duration::from_millis(time.until.saturating_sub(now)),
             Err(_) => return, // the entries stay; the next drain says what is wrong with the clock
         };
         // One that is begun late would be cut off and sent again: it waits for the next drain.
-        if left.is_zero() || (nth > 0 && left < limit / 4) {
+        if left.is_zero() || (nth > 0 && left < time.limit / 4) {
             return;
         }
         let folded: Vec<&Event> = batch.folded.iter().map(|entry| &entry.notification.event).collect();
@@ -259,8 +318,10 @@ fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, te
         if let Outcome::Failed { .. } = outcome {
             put_off.insert(batch.lead.notification.event.process.clone());
         }
-        if tell.send((batch, outcome)).is_err() {
-            return;
+        let held = lock::wait(&outbox::lock(paths));
+        // What cannot be written down must not keep the other messages from being sent.
+        if let Err(error) = held.and_then(|_held| settle(paths, &batch, &outcome, drained)) {
+            drained.errors.push(error.message);
         }
     }
 }

@@ -65,7 +65,13 @@ fn dir(paths: &Paths, part: Part) -> PathBuf {
     }
 }
 
-/// The lock that whoever delivers holds.
+/// The lock that whoever delivers to this sink holds, for as long as that takes.
+#[must_use]
+pub fn sink_lock(paths: &Paths, sink: &str) -> PathBuf {
+    paths.outbox().join(format!("{}.sink", safe(sink)))
+}
+
+/// The lock that whoever changes the outbox or its ledger holds, for a moment: never while something is sent.
 #[must_use]
 pub fn lock(paths: &Paths) -> PathBuf {
     paths.outbox().join("outbox.lock")

@@ -85,6 +85,23 @@ fn sinks_that_hang_drip_or_refuse_delay_no_other_sink_and_no_restart() {
 }
 
 #[test]
+fn who_dies_while_a_delivery_to_another_sink_hangs_is_told_at_once() {
+    let home = Home::new();
+    let line = format!("touch {}; exec sleep 1000", home.path("begun").display());
+    home.write_registry(format!(
+        "[sinks.hang]\ntype = \"command\"\ncommand = [\"sh\", \"-c\", {line:?}]\ntimeout = \"20s\"\n"
+    ));
+    home.listen("");
+    home.up("first", &["--restart", "never"], "exit 3");
+    until("its death is being told", || home.path("begun").exists());
+    let took = timed(|| {
+        home.up("second", &["--restart", "never"], "exit 3");
+        home.hears("second", "premature");
+    });
+    assert!(took < SOON, "it took {took} ms: it waited for the sink that hangs");
+}
+
+#[test]
 fn a_try_is_bounded_as_a_whole_whatever_the_server_does() {
     let home = Home::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
