@@ -8,6 +8,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use guardian::store::outbox;
+use guardian::store::paths::Paths;
 use nix::sys::signal::Signal;
 
 use crate::home::{Home, finish};
@@ -185,4 +187,74 @@ fn an_outbox_on_a_full_disk_says_so_and_loses_nothing_that_was_committed() {
     home.hears("later", "premature");
     assert_eq!(home.told().len(), 2, "{:?}", home.told());
     assert_eq!(home.json(&["alerts"])["pending"].as_array().unwrap().len(), 0);
+}
+
+/// Calls of this command that name something in the outbox.
+fn calls_in_outbox(home: &Home, arguments: &[&str]) -> Vec<String> {
+    let trace = home.path("trace");
+    let mut command = home.other_command(Path::new("timeout"));
+    command.args(["-s", "KILL", "60", "strace", "-f", "-qq", "-e", "trace=%file", "-o"]).arg(&trace);
+    command.arg(home.program()).args(arguments);
+    finish(command);
+    fs::read_to_string(trace).unwrap().lines().filter(|line| line.contains("outbox")).map(str::to_owned).collect()
+}
+
+#[test]
+fn an_outbox_that_holds_nothing_costs_a_command_one_look() {
+    let home = Home::new();
+    home.up("bot", &[], "exec sleep 1000");
+    for arguments in [&["status"][..], &["healthcheck"]] {
+        let calls = calls_in_outbox(&home, arguments);
+        assert_eq!(calls.len(), 1, "{arguments:?}: {calls:#?}");
+    }
+    home.listen("");
+    home.up("dead", &["--restart", "never"], "exit 3");
+    home.hears("dead", "premature");
+    until("nothing waits", || home.json(&["alerts"])["pending"] == serde_json::json!([]));
+    for arguments in [&["status"][..], &["healthcheck"]] {
+        let calls = calls_in_outbox(&home, arguments);
+        assert_eq!(calls.len(), 1, "{arguments:?}: {calls:#?}");
+    }
+}
+
+#[test]
+fn alerts_that_fail_for_long_are_said_by_every_command_that_is_asked_whether_all_is_well() {
+    let home = Home::new();
+    home.write_registry("[sinks.ops]\ntype = \"command\"\ncommand = [\"sh\", \"-c\", \"echo no route >&2; exit 1\"]\n");
+    home.up("bot", &[], "[ -e once ] && exec sleep 1000; touch once; exit 3");
+    home.reaches("bot", "running");
+    until("its first try has failed", || home.json(&["alerts"])["pending"][0]["attempts"] == 1);
+    home.run(&["alerts"]).expect(0);
+    // Eleven minutes pass.
+    let paths = Paths { home: Some(home.root()), registry: home.registry_path(), state: home.state_dir() };
+    let (mut pending, _) = outbox::whole(&paths).unwrap();
+    let mut entry = pending.entries.remove(0);
+    let first = entry.first_failed.as_mut().unwrap();
+    first.boot_ms = first.boot_ms.saturating_sub(660_000);
+    outbox::update(&paths, &entry).unwrap();
+    let status = home.run(&["status"]).expect(1);
+    let line = status.stdout.lines().find(|line| line.starts_with("warning: alerts")).unwrap();
+    for part in ["1 failing for more than 10m", "sink `ops`", "no route", "see: guardian alerts"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    let alerts = &home.json(&["status"])["alerts"];
+    assert_eq!((&alerts["pending"], &alerts["dead"], &alerts["stuck"]), (&1.into(), &0.into(), &1.into()), "{alerts}");
+    assert!(alerts["last_error"].as_str().unwrap().contains("no route") && alerts["since"].is_string(), "{alerts}");
+    home.run(&["alerts"]).expect(1);
+    home.run(&["healthcheck"]).expect(1);
+    assert_eq!(home.json(&["healthcheck"])["alerts"]["stuck"], 1);
+    home.run(&["status", "bot"]).expect(0); // who asks about one process is told about that one
+    // A day passes, and a reboot.
+    let first = entry.first_failed.as_mut().unwrap();
+    first.wall.0 -= 86_400_000;
+    first.boot = guardian::model::time::BootId::new("an earlier boot").unwrap();
+    entry.not_before = None;
+    outbox::update(&paths, &entry).unwrap();
+    home.listen("events = [\"tripped\"]");
+    home.run(&["healthcheck"]).expect(1);
+    let told = home.hears("guardian", "alert_failed");
+    let said = "ops (command) could not be told of 1 alert about bot since";
+    assert!(told["text"].as_str().unwrap().contains(said), "{told}");
+    let alerts = home.json(&["alerts"]);
+    assert_eq!((&alerts["pending"], alerts["dead"].as_array().unwrap().len()), (&serde_json::json!([]), 1), "{alerts}");
 }
