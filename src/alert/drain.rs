@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use super::attend::{Time, attend_all};
 use crate::alert::{Message, last_word, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
@@ -84,7 +85,7 @@ pub struct Drained {
 
 impl Drained {
     /// Takes in what was done for another sink.
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.delivered += other.delivered;
         self.busy |= other.busy;
         self.reports.extend(other.reports);
@@ -129,75 +130,6 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
     Ok(drained)
 }
 
-/// How long a drain may take.
-#[derive(Debug, Clone, Copy)]
-struct Time {
-    limit: Duration,
-    /// Its end, on the boot clock.
-    until: u64,
-}
-
-/// Sees to each sink that something waits for, each in a thread of its own: a slow or dead one costs only itself.
-fn attend_all(
-    paths: &Paths,
-    sinks: &[Sink],
-    pending: &[Entry],
-    drained: &mut Drained,
-    time: Time,
-) -> Result<(), Error> {
-    let waits = |sink: &&Sink| pending.iter().any(|entry| entry.sink == sink.name);
-    if pending.iter().any(|entry| sinks.iter().all(|sink| sink.name != entry.sink)) {
-        drained.add(orphans(paths, sinks)?);
-    }
-    let results: Vec<Result<Drained, Error>> = thread::scope(|scope| {
-        let begin = |sink| thread::Builder::new().spawn_scoped(scope, move || attend(paths, sink, time));
-        let begun: Vec<_> = sinks.iter().filter(waits).map(begin).collect();
-        let end = |thread: std::io::Result<thread::ScopedJoinHandle<'_, Result<Drained, Error>>>| match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(error) => Err(Error::new(Code::System, "thread", format!("cannot start a thread for a sink: {error}"))),
-        };
-        begun.into_iter().map(end).collect()
-    });
-    for result in results {
-        match result {
-            Ok(done) => drained.add(done),
-            Err(error) => drained.errors.push(error.message),
-        }
-    }
-    Ok(())
-}
-
-/// All that waits for one sink, unless somebody else is at it: that one looks again after it let go of the lock.
-fn attend(paths: &Paths, sink: &Sink, time: Time) -> Result<Drained, Error> {
-    let mut drained = Drained::default();
-    for _ in 0..ROUNDS {
-        let Some(held) = lock::try_take(&outbox::sink_lock(paths, &sink.name))? else {
-            drained.busy = true;
-            break;
-        };
-        let sent = round(paths, sink, &mut drained, time)?;
-        drop(held);
-        // Who found the lock taken meanwhile has left its work to us: it is seen by the next round.
-        let left = Duration::from_millis(time.until.saturating_sub(boot()?));
-        if sent == 0 || left < time.limit / 4 {
-            break;
-        }
-    }
-    Ok(drained)
-}
-
-/// Entries of sinks that the registry does not have.
-fn orphans(paths: &Paths, sinks: &[Sink]) -> Result<Drained, Error> {
-    let mut drained = Drained::default();
-    let _held = lock::wait(&outbox::lock(paths))?;
-    let mut pending = outbox::list(paths, Part::Pending)?.entries;
-    pending.retain(|entry| sinks.iter().all(|sink| sink.name != entry.sink));
-    let now = now()?;
-    let plan = plan(&pending, &ledger::read(paths)?.receipts, &[], &[], &now);
-    tidy(paths, &plan, &now, &mut drained)?;
-    Ok(drained)
-}
-
 fn count((pending, dead): (outbox::Listing, outbox::Listing), drained: &mut Drained) -> Result<(), Error> {
     drained.pending = pending.entries.len();
     drained.dead = dead.entries.len();
@@ -214,17 +146,17 @@ fn clock_error(error: &io::Error) -> Error {
     Error::new(Code::System, "clock", format!("cannot read the clock: {error}"))
 }
 
-fn now() -> Result<Stamp, Error> {
+pub(super) fn now() -> Result<Stamp, Error> {
     clock::now().map_err(|error| clock_error(&error))
 }
 
-fn boot() -> Result<u64, Error> {
+pub(super) fn boot() -> Result<u64, Error> {
     clock::boot_ms().map_err(|error| clock_error(&error))
 }
 
 /// One look at what waits for a sink, with the sink's lock held. The outbox's own is held for a moment before and after each
 /// message. Returns how many messages were tried.
-fn round(paths: &Paths, sink: &Sink, drained: &mut Drained, time: Time) -> Result<usize, Error> {
+pub(super) fn round(paths: &Paths, sink: &Sink, drained: &mut Drained, time: Time) -> Result<usize, Error> {
     let held = lock::wait(&outbox::lock(paths))?;
     let mut pending = outbox::list(paths, Part::Pending)?.entries;
     pending.retain(|entry| entry.sink == sink.name);
@@ -246,7 +178,7 @@ fn round(paths: &Paths, sink: &Sink, drained: &mut Drained, time: Time) -> Resul
 }
 
 /// Puts away what needs no sending.
-fn tidy(paths: &Paths, plan: &Plan, now: &Stamp, drained: &mut Drained) -> Result<(), Error> {
+pub(super) fn tidy(paths: &Paths, plan: &Plan, now: &Stamp, drained: &mut Drained) -> Result<(), Error> {
     for entry in &plan.done {
         outbox::remove(paths, entry)?;
     }
@@ -315,13 +247,18 @@ fn deliver_all(paths: &Paths, sink: &Sink, batches: Vec<Batch>, time: Time, drai
         let mut message = Message::new(&batch.lead.notification, &folded, batch.answers.clone());
         message.reached.clone_from(&batch.lead.reached);
         let outcome = bounded(sink, message, sink.timeout.min(left));
-        if let Outcome::Failed { .. } = outcome {
+        let mut enough = false;
+        if let Outcome::Failed { after, .. } = &outcome {
             put_off.insert(batch.lead.notification.event.process.clone());
+            enough = after.is_some(); // it asked to be left alone
         }
         let held = lock::wait(&outbox::lock(paths));
         // What cannot be written down must not keep the other messages from being sent.
         if let Err(error) = held.and_then(|_held| settle(paths, &batch, &outcome, drained)) {
             drained.errors.push(error.message);
+        }
+        if enough {
+            return;
         }
     }
 }

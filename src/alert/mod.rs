@@ -9,6 +9,7 @@ pub mod drain;
 
 mod alertmanager;
 mod apprise;
+mod attend;
 mod command;
 mod desktop;
 mod discord;

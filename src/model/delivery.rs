@@ -30,6 +30,9 @@ pub struct Entry {
     pub first_failed: Option<Stamp>,
     /// Not tried before this; `None`: due.
     pub not_before: Option<Stamp>,
+    /// Until then the sink asked to be left alone, by everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Stamp>,
     /// Why the last try failed.
     pub last_error: Option<String>,
     /// Recipients that have it already; they are left out of the next try.
@@ -49,6 +52,7 @@ impl Entry {
             attempts: 0,
             first_failed: None,
             not_before: None,
+            asked: None,
             last_error: None,
             reached: Vec::new(),
         }

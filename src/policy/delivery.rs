@@ -80,6 +80,12 @@ pub fn plan(pending: &[Entry], ledger: &[Receipt], sinks: &[Sink], storms: &[Sto
     for (name, entries) in by_sink {
         match sinks.iter().find(|sink| sink.name == name) {
             Some(sink) => {
+                let asked = entries.iter().filter_map(|entry| entry.asked.as_ref());
+                if let Some(until) = asked.filter(|until| !now.has_reached(until)).max_by_key(|until| until.boot_ms) {
+                    // Too many requests are too many, whatever they are about.
+                    wait(&mut plan, entries.len(), until.clone());
+                    continue;
+                }
                 let told: Vec<&Receipt> = ledger.iter().filter(|receipt| receipt.sink == sink.name).collect();
                 let entries = storm_delivery::take(&mut plan, entries, &told, storms, now);
                 plan_sink(&mut plan, sink, entries, ledger, now);
@@ -294,10 +300,14 @@ pub fn next_try(batch: &Batch, asked: Option<Duration>, now: &Stamp) -> Stamp {
 /// What becomes of each entry of a message after a try that did not deliver it; none: it was delivered.
 #[must_use]
 pub fn after_failure(batch: &Batch, outcome: &Outcome, now: &Stamp) -> Vec<Fate> {
+    // All of the sink's messages wait, so no longer than for a failure of our own.
+    let asked = |after: Duration| now.plus(after.min(LONGEST_RETRY));
     let (error, again) = match outcome {
         Outcome::Delivered { .. } => return Vec::new(),
         Outcome::Refused { error } => (error, None),
-        Outcome::Failed { error, after, reached } => (error, Some((next_try(batch, *after, now), reached))),
+        Outcome::Failed { error, after, reached } => {
+            (error, Some((next_try(batch, *after, now), after.map(asked), reached)))
+        }
     };
     let mut fates = Vec::new();
     for entry in batch.folded.iter().chain([&batch.lead]) {
@@ -307,8 +317,9 @@ pub fn after_failure(batch: &Batch, outcome: &Outcome, now: &Stamp) -> Vec<Fate>
         let first = entry.first_failed.get_or_insert_with(|| now.clone());
         let enough = now.since(first) >= GIVE_UP;
         fates.push(match &again {
-            Some((until, reached)) if !enough => {
+            Some((until, asked, reached)) if !enough => {
                 entry.not_before = Some(until.clone());
+                entry.asked.clone_from(asked);
                 entry.reached.extend(reached.iter().cloned());
                 Fate::Later(entry)
             }

@@ -280,6 +280,19 @@ fn a_try_that_failed_is_repeated_later_and_never_before_the_sink_allows() {
 }
 
 #[test]
+fn a_sink_that_asked_to_be_left_alone_is_left_alone_by_all_but_not_for_longer_than_an_hour() {
+    let asks = |secs| Outcome::failed_until("429", Some(Duration::from_secs(secs)));
+    let Fate::Later(told) = fate(entry("a", 1, EventKind::Premature, 0), &asks(600), 10) else { panic!("given up") };
+    let pending = [told, entry("b", 1, EventKind::Tripped, 20)];
+    let early = ask(&pending, &[], 609);
+    assert_eq!((messages(&early), early.waiting, early.next), (vec![], 2, Some(at(610))));
+    assert_eq!(messages(&ask(&pending, &[], 610)), ["tripped1", "premature1"]);
+    let Fate::Later(told) = fate(entry("a", 1, EventKind::Premature, 0), &asks(80_000), 0) else { panic!("given up") };
+    let pending = [told, entry("b", 1, EventKind::Tripped, 20)];
+    assert_eq!(messages(&ask(&pending, &[], 3600)), ["tripped1"], "the first one waits on");
+}
+
+#[test]
 fn for_good_means_at_once_and_a_day_of_failures_means_enough() {
     let entry = entry("a", 1, EventKind::Premature, 0);
     assert!(matches!(fate(entry.clone(), &Outcome::refused("550"), 1), Fate::Hopeless(_)));

@@ -190,6 +190,7 @@ fn rename(paths: &Paths, entry: &Entry, from: Part, to: Part) -> Result<(), Erro
 pub fn retry_all(paths: &Paths) -> Result<usize, Error> {
     let fresh = |mut entry: Entry| {
         entry.not_before = None;
+        entry.asked = None;
         entry.first_failed = None;
         entry
     };
