@@ -65,15 +65,21 @@ fn attend(paths: &Paths, sink: &Sink, time: Time) -> Result<Drained, Error> {
             drained.busy = true;
             break;
         };
-        let sent = round(paths, sink, &mut drained, time)?;
+        let (sent, seen) = round(paths, sink, &mut drained, time)?;
         drop(held);
         // Who found the lock taken meanwhile has left its work to us: it is seen by the next round.
         let left = Duration::from_millis(time.until.saturating_sub(boot()?));
-        if sent == 0 || left < time.limit / 4 {
+        if (sent == 0 && !has_more(paths, sink, &seen)?) || left < time.limit / 4 {
             break;
         }
     }
     Ok(drained)
+}
+
+/// Whether something was queued for the sink since it was looked.
+fn has_more(paths: &Paths, sink: &Sink, seen: &[Entry]) -> Result<bool, Error> {
+    let now = outbox::list(paths, Part::Pending)?.entries;
+    Ok(now.iter().any(|entry| entry.sink == sink.name && seen.iter().all(|seen| seen.id() != entry.id())))
 }
 
 /// Entries of sinks that the registry does not have.

@@ -12,7 +12,7 @@ use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::os::lock;
 use crate::policy::stuck::{self, Backlog};
-use crate::store::{ledger, outbox, paths::Paths};
+use crate::store::{self, ledger, outbox, paths::Paths};
 
 /// Looks at the outbox, with at most `recent` receipts.
 ///
@@ -26,7 +26,11 @@ pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
         unreadable.push(format!("{} receipts in the ledger of the outbox are not valid", ledger.unreadable));
     }
     let settled = ledger.receipts.into_iter().rev().take(recent).collect();
-    Ok(Overview { pending: pending.entries, dead: dead.entries, settled, unreadable })
+    let words = store::last_word::load(paths).unwrap_or_else(|error| {
+        unreadable.push(error.message);
+        Vec::new()
+    });
+    Ok(Overview { pending: pending.entries, dead: dead.entries, words, settled, unreadable })
 }
 
 /// The outbox in numbers: whether somebody who should have been told was not.

@@ -155,8 +155,13 @@ pub(super) fn boot() -> Result<u64, Error> {
 }
 
 /// One look at what waits for a sink, with the sink's lock held. The outbox's own is held for a moment before and after each
-/// message. Returns how many messages were tried.
-pub(super) fn round(paths: &Paths, sink: &Sink, drained: &mut Drained, time: Time) -> Result<usize, Error> {
+/// message. Returns how many messages were tried, and what waited when it was looked.
+pub(super) fn round(
+    paths: &Paths,
+    sink: &Sink,
+    drained: &mut Drained,
+    time: Time,
+) -> Result<(usize, Vec<Entry>), Error> {
     let held = lock::wait(&outbox::lock(paths))?;
     let mut pending = outbox::list(paths, Part::Pending)?.entries;
     pending.retain(|entry| entry.sink == sink.name);
@@ -174,7 +179,7 @@ pub(super) fn round(paths: &Paths, sink: &Sink, drained: &mut Drained, time: Tim
     drop(held);
     let tried = plan.send.len();
     deliver_all(paths, sink, plan.send, time, drained);
-    Ok(tried)
+    Ok((tried, pending))
 }
 
 /// Puts away what needs no sending.

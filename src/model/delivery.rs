@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::{EventKind, Notification};
+use super::last_word::Word;
 use super::name::Name;
 use super::time::Stamp;
 
@@ -132,6 +133,8 @@ pub struct Overview {
     pub pending: Vec<Entry>,
     /// What was given up.
     pub dead: Vec<Entry>,
+    /// What was said of that, through which other sinks.
+    pub words: Vec<Word>,
     /// What was settled last, newest first.
     pub settled: Vec<Receipt>,
     /// A sentence for each thing that could not be read.
