@@ -14,7 +14,7 @@ use crate::home::{Home, Output, finish};
 use crate::procs::{cmdline, eventually, kill_together, now_ms, until};
 use crate::storm::{a_minute_passes, receipts};
 
-/// A web server that takes everything: the `Idempotency-Key` and the id in the body of each request.
+/// A web server that takes everything but what comes to `/no`, which it refuses for good: of each request that it took the `Idempotency-Key` and the id in the body of each request.
 fn receiver() -> (u16, Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -24,13 +24,14 @@ fn receiver() -> (u16, Receiver<(String, String)>) {
             let tell = tell.clone();
             thread::spawn(move || {
                 let mut stream = BufReader::new(stream.unwrap());
-                let (mut key, mut length) = (String::new(), 0);
+                let (mut key, mut length, mut refused) = (String::new(), 0, false);
                 loop {
                     let mut line = String::new();
                     // A client that was killed has said only a part, or nothing.
                     if stream.read_line(&mut line).unwrap_or(0) == 0 {
                         return;
                     }
+                    refused |= line.starts_with("POST /no ");
                     let (name, value) = line.split_once(':').unwrap_or((&line, ""));
                     match name.to_lowercase().trim() {
                         "" => break,
@@ -41,6 +42,14 @@ fn receiver() -> (u16, Receiver<(String, String)>) {
                 }
                 let mut body = vec![0; length];
                 if stream.read_exact(&mut body).is_err() {
+                    return;
+                }
+                if refused {
+                    drop(
+                        stream
+                            .get_mut()
+                            .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+                    );
                     return;
                 }
                 let body: Value = serde_json::from_slice(&body).unwrap();
@@ -126,6 +135,51 @@ fn a_pass_killed_at_any_step_between_commit_and_receipt_loses_nothing_and_double
     }
     assert!(killed > 30, "only {killed} kills");
     assert!(doubled > 0, "no kill fell between delivery and receipt: {killed} kills in {} ms", now_ms() - begun);
+}
+
+#[test]
+fn a_pass_killed_at_any_step_on_the_way_to_a_last_word_leaves_one_and_doubles_it_under_the_same_id() {
+    let (port, told) = receiver();
+    let home = Home::new();
+    let hook = |name: &str, path: &str, more: &str| {
+        format!(
+            "[sinks.{name}]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/{path}\"\ncooldown = \"0s\"\n{more}\n"
+        )
+    };
+    let sinks = hook("broken", "no", "") + &hook("other", "x", "events = [\"tripped\"]");
+    home.write_registry(format!("[healthcheck]\nstorm = 0\n{sinks}"));
+    let (mut killed, mut all, mut nth) = (0, BTreeMap::<String, usize>::new(), 0);
+    for call in ["flock", "openat", "fsync", "rename", "mkdir", "connect", "sendto", "recvfrom", "unlink"] {
+        let mut count = 1;
+        loop {
+            nth += 1;
+            let name = format!("p{nth}");
+            home.ok(&["register", &name, "--restart", "never", "--start", "--", "sleep", "1000"]);
+            kill_together(&[home.shim_pid(&name), home.pid(&name)]);
+            let code = killed_pass(&home, call, count).code;
+            let when = format!("killed at {call} {count}");
+            home.run(&["healthcheck"]);
+            let before: BTreeSet<String> = all.keys().cloned().collect();
+            for (key, id) in told.try_iter() {
+                assert_eq!(key, id, "{when}: a receiver could not tell doubles");
+                assert!(id.starts_with("guardian.") && id.ends_with(".broken.alert_failed"), "{when}: {id}");
+                *all.entry(id).or_default() += 1;
+            }
+            let fresh: Vec<(&String, &usize)> = all.iter().filter(|(id, _)| !before.contains(*id)).collect();
+            assert!(fresh.len() == 1 && *fresh[0].1 <= 2, "{when}: {fresh:?}");
+            let alerts = home.json(&["alerts"]);
+            let dead = alerts["dead"].as_array().unwrap();
+            assert_eq!((&alerts["pending"], dead.len()), (&Value::from(vec![0; 0]), nth), "{when}");
+            assert!(dead.iter().all(|dead| dead["said_through"] == "other"), "{when}: {dead:?}");
+            home.ok(&["deregister", &name, "--stop"]);
+            if code != 137 {
+                break;
+            }
+            killed += 1;
+            count += 1 + count / 4; // the first ones all, then samples
+        }
+    }
+    assert!(killed > 20, "only {killed} kills");
 }
 
 #[test]
