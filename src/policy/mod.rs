@@ -25,6 +25,7 @@ pub mod fold;
 mod hang;
 pub mod history;
 pub mod kernel_log;
+pub mod last_word;
 pub mod liveness;
 pub mod memory;
 pub mod needs;
@@ -40,6 +41,7 @@ pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub fn caller(process: &Name, wake: Wake) -> Sink {
         min_severity: Severity::Info,
         cooldown: Duration::ZERO,
         timeout: WAKING,
+        ca_file: None,
     }
 }
 

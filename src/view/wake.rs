@@ -52,7 +52,7 @@ mod tests {
             "process btc-bot run 3: premature",
             "3s of 8h",
             "verdict premature",
-            "SIGTERM",
+            "exit 0",
             "2 earlier",
             "/srv/log/btc-bot.log",
             "guardian why btc-bot",
