@@ -25,6 +25,7 @@ mod hang;
 pub mod history;
 pub mod kernel_log;
 pub mod liveness;
+pub mod masked;
 pub mod memory;
 pub mod needs;
 pub mod notify;
@@ -34,6 +35,7 @@ pub mod progress;
 pub mod readiness;
 pub mod rotation;
 pub mod schedule;
+pub mod secrets;
 pub mod settle;
 pub mod signature;
 pub mod stagger;
@@ -41,6 +43,7 @@ pub mod storm;
 mod storm_delivery;
 #[cfg(test)]
 mod takeover_tests;
+mod tokens;
 #[cfg(test)]
 mod walk_tests;
 pub mod watch;
