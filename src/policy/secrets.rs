@@ -100,7 +100,7 @@ impl Mask {
         Self { values }
     }
 
-    /// The text without secrets. Never longer than it was, but for a token of less than four characters, which there is not.
+    /// The text without secrets. Doing it twice is doing it once.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
         let mut found: Vec<Range<usize>> = tokens::find(text);

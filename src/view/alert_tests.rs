@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::sample::{btc_bot, event, note};
+use crate::model::time::Wall;
 
 #[test]
 fn a_premature_end_is_told_with_everything_that_is_known() {
@@ -221,4 +222,34 @@ fn a_start_says_nothing_of_how_long_it_lived() {
     let started = Event { target_s: Some(28_800), ..event("web", 7, EventKind::Started, 3) };
     let text = render(&Notification { event: started, ..btc_bot() }, &[]).text;
     assert!(!text.contains("Lived") && !text.contains("unknown"), "{text}");
+}
+
+#[test]
+fn a_subject_fits_its_columns_in_any_script() {
+    let mut wide = btc_bot();
+    wide.event.severity = Severity::Critical;
+    wide.host = "漢".repeat(100);
+    wide.event.cause = Some(Cause::SpawnFailed { errno: 2, what: "字\u{301}".repeat(300), step: None });
+    let subject = render(&wide, &[]).subject;
+    assert!(unicode_width::UnicodeWidthStr::width(subject.as_str()) <= SUBJECT_MAX, "{subject}");
+    assert!(subject.starts_with("[guardian] CRITICAL: 漢") && subject.contains("/btc-bot: premature"), "{subject}");
+}
+
+#[test]
+fn the_html_has_every_fact_and_command_of_the_text_and_no_tag_of_a_program() {
+    let mut told = btc_bot();
+    told.of_late = Some(4);
+    told.event.next_at = Some(Wall(told.event.at.0 + 8_000));
+    told.event.detail = "<img src=x onerror=alert(1)>".to_owned();
+    told.log_tail = vec!["</pre><script>alert(1)</script>".to_owned()];
+    let rendered = render(&told, &[&event("btc-bot", 1, EventKind::Premature, 1)]);
+    let html = rendered.html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    for line in rendered.text.lines().filter(|line| !line.is_empty()) {
+        let fact = line.split_once(": ").map_or(line, |(_, fact)| fact).trim();
+        assert!(html.contains(fact.trim_end_matches(':')), "no `{fact}` in {html}");
+    }
+    assert!(rendered.text.contains("Next:    2026-11-18 11:06:51 UTC, 8s after this"), "{}", rendered.text);
+    assert!(rendered.text.contains("1 in a row, 4 in 24 hours"), "{}", rendered.text);
+    assert!(!rendered.html.contains("<script") && !rendered.html.contains("<img"), "{}", rendered.html);
+    assert!(!rendered.html.contains("http"), "it loads nothing");
 }

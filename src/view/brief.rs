@@ -92,7 +92,10 @@ mod tests {
             long.event.detail = glyph.repeat(3000);
             let text = brief(&long, &[&btc_bot().event; 50]);
             assert!(text.len() <= BRIEF_MAX, "{} for {glyph}", text.len());
-            assert!(text.contains("guardian why btc-bot"), "{text}");
+            for command in ["guardian why btc-bot", "guardian alerts silence btc-bot 2h", "guardian alerts ack btc-bot"]
+            {
+                assert!(text.contains(command), "{text}");
+            }
         }
     }
 

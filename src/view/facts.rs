@@ -44,7 +44,8 @@ pub(super) fn facts(notification: &Notification) -> Vec<(&'static str, String)> 
 /// When guardian acts next, and how long after the event that is.
 pub(super) fn next(event: &Event) -> Option<String> {
     let at = event.next_at?;
-    let zoned = at.to_string().replace('T', " ").replace('Z', " UTC");
+    let text = at.to_string();
+    let zoned = text.split('.').next().unwrap_or(&text).replace('T', " ") + " UTC";
     Some(format!("{zoned}, {} after this", human_duration(event.at.until(at))))
 }
 
