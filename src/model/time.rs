@@ -66,7 +66,6 @@ pub mod maybe_rfc3339 {
     ///
     /// # Errors
     /// Those of the serializer.
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
     pub fn serialize<S: Serializer>(at: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
         at.map(Text).serialize(serializer)
     }

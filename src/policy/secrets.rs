@@ -92,7 +92,8 @@ impl Mask {
             values.extend(
                 tokens::url_passwords(value)
                     .filter_map(|range| value.get(range))
-                    .filter_map(|password| is_worth_masking(password).then(|| password.to_owned())),
+                    .filter(|password| is_worth_masking(password))
+                    .map(str::to_owned),
             );
         }
         values.sort();
