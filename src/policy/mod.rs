@@ -24,6 +24,7 @@ pub mod fold;
 mod hang;
 pub mod history;
 pub mod kernel_log;
+pub mod last_word;
 pub mod liveness;
 pub mod masked;
 pub mod memory;
@@ -41,6 +42,7 @@ pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
 mod tokens;

@@ -116,6 +116,7 @@ fn headline(event: &Event) -> String {
             Some(record) => format!("was sent {}", record.signal),
             None => "was sent a signal".to_owned(),
         },
+        EventKind::AlertFailed if !event.detail.is_empty() => event.detail.clone(),
         EventKind::Registered
         | EventKind::Started
         | EventKind::Acted
