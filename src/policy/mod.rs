@@ -27,6 +27,7 @@ pub mod history;
 pub mod kernel_log;
 pub mod last_word;
 pub mod liveness;
+pub mod masked;
 pub mod memory;
 pub mod needs;
 pub mod notify;
@@ -36,6 +37,7 @@ pub mod progress;
 pub mod readiness;
 pub mod rotation;
 pub mod schedule;
+pub mod secrets;
 pub mod settle;
 pub mod signature;
 pub mod stagger;
@@ -44,6 +46,7 @@ mod storm_delivery;
 pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
+mod tokens;
 #[cfg(test)]
 mod walk_tests;
 pub mod watch;
