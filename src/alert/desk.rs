@@ -12,7 +12,7 @@ use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::os::lock;
 use crate::store::outbox::Part;
-use crate::store::{ledger, outbox, paths::Paths};
+use crate::store::{incident, ledger, outbox, paths::Paths};
 
 /// Looks at the outbox, with at most `recent` receipts.
 ///
@@ -26,8 +26,11 @@ pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
     if ledger.unreadable > 0 {
         unreadable.push(format!("{} receipts in the ledger of the outbox are not valid", ledger.unreadable));
     }
+    let (books, broken) = incident::all(paths)?;
+    unreadable.extend(broken);
+    let books = books.into_iter().map(|(_, book)| book).collect();
     let settled = ledger.receipts.into_iter().rev().take(recent).collect();
-    Ok(Overview { pending: pending.entries, dead: dead.entries, settled, unreadable })
+    Ok(Overview { pending: pending.entries, dead: dead.entries, books, settled, unreadable })
 }
 
 /// Sends a marked message to a sink at once, past outbox and cooldown. Returns what the sink said.

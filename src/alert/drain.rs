@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use super::due::{Brought, bring};
 use crate::alert::{Message, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
@@ -20,7 +21,7 @@ use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::policy::storm::storms;
 use crate::store::outbox::Part;
-use crate::store::{ledger, outbox, paths::Paths, storm};
+use crate::store::{incident, ledger, outbox, paths::Paths, storm};
 
 /// A send that has its own limit gets this much longer before its thread is abandoned.
 const GRACE: Duration = Duration::from_millis(300);
@@ -86,8 +87,8 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
     let mut drained = Drained::default();
     let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     for _ in 0..ROUNDS {
-        // Nothing was ever queued, or nothing waits: then not even the lock is touched.
-        if outbox::list(paths, Part::Pending)? == outbox::Listing::default() {
+        // Nothing was ever queued, or nothing waits and nothing goes on: then not even the lock is touched.
+        if outbox::list(paths, Part::Pending)? == outbox::Listing::default() && incident::names(paths)?.is_empty() {
             break;
         }
         let Some(held) = lock::try_take(&outbox::lock(paths))? else {
@@ -139,8 +140,16 @@ fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, 
         drained.errors.push(error.message);
         Vec::new()
     });
-    let plan = plan(&pending, &known.receipts, sinks, &storms(&failures), &now);
-    drained.next.clone_from(&plan.next);
+    let storms = storms(&failures);
+    let with = (known.receipts.as_slice(), sinks, storms.as_slice());
+    let Brought { pending, held, next } = bring(paths, pending, with, &now, &mut drained.errors)?;
+    let plan = plan(&pending, &known.receipts, sinks, &storms, &now);
+    drained.next = plan.next.iter().chain(&next).min_by_key(|at| at.boot_ms).cloned();
+    for (entry, reason) in held {
+        let receipt = Receipt { reason: Some(reason), ..receipt(&entry, Settled::Suppressed, None, &now) };
+        ledger::append(paths, &[receipt])?;
+        outbox::remove(paths, &entry)?;
+    }
     tidy(paths, &plan, &now, drained)?;
     let tried = plan.send.len();
     let (tell, told) = mpsc::channel();
@@ -212,6 +221,7 @@ fn receipt(entry: &Entry, how: Settled, storm: Option<&String>, at: &Stamp) -> R
         how,
         part_of: storm.cloned(),
         refused: Vec::new(),
+        reason: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod apprise;
 mod command;
 mod desktop;
 mod discord;
+mod due;
 mod email;
 #[cfg(test)]
 mod fake;

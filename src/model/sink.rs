@@ -8,6 +8,7 @@ use super::channel::{
     Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram,
 };
 use super::event::Severity;
+use super::incident::Insist;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +153,12 @@ impl SinkKind {
         }
     }
 
+    /// Whether the service keeps incidents of its own, which must be closed there.
+    #[must_use]
+    pub fn keeps_incidents(&self) -> bool {
+        matches!(self, Self::Pagerduty(_) | Self::Alertmanager(_))
+    }
+
     /// Where its secrets come from.
     #[must_use]
     pub fn secrets(&self) -> Vec<&SecretSource> {
@@ -193,6 +200,9 @@ pub struct Sink {
     pub cooldown: Duration,
     /// Limit on one whole delivery.
     pub timeout: Duration,
+    /// What it asks for while an incident goes on.
+    #[serde(default)]
+    pub insist: Insist,
 }
 
 /// `[healthcheck]` of the registry.

@@ -4,7 +4,7 @@
 //! [`super::delivery`].
 
 use crate::model::event::{Event, EventKind};
-use crate::model::sink::Sink;
+use crate::model::sink::{Sink, SinkKind};
 
 /// Whether this sink wants to be told of this event.
 ///
@@ -17,7 +17,9 @@ pub fn wants(sink: &Sink, event: &Event) -> bool {
     routed(sink, event) && wants_kind(sink, event)
 }
 
-fn routed(sink: &Sink, event: &Event) -> bool {
+/// Whether events of this process go to this sink at all, of whatever kind.
+#[must_use]
+pub fn routed(sink: &Sink, event: &Event) -> bool {
     if !event.notify.is_empty() {
         return event.notify.contains(&sink.name);
     }
@@ -32,6 +34,9 @@ fn wants_kind(sink: &Sink, event: &Event) -> bool {
     }
     if event.kind.is_about_alerts() {
         return false;
+    }
+    if event.kind == EventKind::Acknowledged && matches!(sink.kind, SinkKind::Pagerduty(_)) {
+        return true; // it keeps incidents, which somebody may acknowledge there
     }
     match sink.events.as_slice() {
         [] => event.kind.ends_an_incident() || event.severity >= sink.min_severity,
@@ -52,10 +57,12 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Test => 11,
         EventKind::Storm | EventKind::StormOver => 10,
         EventKind::Tripped => 9,
+        // Before the change that made it so: one message, and it says all.
+        EventKind::Flapping => 9,
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Hung => 8,
         EventKind::Killed => 7,
-        EventKind::Unsupervised | EventKind::Acted => 6,
-        EventKind::Recovered => 5,
+        EventKind::Unsupervised | EventKind::Acted | EventKind::Acknowledged => 6,
+        EventKind::Recovered | EventKind::FlappingOver => 5,
         EventKind::HalfOpen => 4,
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
         EventKind::Exited => 2,
@@ -77,6 +84,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Exited
         | EventKind::Unsupervised
         | EventKind::Storm
+        | EventKind::Flapping
         | EventKind::Acted => true,
         EventKind::Registered
         | EventKind::Slow
@@ -88,6 +96,8 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Stopped
         | EventKind::Recovered
         | EventKind::StormOver
+        | EventKind::FlappingOver
+        | EventKind::Acknowledged
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed

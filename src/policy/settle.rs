@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, Verdict};
-use crate::model::event::{Event, EventKind, Severity};
+use crate::model::event::{Event, EventKind, Leaves, Severity};
 use crate::model::evidence::Left;
 use crate::model::spec::{OnBoot, OnHang, Restart, Spec};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
@@ -222,7 +222,13 @@ fn tell_verdict(next: &mut Draft<'_>, ended: &EndedRun, what: &Next) {
     let failure = next.state.failure.as_ref().filter(|failure| failure.run == ended.run);
     let alike = failure.and_then(signature::sentence).unwrap_or_default();
     let event = about(next.event(kind, severity, Some(ended.run)), ended);
-    next.tell(Event { failures, alike: alike.clone(), ..event });
+    let leaves = match what {
+        Next::GiveUp(_) if next.look.spec.schedule.is_none() => Some(Leaves::GivenUp),
+        Next::Trip(_) => Some(Leaves::GivenUp),
+        Next::StayStopped => Some(Leaves::Down),
+        Next::Complete | Next::GiveUp(_) | Next::MakeRoom | Next::Restart(_) => None,
+    };
+    next.tell(Event { failures, alike: alike.clone(), leaves, ..event });
     if let Next::Trip(reason) = what {
         let event = about(next.event(EventKind::Tripped, Severity::Critical, Some(ended.run)), ended);
         next.tell(Event { failures, alike, detail: reason.clone(), ..event });

@@ -83,6 +83,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             Some(item) => self.reader.some_time("timeout", item, "nothing could be delivered: `\"10s\"` is usual"),
             None => Some(Duration::from_secs(10)),
         };
+        let insist = self.insist();
         let kind = match kind {
             "email" => self.email(),
             "webhook" => self.webhook(),
@@ -105,6 +106,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             min_severity,
             cooldown: cooldown?,
             timeout: timeout?,
+            insist: insist?,
         })
     }
 

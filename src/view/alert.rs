@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::brief::brief;
+use super::incident;
 use super::storm;
 use super::words::{
     cause_sentence, cut, end_phrase, lived_of_target, percent_of_target, sender_sentence, strip_control,
@@ -62,7 +63,8 @@ fn subject(notification: &Notification, folded: usize) -> String {
         Some(_) => (String::new(), String::new()), // about all of them, and it says how many
         None => (format!("/{}", event.process), more),
     };
-    let line = format!("[guardian] {}{of}: {}", cut(&host, HOST_WIDTH), strip_control(&headline(event)));
+    let again = incident::prefix(event);
+    let line = format!("[guardian] {}{of}: {again}{}", cut(&host, HOST_WIDTH), strip_control(&headline(event)));
     cut(&line, SUBJECT_MAX - more.len()) + &more
 }
 
@@ -100,6 +102,8 @@ fn headline(event: &Event) -> String {
         EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
         EventKind::Skipped => "a time of its schedule was left out".to_owned(),
         EventKind::Test => "this is a test, nothing is wrong".to_owned(),
+        EventKind::Flapping | EventKind::Acknowledged => format!("{word}: {}", event.detail),
+        EventKind::FlappingOver => format!("no longer flapping: {}", event.detail),
         EventKind::Storm | EventKind::StormOver => {
             event.storm.as_ref().map_or_else(|| word.replace('_', " "), |facts| storm::headline(facts))
         }
@@ -143,6 +147,7 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
     if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
         lines.push(format!("Failed:  {failures} in a row"));
     }
+    lines.extend(incident::lines(event));
     if !event.alike.is_empty() {
         lines.push(format!("Again:   {}", strip_control(&event.alike)));
     }
@@ -188,6 +193,11 @@ pub(super) fn what(event: &Event) -> &'static str {
         EventKind::Unsupervised => "it lives, but its shim is gone",
         EventKind::Storm => "its end made it a storm, likely the fault is in what they share",
         EventKind::StormOver => "the storm that its end began is over",
+        EventKind::Flapping => {
+            "it becomes well and unwell again and again; until it is calm only what is critical is told"
+        }
+        EventKind::FlappingOver => "it no longer becomes well and unwell, and is well",
+        EventKind::Acknowledged => "somebody knows of it; reminders and escalation end",
         EventKind::Skipped => "a time of its schedule was left out",
         EventKind::Acted => "its action was run",
         EventKind::AlertDelivered => "an alert reached its sink",
@@ -284,6 +294,9 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     if let Some(watch) = &event.watch {
         document["watch"] = json!(watch);
         document["detail"] = json!(event.detail);
+    }
+    if let Some(about) = &event.incident {
+        document["incident"] = incident::json(about);
     }
     if !event.alike.is_empty() {
         document["alike"] = json!(strip_control(&event.alike));

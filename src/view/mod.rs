@@ -12,6 +12,7 @@ pub mod escape;
 pub mod exit_code;
 mod fit;
 pub mod history;
+pub mod incident;
 pub mod outbox;
 pub mod schedule;
 pub mod status;

@@ -15,6 +15,7 @@ use crate::model::units::human_duration;
 #[must_use]
 pub fn human(overview: &Overview, now: &Stamp) -> String {
     let mut lines = Vec::new();
+    part(&mut lines, "open", &super::incident::rows(overview, now), |line| line.clone());
     part(&mut lines, "pending", &overview.pending, |entry| waiting(entry, now));
     part(&mut lines, "given up (`guardian alerts retry` tries them again)", &overview.dead, |entry| {
         given_up(entry, now)
@@ -77,10 +78,14 @@ fn settled(receipt: &Receipt, now: &Stamp) -> String {
         Settled::Sent => "delivered",
         Settled::Folded => "told within a newer message",
         Settled::Moot => "not told, as the sink never heard of the incident",
+        Settled::Suppressed => "suppressed",
     };
     let storm = receipt.part_of.as_ref().map(|storm| format!("told as part of the storm {storm}"));
     let how = storm.as_deref().unwrap_or(how);
     let mut line = format!("{what} → {}, {how} {} ago", strip_control(&receipt.sink), ago(now, &receipt.at));
+    if let Some(reason) = &receipt.reason {
+        line.push_str(&format!(": {}", strip_control(reason)));
+    }
     if !receipt.refused.is_empty() {
         line.push_str(&format!("; refused: {}", strip_control(&receipt.refused.join("; "))));
     }
@@ -93,6 +98,7 @@ pub fn json(overview: &Overview) -> Value {
     let entries = |entries: &[Entry]| entries.iter().map(entry).collect::<Vec<_>>();
     json!({
         "schema": SCHEMA,
+        "incidents": super::incident::documents(overview),
         "pending": entries(&overview.pending),
         "dead": entries(&overview.dead),
         "recent": overview.settled.iter().map(receipt).collect::<Vec<_>>(),
@@ -126,6 +132,7 @@ fn receipt(receipt: &Receipt) -> Value {
         "how": receipt.how,
         "part_of": receipt.part_of,
         "refused": receipt.refused,
+        "reason": receipt.reason,
     })
 }
 
@@ -154,10 +161,12 @@ mod tests {
             how: Settled::Sent,
             part_of: None,
             refused: vec!["b@example.org: 550 unknown".to_owned()],
+            reason: None,
         };
         Overview {
             pending: vec![entry(3, EventKind::Recovered), failed.clone()],
             dead: vec![failed],
+            books: Vec::new(),
             settled: vec![receipt],
             unreadable: vec!["outbox entry `x` is not valid".to_owned()],
         }
@@ -181,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_empty_outbox_says_so() {
-        let empty = Overview { pending: vec![], dead: vec![], settled: vec![], unreadable: vec![] };
+        let empty = Overview { pending: vec![], dead: vec![], books: vec![], settled: vec![], unreadable: vec![] };
         assert_eq!(human(&empty, &at(0)), "nothing was ever to be told\n");
     }
 

@@ -35,6 +35,7 @@ fn sink(name: &str, events: &[&str], cooldown: u64) -> Sink {
         min_severity: Severity::Warning,
         cooldown: Duration::from_secs(cooldown),
         timeout: Duration::from_secs(10),
+        insist: Insist::default(),
     }
 }
 
@@ -157,6 +158,7 @@ impl Outbox {
             how,
             part_of: None,
             refused: Vec::new(),
+            reason: None,
         });
     }
 
