@@ -27,7 +27,7 @@ pub fn hold(
         .map(|entry| {
             let event = &entry.notification.event;
             let passes = event.severity == Severity::Critical
-                || *event.why() != Why::News
+                || !matches!(event.why(), Why::News | Why::Over)
                 || storms.iter().any(|storm| speaks_for(storm, event));
             let settled = || ledger.iter().any(|receipt| receipt.sink == entry.sink && receipt.id == entry.id());
             if passes || settled() {

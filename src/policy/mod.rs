@@ -26,6 +26,8 @@ mod hang;
 pub mod history;
 pub mod hold;
 pub mod incident;
+#[cfg(test)]
+mod incident_walk_tests;
 pub mod kernel_log;
 pub mod liveness;
 pub mod memory;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use guardian::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
 use guardian::model::event::{Event, Notification, Severity};
+use guardian::model::incident::Insist;
 use guardian::model::sink::{Sink, SinkKind};
 use guardian::model::time::Stamp;
 use guardian::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
