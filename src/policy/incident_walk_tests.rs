@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::delivery::{Batch, plan};
 use super::hold::hold;
-use super::incident::{acknowledged, note};
+use super::incident::{acknowledged, ends, note};
 use super::notify;
 use super::remind::{due, escalations};
 use crate::model::delivery::{Entry, Receipt, SCHEMA, Settled};
@@ -78,7 +78,10 @@ impl World {
         loop {
             let noted = note(self.book.clone(), events, |event| told(event.clone()), &at(self.secs));
             let crash = self.random.below(4) == 0;
-            let all: Vec<Event> = events.iter().chain(&noted.events).cloned().collect();
+            let over =
+                |event: &Event| noted.over.as_ref().filter(|_| ends(event)).map(|(_, about)| Box::new(about.clone()));
+            let about = |event: &Event| Event { incident: over(event), ..event.clone() };
+            let all: Vec<Event> = events.iter().chain(&noted.events).map(about).collect();
             for sink in self.sinks.clone() {
                 let closes = || {
                     let (id, about): &(String, About) = noted.over.as_ref()?;
@@ -208,7 +211,11 @@ fn nothing_is_lost_or_doubled_unexcused_and_what_is_held_back_has_a_reason() {
             for receipt in world.ledger.iter().filter(|receipt| receipt.sink == sink) {
                 match receipt.group.kind {
                     _ if matches!(receipt.how, Settled::Suppressed | Settled::Moot) => {}
-                    EventKind::Recovered | EventKind::FlappingOver | EventKind::Stopped => {
+                    // What is told within a newer end says nothing of its own.
+                    EventKind::Recovered | EventKind::FlappingOver | EventKind::Stopped
+                        if receipt.how == Settled::Folded => {}
+                    EventKind::FlappingOver => open = false, // answers that it flapped
+                    EventKind::Recovered | EventKind::Stopped => {
                         assert!(open, "walk {seed}: {} ends what `{sink}` never heard of", receipt.id);
                         open = false;
                     }

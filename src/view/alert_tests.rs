@@ -93,6 +93,9 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] h/web: alive, but its shim is gone
         [guardian] h/web: storm
         [guardian] h/web: storm over
+        [guardian] h/web: flapping: 
+        [guardian] h/web: no longer flapping: 
+        [guardian] h/web: acknowledged: 
         [guardian] h/web: a time of its schedule was left out
         [guardian] h/web: acted
         [guardian] h/web: alert delivered
