@@ -58,7 +58,9 @@ pub fn publish(
         Err(error) => (None, Some(error)),
     };
     let follow = incident.as_ref().map_or(&[][..], Open::events);
-    journal::append(&ctx.paths, name, follow, durable)?;
+    if !follow.is_empty() {
+        journal::append(&ctx.paths, name, follow, durable)?;
+    }
     let mut runs: BTreeMap<Option<u64>, Vec<Event>> = BTreeMap::new();
     for event in events.iter().chain(follow) {
         let event = incident.as_ref().map_or_else(|| event.clone(), |incident| incident.about(event));
