@@ -209,17 +209,18 @@ fn nothing_is_lost_or_doubled_unexcused_and_what_is_held_back_has_a_reason() {
         for sink in ["ops", "mail", "phone"] {
             let mut open = false;
             for receipt in world.ledger.iter().filter(|receipt| receipt.sink == sink) {
-                match receipt.group.kind {
-                    _ if matches!(receipt.how, Settled::Suppressed | Settled::Moot) => {}
+                let kind = receipt.group.kind;
+                let ends = matches!(kind, EventKind::Recovered | EventKind::Stopped);
+                match receipt.how {
+                    Settled::Suppressed | Settled::Moot => {}
                     // What is told within a newer end says nothing of its own.
-                    EventKind::Recovered | EventKind::FlappingOver | EventKind::Stopped
-                        if receipt.how == Settled::Folded => {}
-                    EventKind::FlappingOver => open = false, // answers that it flapped
-                    EventKind::Recovered | EventKind::Stopped => {
+                    Settled::Folded if ends => {}
+                    Settled::Sent | Settled::Folded if ends => {
                         assert!(open, "walk {seed}: {} ends what `{sink}` never heard of", receipt.id);
                         open = false;
                     }
-                    kind => open = open || notify::is_trouble(kind),
+                    Settled::Sent | Settled::Folded if kind == EventKind::FlappingOver => open = false,
+                    Settled::Sent | Settled::Folded => open = open || notify::is_trouble(kind),
                 }
             }
         }

@@ -136,8 +136,10 @@ fn again(due: &mut Due, incident: &Incident, sink: &Sink, seen: &Seen<'_>, now: 
 
 /// When the sink was told last, or would have been had it not been quiet.
 fn last_told<'l>(seen: &Seen<'l>, sink: &Sink) -> Option<&'l Stamp> {
-    let own = seen.ledger.iter().filter(|receipt| receipt.sink == sink.name && receipt.group.process == *seen.name);
-    own.filter(|receipt| is_trouble(receipt.group.kind)).last().map(|receipt| &receipt.at)
+    let is_own = |receipt: &&Receipt| {
+        receipt.sink == sink.name && receipt.group.process == *seen.name && is_trouble(receipt.group.kind)
+    };
+    seen.ledger.iter().rfind(is_own).map(|receipt| &receipt.at)
 }
 
 fn escalate(due: &mut Due, incident: &Incident, sink: &Sink, seen: &Seen<'_>, now: &Stamp) {
