@@ -1,6 +1,6 @@
 //! What time has brought, queued before it is sent; and what is not to be told, put away with its reason.
 //!
-//! Part of a round of [`super::drain`], with its lock held. Decides nothing: that is `policy::remind` and `policy::hold`.
+//! Part of [`super::drain`], with the lock of the outbox. Decides nothing: that is `policy::remind` and `policy::hold`.
 
 use crate::error::Error;
 use crate::model::delivery::{Entry, Receipt};
@@ -9,32 +9,26 @@ use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::storm::Storm;
 use crate::model::time::Stamp;
+use crate::os::lock;
 use crate::policy::{flapping, hold, remind};
 use crate::store::outbox::{Part, Put};
-use crate::store::{incident, outbox, paths::Paths};
+use crate::store::{incident, ledger, outbox, paths::Paths};
 
-/// What a round goes on with.
-pub(super) struct Brought {
-    /// What may be told.
-    pub pending: Vec<Entry>,
-    /// What is not to be told, and why.
-    pub held: Vec<(Entry, String)>,
-    /// When time brings something next.
-    pub next: Option<Stamp>,
-}
+/// What may be told, and what is held back with its reason.
+type Split = (Vec<Entry>, Vec<(Entry, String)>);
 
-/// Queues what is due, and takes out what is held back. Books that cannot be read are among `errors`.
+/// Queues what is due; returns when something will be next. Books that cannot be read are among `errors`.
 pub(super) fn bring(
     paths: &Paths,
-    pending: Vec<Entry>,
-    (ledger, sinks, storms): (&[Receipt], &[Sink], &[Storm]),
+    sinks: &[Sink],
     now: &Stamp,
     errors: &mut Vec<String>,
-) -> Result<Brought, Error> {
+) -> Result<Option<Stamp>, Error> {
+    let _held = lock::wait(&outbox::lock(paths))?;
     let (books, unreadable) = incident::all(paths)?;
     errors.extend(unreadable);
-    let due = remind::due(&books, ledger, &pending, sinks, now);
-    let mut queued = false;
+    let (ledger, pending) = (ledger::read(paths)?.receipts, outbox::list(paths, Part::Pending)?.entries);
+    let due = remind::due(&books, &ledger, &pending, sinks, now);
     for (notification, sink) in &due.put {
         let mut notification = notification.clone();
         let mut put = outbox::put(paths, &notification, sink, now)?;
@@ -43,13 +37,22 @@ pub(super) fn bring(
             notification = next;
             put = outbox::put(paths, &notification, sink, now)?;
         }
-        queued = queued || put == Put::Queued;
     }
     settle(paths, &due.calm, now, |book| book.flapping = None)?;
     settle(paths, &due.forget, now, |_| {})?;
-    let pending = if queued { outbox::list(paths, Part::Pending)?.entries } else { pending };
-    let (pending, held) = hold::hold(pending, ledger, sinks, &books, storms);
-    Ok(Brought { pending, held, next: due.next })
+    Ok(due.next)
+}
+
+/// Takes out of `pending` what is held back.
+pub(super) fn hold_back(
+    paths: &Paths,
+    pending: Vec<Entry>,
+    (ledger, sinks, storms): (&[Receipt], &[Sink], &[Storm]),
+    errors: &mut Vec<String>,
+) -> Result<Split, Error> {
+    let (books, unreadable) = incident::all(paths)?;
+    errors.extend(unreadable);
+    Ok(hold::hold(pending, ledger, sinks, &books, storms))
 }
 
 /// Changes books, and forgets those in which nothing is left.

@@ -91,6 +91,7 @@ pub(crate) fn sink(name: &str, kind: SinkKind) -> Sink {
         cooldown: Duration::from_secs(900),
         timeout: Duration::from_secs(10),
         insist: Insist::default(),
+        ca_file: None,
     }
 }
 

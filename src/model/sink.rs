@@ -203,6 +203,8 @@ pub struct Sink {
     /// What it asks for while an incident goes on.
     #[serde(default)]
     pub insist: Insist,
+    /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
+    pub ca_file: Option<String>,
 }
 
 /// `[healthcheck]` of the registry.

@@ -29,6 +29,7 @@ pub mod incident;
 #[cfg(test)]
 mod incident_walk_tests;
 pub mod kernel_log;
+pub mod last_word;
 pub mod liveness;
 pub mod memory;
 pub mod needs;
@@ -45,6 +46,7 @@ pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]

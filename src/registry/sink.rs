@@ -84,6 +84,8 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             None => Some(Duration::from_secs(10)),
         };
         let insist = self.insist();
+        // What is wrong with it is in the reader, and drops the sink.
+        let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
         let kind = match kind {
             "email" => self.email(),
             "webhook" => self.webhook(),
@@ -107,6 +109,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             cooldown: cooldown?,
             timeout: timeout?,
             insist: insist?,
+            ca_file,
         })
     }
 

@@ -11,6 +11,7 @@ pub mod git;
 pub mod hang;
 pub mod incident;
 pub mod journal;
+pub mod last_word;
 pub mod launch;
 pub mod ledger;
 pub mod log;
