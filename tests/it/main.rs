@@ -32,6 +32,7 @@ mod history;
 mod home;
 mod hostile;
 mod house;
+mod incidents;
 mod install;
 mod isolation;
 mod judge;
