@@ -24,7 +24,9 @@ pub mod fold;
 mod hang;
 pub mod history;
 pub mod kernel_log;
+pub mod last_word;
 pub mod liveness;
+pub mod masked;
 pub mod memory;
 pub mod needs;
 pub mod notify;
@@ -34,13 +36,16 @@ pub mod progress;
 pub mod readiness;
 pub mod rotation;
 pub mod schedule;
+pub mod secrets;
 pub mod settle;
 pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
+mod tokens;
 #[cfg(test)]
 mod walk_tests;
 pub mod watch;
