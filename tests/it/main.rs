@@ -35,6 +35,7 @@ mod judge;
 mod last_look;
 mod logs;
 mod mail;
+mod mcp;
 mod openclaw;
 mod preflight;
 mod probe;

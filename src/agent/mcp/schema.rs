@@ -52,7 +52,7 @@ fn property(argument: &Argument) -> Value {
     let texts = json!({"type": "string"});
     let mut schema = match argument.kind {
         Kind::Text | Kind::Name => json!({"type": "string"}),
-        Kind::Count | Kind::Seconds => json!({"type": "integer", "minimum": 0}),
+        Kind::Count | Kind::Seconds | Kind::Bytes => json!({"type": "integer", "minimum": 0}),
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Pairs => json!({"type": "object", "additionalProperties": texts}),
         Kind::Texts => json!({"type": "array", "items": texts}),

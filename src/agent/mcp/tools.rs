@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Count,
     /// Seconds, given as `--NAME=NUMBERs`.
     Seconds,
+    /// Bytes, given as `--NAME=NUMBERB`.
+    Bytes,
     /// Given as `--NAME` where it is true.
     Flag,
     /// An object of texts, each given as `--NAME=KEY=VALUE`.
@@ -207,7 +209,7 @@ pub(super) const TOOLS: &[Tool] = &[
             ),
             takes("grep", Kind::Text, "Only lines in which this regular expression is found"),
             takes("run", Kind::Count, "Only this run"),
-            takes("max_bytes", Kind::Count, "No more than this; 8000 unless told"),
+            takes("max_bytes", Kind::Bytes, "No more than this; 8000 unless told"),
         ],
         answer: &[
             ("lines", "array", "The lines"),
@@ -323,7 +325,7 @@ impl Tool {
         let mut options = Vec::new();
         if self.name == "logs" {
             if !told("max_bytes") {
-                options.push("--max-bytes=8000".to_owned());
+                options.push("--max-bytes=8000B".to_owned());
             }
             if !told("lines") && !told("cursor") {
                 options.push("--lines=50".to_owned());
@@ -344,9 +346,13 @@ impl Argument {
         let texts = |value: &Value| -> Option<Vec<String>> { value.as_array()?.iter().map(text).collect() };
         match self.kind {
             Kind::Text => options.push(format!("{}={}", option(), text(value).ok_or_else(|| is_not("text"))?)),
-            Kind::Count | Kind::Seconds => {
+            Kind::Count | Kind::Seconds | Kind::Bytes => {
                 let number = value.as_u64().ok_or_else(|| is_not("a whole number, 0 or more"))?;
-                let unit = if self.kind == Kind::Seconds { "s" } else { "" };
+                let unit = match self.kind {
+                    Kind::Seconds => "s",
+                    Kind::Bytes => "B",
+                    Kind::Text | Kind::Count | Kind::Flag | Kind::Pairs | Kind::Texts | Kind::Name | Kind::Names => "",
+                };
                 options.push(format!("{}={number}{unit}", option()));
             }
             Kind::Flag => {
