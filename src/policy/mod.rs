@@ -35,6 +35,7 @@ pub mod readiness;
 pub mod rotation;
 pub mod schedule;
 pub mod settle;
+pub mod shell;
 pub mod signature;
 pub mod stagger;
 pub mod storm;
