@@ -21,6 +21,7 @@ pub mod context;
 pub mod dependants;
 pub mod error;
 pub mod healthcheck;
+pub mod hook;
 pub mod inspect;
 pub mod launch;
 pub mod liveness;

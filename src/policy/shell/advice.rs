@@ -47,7 +47,7 @@ pub(super) fn name_of(argv: &[Arg]) -> String {
         | "ts-node" => operand(&["run", "exec"]).map(stem),
         _ if is_python => operand(&[]).map(stem),
         "npm" | "yarn" | "pnpm" | "bun" | "make" | "cargo" | "just" | "rails" | "mix" | "npx" | "uv" | "poetry"
-        | "pipenv" | "ssh" | "hugo" | "flask" | "docker" | "podman" => {
+        | "pipenv" | "hugo" | "flask" | "docker" | "podman" => {
             operand(&["run", "exec", "python", "python3", "compose"]).map(|word| format!("{base}-{}", stem(word)))
         }
         _ => None,

@@ -101,7 +101,8 @@ impl Shell {
     fn meant(&self, word: &str) -> std::ops::Range<usize> {
         let count = self.jobs.len();
         let one = |index: usize| index..(index + 1).min(count);
-        let variable = word.strip_prefix("${").and_then(|name| name.strip_suffix('}')).or_else(|| word.strip_prefix('$'));
+        let variable =
+            word.strip_prefix("${").and_then(|name| name.strip_suffix('}')).or_else(|| word.strip_prefix('$'));
         match (word, variable) {
             ("$!" | "${!}" | "%" | "%%" | "%+", _) => one(count.saturating_sub(1)),
             ("%-", _) => one(count.saturating_sub(2)),

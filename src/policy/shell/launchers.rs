@@ -137,18 +137,24 @@ fn flagged(argv: &[Arg]) -> Option<Left> {
         }
         _ => {}
     }
-    let flag = FLAGS.iter().find(|flag| {
-        flag.names.contains(&base) || (base.starts_with("php-fpm") && flag.names.contains(&"php-fpm"))
-    })?;
+    let flag = FLAGS
+        .iter()
+        .find(|flag| flag.names.contains(&base) || (base.starts_with("php-fpm") && flag.names.contains(&"php-fpm")))?;
     // `rails server -d`: its options come after a word.
-    let first = if matches!(base, "rails" | "celery" | "airflow" | "gunicorn") { args.len() } else { operand(args, flag.valued) };
+    let first = if matches!(base, "rails" | "celery" | "airflow" | "gunicorn") {
+        args.len()
+    } else {
+        operand(args, flag.valued)
+    };
     let options = args.get(..first).unwrap_or_default();
     let found = options.iter().find(|arg| is(&arg.text, flag.valued, flag.letter, flag.long))?;
     // Two programs of one option: a server with `--daemon`, and a transfer that only mentions it.
     if base == "rsync" && options.iter().any(|arg| arg.text == "--no-detach") {
         return None;
     }
-    let kept = argv.iter().filter(|arg| *arg != found).cloned().collect();
+    let cluster = !found.text.starts_with("--") && found.text.len() > 2;
+    let rest = cluster.then(|| Arg::plain(&found.text.replacen(flag.letter, "", 1)));
+    let kept = argv.iter().filter_map(|arg| if arg == found { rest.clone() } else { Some(arg.clone()) }).collect();
     same(&format!("{base} {}", found.text), kept)
 }
 
@@ -157,7 +163,8 @@ fn daemon(args: &[Arg]) -> Option<Left> {
     if args.is_empty() || args.iter().any(|arg| asks.contains(&arg.text.as_str())) {
         return None;
     }
-    let valued = Valued { short: "nXeEioOlFuPpmMtTc", long: &["name", "output", "stdout", "stderr", "pidfile", "user"] };
+    let valued =
+        Valued { short: "nXeEioOlFuPpmMtTc", long: &["name", "output", "stdout", "stderr", "pidfile", "user"] };
     inner("daemon", from(args, operand(args, valued)))
 }
 
@@ -211,9 +218,26 @@ fn tmux(args: &[Arg]) -> Option<Left> {
 
 fn systemd_run(args: &[Arg]) -> Option<Left> {
     let long = &[
-        "unit", "property", "description", "slice", "uid", "gid", "nice", "working-directory", "setenv", "machine",
-        "host", "service-type", "on-active", "on-boot", "on-startup", "on-unit-active", "on-calendar",
-        "timer-property", "path-property", "socket-property",
+        "unit",
+        "property",
+        "description",
+        "slice",
+        "uid",
+        "gid",
+        "nice",
+        "working-directory",
+        "setenv",
+        "machine",
+        "host",
+        "service-type",
+        "on-active",
+        "on-boot",
+        "on-startup",
+        "on-unit-active",
+        "on-calendar",
+        "timer-property",
+        "path-property",
+        "socket-property",
     ];
     let valued = Valued { short: "upEMH", long };
     let waits = has(args, valued, 't', &["wait", "pty", "pipe", "scope"]) || has(args, valued, 'P', &[]);
@@ -224,11 +248,54 @@ fn systemd_run(args: &[Arg]) -> Option<Left> {
 const CONTAINER: Valued = Valued {
     short: "acehlmpuvw",
     long: &[
-        "name", "env", "env-file", "volume", "publish", "network", "net", "restart", "user", "workdir", "label",
-        "memory", "cpus", "entrypoint", "hostname", "mount", "gpus", "platform", "pull", "add-host", "cap-add",
-        "cap-drop", "device", "dns", "expose", "health-cmd", "ip", "ipc", "link", "log-driver", "log-opt", "pid",
-        "pids-limit", "runtime", "security-opt", "shm-size", "stop-signal", "stop-timeout", "sysctl", "tmpfs",
-        "ulimit", "userns", "volumes-from", "cidfile", "network-alias", "annotation", "cpu-shares", "cpuset-cpus",
+        "name",
+        "env",
+        "env-file",
+        "volume",
+        "publish",
+        "network",
+        "net",
+        "restart",
+        "user",
+        "workdir",
+        "label",
+        "memory",
+        "cpus",
+        "entrypoint",
+        "hostname",
+        "mount",
+        "gpus",
+        "platform",
+        "pull",
+        "add-host",
+        "cap-add",
+        "cap-drop",
+        "device",
+        "dns",
+        "expose",
+        "health-cmd",
+        "ip",
+        "ipc",
+        "link",
+        "log-driver",
+        "log-opt",
+        "pid",
+        "pids-limit",
+        "runtime",
+        "security-opt",
+        "shm-size",
+        "stop-signal",
+        "stop-timeout",
+        "sysctl",
+        "tmpfs",
+        "ulimit",
+        "userns",
+        "volumes-from",
+        "cidfile",
+        "network-alias",
+        "annotation",
+        "cpu-shares",
+        "cpuset-cpus",
     ],
 };
 

@@ -36,7 +36,7 @@ pub struct Launch {
     /// Whether its output went to a file.
     pub redirected: bool,
     /// From which to which character of the command it goes; `None`: it stands in a text inside of it.
-    place: Option<(usize, usize)>,
+    pub(crate) place: Option<(usize, usize)>,
 }
 
 /// Why a command could not be read.

@@ -152,7 +152,9 @@ pub(super) fn substitutions(text: &str) -> Vec<String> {
         }
         let inside = inner.char_indices().nth(1).map(|(from, _)| from).zip(inner.char_indices().next_back());
         if let Some((from, (to, _))) = inside.filter(|(from, (to, _))| from <= to) {
-            found.extend(inner.get(from..to).filter(|inner| !inner.is_empty() && !inner.starts_with('(')).map(str::to_owned));
+            found.extend(
+                inner.get(from..to).filter(|inner| !inner.is_empty() && !inner.starts_with('(')).map(str::to_owned),
+            );
         }
     }
     found
