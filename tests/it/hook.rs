@@ -101,19 +101,10 @@ fn a_broken_or_missing_registry_does_not_break_the_hook_and_a_good_one_is_obeyed
 }
 
 #[test]
-fn an_answer_takes_less_than_ten_milliseconds_and_five_of_cpu() {
+fn an_answer_is_there_before_anybody_waits_for_it() {
     let home = Home::new();
     let payload = bash("cd app && FOO=1 nohup python bot.py --flag 'a b' > log 2>&1 & echo started");
     let rounds = 40;
-    let cpu = || {
-        let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap();
-        let milliseconds = |time: nix::sys::time::TimeVal| {
-            f64::from(i32::try_from(time.tv_sec()).unwrap()) * 1000.0
-                + f64::from(i32::try_from(time.tv_usec()).unwrap()) / 1000.0
-        };
-        milliseconds(usage.user_time()) + milliseconds(usage.system_time())
-    };
-    let before = cpu();
     let mut walls: Vec<Duration> = (0..rounds)
         .map(|_| {
             let begun = Instant::now();
@@ -122,8 +113,7 @@ fn an_answer_takes_less_than_ten_milliseconds_and_five_of_cpu() {
         })
         .collect();
     walls.sort();
-    let each = (cpu() - before) / f64::from(rounds);
-    println!("hook: {:?} wall (median of {rounds}), {each:.1} ms CPU", walls[walls.len() / 2]);
+    println!("hook: {:?} wall, median of {rounds}", walls[walls.len() / 2]);
     // The budgets are for a release build on a quiet machine: what is asserted here is their order.
     assert!(walls[0] < Duration::from_millis(50), "{walls:?}");
 }
