@@ -79,7 +79,7 @@ pub(super) fn run(command: &Hook, home: Option<PathBuf>, out: Out) -> u8 {
         Ok(_) => read(agent, command.event.as_deref(), &payload),
     };
     match request {
-        Err(why) => asked.say(&asked.failed(&why), None),
+        Err(why) => asked.say(&asked.fails(&why), None),
         Ok(Request::Other(why)) => {
             if let Some(why) = why {
                 out.complain(&format!("guardian hook: {why}"));

@@ -75,6 +75,29 @@ fn what_cannot_be_judged_passes_with_a_line_on_stderr_or_is_refused_with_fail_cl
 }
 
 #[test]
+fn no_depth_and_no_length_ends_it_otherwise_than_by_an_answer() {
+    let home = Home::new();
+    let deep = |open: &str, close: &str, count: usize| format!("{}x{}", open.repeat(count), close.repeat(count));
+    for command in [
+        deep("( ", " )", 20_000),
+        deep("{ ", "; }", 20_000),
+        deep("( ", " )", 900),
+        deep("$(", ")", 2_000),
+        deep("`", "`", 2_000),
+        deep("[[ ( ", " ) ]]", 5_000),
+        deep("sh -c \"", "\"", 50),
+        deep("if x; then ", "; fi", 900),
+        "a & ".repeat(30_000),
+        "a && ".repeat(20_000) + "a",
+        "nohup a & ".repeat(10_000),
+        "f() { f; f & }; f".to_owned(),
+        "\u{0}a & \u{fffd}".to_owned(),
+    ] {
+        hook(&home, &["claude"], &bash(&command)).expect(0);
+    }
+}
+
+#[test]
 fn wrong_usage_of_a_hook_is_never_taken_for_a_refusal() {
     let home = Home::new();
     for arguments in [&["hook"][..], &["hook", "claude", "--bogus"], &["--json", "hook", "claude", "--mode", "x"]] {
@@ -95,7 +118,8 @@ fn a_broken_or_missing_registry_does_not_break_the_hook_and_a_good_one_is_obeyed
     assert_eq!(denies(&home, "./ok --now &").stdout, "");
     assert!(hook(&home, &["claude", "--mode", "deny"], &bash("./a &")).stdout.contains("deny"));
     std::fs::write(&registry, "[hook\n").unwrap();
-    assert!(denies(&home, "./a &").stdout.contains("\"deny\""));
+    // The last version that was valid is served.
+    assert!(denies(&home, "./a &").stdout.contains("updatedInput"));
     home.set_env("GUARDIAN_HOME", "relative");
     assert!(denies(&home, "./a &").complains("is not used").stdout.contains("\"deny\""));
 }

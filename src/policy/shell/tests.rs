@@ -88,23 +88,6 @@ fn what_cannot_be_read_is_said_and_never_guessed() {
     assert_eq!(read(&"x".repeat(LONGEST + 1)), Err(Unreadable::TooLong(LONGEST + 1)));
 }
 
-#[test]
-fn depth_and_length_are_bounded() {
-    let deep = |open: &str, close: &str, count: usize| format!("{}x{}", open.repeat(count), close.repeat(count));
-    let commands = [
-        deep("( ", " )", 20_000),
-        deep("{ ", "; }", 20_000),
-        deep("[[ ", " ]]", 5_000),
-        deep("sh -c \"", "\"", 50),
-        "a & ".repeat(20_000),
-        "a && ".repeat(20_000) + "a",
-        "nohup a & ".repeat(3_000),
-        "f() { f; f & }; f".to_owned(),
-    ];
-    let walk = move || commands.iter().for_each(|command| drop(read(command)));
-    std::thread::Builder::new().stack_size(256 << 20).spawn(walk).unwrap().join().unwrap();
-}
-
 proptest! {
     #[test]
     fn no_text_does_harm(text in "\\PC{0,80}") {
