@@ -42,9 +42,7 @@ pub fn note(
     let _held = record::lock(&ctx.paths)?;
     let mut lines = record::load(&ctx.paths)?;
     let now = failure.at.clone();
-    let is_it =
-        |other: &Failure| (&other.process, &other.epoch, other.run) == (&failure.process, &failure.epoch, failure.run);
-    let known = lines.iter().any(|line| matches!(line, Line::Failed(other) if is_it(other)));
+    let known = lines.iter().any(|line| matches!(line, Line::Failed(other) if other.is(&failure)));
     if !known {
         let mut added = Vec::new();
         lines.push(Line::Failed(failure.clone()));
@@ -71,12 +69,7 @@ pub fn note(
         lines.extend(added);
     }
     let crowd = policy::is_crowd(&lines, &now);
-    let of = |storm: &Storm| {
-        storm
-            .failures
-            .iter()
-            .any(|other| (&other.process, &other.epoch, other.run) == (&failure.process, &failure.epoch, failure.run))
-    };
+    let of = |storm: &Storm| storm.failures.iter().any(|other| other.is(&failure));
     Ok(Noted { storm: policy::storms(&lines).into_iter().rev().find(of), crowd })
 }
 
@@ -129,8 +122,13 @@ pub fn tell(
 }
 
 fn put<'s>(ctx: &Context, event: &Event, sinks: impl Iterator<Item = &'s Sink>, now: &Stamp) -> Result<usize, Error> {
-    let notification =
-        Notification { event: event.clone(), host: ctx.host.clone(), log_tail: Vec::new(), differs: String::new() };
+    let notification = Notification {
+        event: event.clone(),
+        host: ctx.host.clone(),
+        log_tail: Vec::new(),
+        differs: String::new(),
+        of_late: None,
+    };
     let mut queued = 0;
     for sink in sinks {
         if outbox::put(&ctx.paths, &notification, &sink.name, now)? == outbox::Put::Queued {

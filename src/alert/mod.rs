@@ -9,6 +9,7 @@ pub mod drain;
 
 mod alertmanager;
 mod apprise;
+mod attend;
 mod command;
 mod desktop;
 mod discord;
@@ -18,6 +19,8 @@ mod fake;
 mod file;
 mod gotify;
 mod http;
+mod inbox;
+mod last_word;
 mod matrix;
 mod ntfy;
 mod pagerduty;
@@ -29,10 +32,13 @@ mod sendmail;
 mod sinks_tests;
 mod slack;
 mod telegram;
+mod trust;
+mod wake;
 mod webhook;
 #[cfg(test)]
 mod wire_tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::delivery::Outcome;
@@ -60,6 +66,10 @@ pub struct Message {
     pub environment: Vec<(&'static str, String)>,
     /// Recipients that have it already.
     pub reached: Vec<String>,
+    /// Where the output of the process lies; empty: it has none.
+    pub log: PathBuf,
+    /// How many other notifications it speaks for.
+    pub folded: usize,
 }
 
 impl Message {
@@ -86,6 +96,8 @@ impl Message {
             event: event.clone(),
             environment: environment(event),
             reached: Vec::new(),
+            log: PathBuf::new(),
+            folded: folded.len(),
         }
     }
 }
@@ -97,7 +109,11 @@ type Sent = Result<Outcome, Outcome>;
 /// [`drain`] therefore runs it in a thread that it can walk away from.
 #[must_use]
 pub fn send(sink: &Sink, message: &Message, limit: Duration) -> Outcome {
-    match &sink.kind {
+    trust::with(sink.ca_file.as_deref(), || send_by(&sink.kind, message, limit))
+}
+
+fn send_by(kind: &SinkKind, message: &Message, limit: Duration) -> Outcome {
+    match kind {
         SinkKind::Email { host, port, tls, user, password, from, to } => {
             let login = user.as_deref().zip(password.as_ref());
             email::send(&email::Server { host, port: *port, tls: *tls, login }, from, to, message, limit)
@@ -116,6 +132,7 @@ pub fn send(sink: &Sink, message: &Message, limit: Duration) -> Outcome {
         SinkKind::Alertmanager(alertmanager) => either(alertmanager::send(alertmanager, message, limit)),
         SinkKind::Apprise(apprise) => either(apprise::send(apprise, message, limit)),
         SinkKind::Sendmail(sendmail) => either(sendmail::send(sendmail, message, limit)),
+        SinkKind::Wake(wake) => either(wake::send(wake, message, limit)),
         SinkKind::Desktop => either(desktop::send(message, limit)),
     }
 }

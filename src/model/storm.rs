@@ -40,6 +40,14 @@ pub struct Failure {
     pub slot_ms: Option<u64>,
 }
 
+impl Failure {
+    /// Whether it is the end of that very run.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        (&self.process, &self.epoch, self.run) == (&other.process, &other.epoch, other.run)
+    }
+}
+
 /// A storm was recognised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Began {

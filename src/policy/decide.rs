@@ -15,7 +15,7 @@ use crate::model::time::Stamp;
 
 use super::classify::{Standing, standing};
 use super::draft::Draft;
-use super::needs::{self, Need, missing};
+use super::needs::{self, Need};
 use super::settle::{LEFT_DOWN, settle};
 use super::{history, liveness, progress, readiness, schedule};
 
@@ -120,26 +120,26 @@ pub fn decide_needing<'a>(
             }
         }
         (Phase::Waiting { until }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) if later.is_zero() && missing(needs).is_none() => {
+            (Desired::Up, true) if next.may_launch() => {
                 let began = schedule::reason(&mut next);
                 next.launch(began);
             }
-            (Desired::Up, true) => next.launch_or_put_off(Began::Restart), // not now
+            (Desired::Up, true) => next.hold_back(),
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
         (Phase::Tripped { until, .. }, _) => match (look.state.desired, look.now.has_reached(until)) {
-            (Desired::Up, true) if !later.is_zero() || missing(needs).is_some() => next.launch_or_put_off(Began::Trial),
-            (Desired::Up, true) => {
+            (Desired::Up, true) if next.may_launch() => {
                 next.launch(Began::Trial);
                 next.actions.push("half_open");
                 let event = next.event(EventKind::HalfOpen, Severity::Info, Some(next.state.run));
                 next.tell(Event { action: "the breaker lets one run try".to_owned(), ..event });
             }
+            (Desired::Up, true) => next.hold_back(),
             (Desired::Up, false) => next.at(until.clone()),
             (Desired::Down, _) => next.edit().phase = Phase::Stopped,
         },
-        (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch_or_put_off(Began::Restart),
+        (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch_or_hold_back(Began::Restart),
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
     schedule::keep(&mut next);

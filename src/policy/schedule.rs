@@ -19,7 +19,6 @@ use super::classify::Standing;
 use super::cron_line::{CronLine, Due};
 use super::decide::Act;
 use super::draft::Draft;
-use super::needs::missing;
 use super::zone;
 
 /// A clock that shows a time this long before one that was dealt with was wrong then: the schedule begins anew. What is
@@ -188,13 +187,11 @@ fn follow(next: &mut Draft<'_>) {
             take(next);
             skip(next, occurrence, "its breaker is open".to_owned());
         }
-        Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead
-            if next.later.is_zero() && missing(next.needs).is_none() =>
-        {
+        Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead if next.may_launch() => {
             let began = reason(next);
             next.launch(began);
         }
-        Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead => next.launch_or_put_off(Began::Restart), // not now
+        Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead => next.hold_back(),
     }
 }
 

@@ -48,34 +48,39 @@ pub fn is_catch_up(state: &State, now: &Stamp, unwatched: bool) -> bool {
 }
 
 impl Draft<'_> {
-    /// A start that is due: now, or put off, or not before what it needs is there.
-    pub(super) fn launch_or_put_off(&mut self, began: Began) {
-        self.waits = missing(self.needs);
-        if self.waits.is_some() {
-            // The one that is waited for has it looked at again.
-            if matches!(self.look.state.phase, Phase::Dead | Phase::New | Phase::Completed | Phase::Stopped) {
-                let until = self.look.now.clone();
-                self.edit().phase = Phase::Waiting { until };
-            }
-            return;
-        }
-        if self.later.is_zero() {
+    /// Whether a start that is due may be made now: it is its turn, and what it needs is there.
+    pub(super) fn may_launch(&self) -> bool {
+        self.later.is_zero() && missing(self.needs).is_none()
+    }
+
+    /// A start that is due now, or as soon as it may.
+    pub(super) fn launch_or_hold_back(&mut self, began: Began) {
+        if self.may_launch() {
             self.launch(began);
         } else {
-            self.put_off();
+            self.hold_back();
         }
     }
 
-    /// A start that is due waits for its turn.
-    pub(super) fn put_off(&mut self) {
-        let until = self.look.now.plus(self.later);
-        self.at(until.clone());
-        self.edit().phase = match &self.look.state.phase {
-            Phase::Tripped { since, .. } => Phase::Tripped { since: since.clone(), until },
+    /// A start that is due waits: for what it needs, or for its turn.
+    pub(super) fn hold_back(&mut self) {
+        self.waits = missing(self.needs);
+        let until = match self.waits {
+            None => self.look.now.plus(self.later),
+            // The one that is waited for has it looked at again.
+            Some(_) => self.look.now.clone(),
+        };
+        let phase = match &self.look.state.phase {
+            Phase::Tripped { .. } | Phase::Waiting { .. } if self.waits.is_some() => return,
+            Phase::Tripped { since, .. } => Phase::Tripped { since: since.clone(), until: until.clone() },
             Phase::New | Phase::Open(_) | Phase::Waiting { .. } | Phase::Completed | Phase::Stopped | Phase::Dead => {
-                Phase::Waiting { until }
+                Phase::Waiting { until: until.clone() }
             }
         };
+        if self.waits.is_none() {
+            self.at(until);
+        }
+        self.edit().phase = phase;
     }
 }
 

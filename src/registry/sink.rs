@@ -14,6 +14,7 @@ use super::sink_keys::{self, HEALTHCHECK, SINK};
 use crate::model::event::{EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
+use crate::model::wake::Harness;
 
 /// Kinds of event of the contract that this version never makes: a filter may name them.
 const LATER: [&str; 1] = ["stray"];
@@ -83,6 +84,8 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             Some(item) => self.reader.some_time("timeout", item, "nothing could be delivered: `\"10s\"` is usual"),
             None => Some(Duration::from_secs(10)),
         };
+        // What is wrong with it is in the reader, and drops the sink.
+        let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
         let kind = match kind {
             "email" => self.email(),
             "webhook" => self.webhook(),
@@ -94,7 +97,10 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
                 .required("path")
                 .and_then(|item| self.reader.path("path", item))
                 .map(|path| SinkKind::File { path }),
-            other => self.channel(other),
+            other => match Harness::named(other) {
+                Some(harness) => self.wake(harness),
+                None => self.channel(other),
+            },
         };
         Some(Sink {
             name: name.to_owned(),
@@ -105,6 +111,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             min_severity,
             cooldown: cooldown?,
             timeout: timeout?,
+            ca_file,
         })
     }
 

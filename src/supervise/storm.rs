@@ -35,7 +35,8 @@ impl Held<'_> {
         let now = now()?;
         let run = ended.run;
         let failure = self.failure(ended, &now);
-        let noted = note(self.ctx, registry, failure, || log_tail(self.ctx, self.name, Some(run)).pop());
+        let noted =
+            note(self.ctx, registry, failure, || log_tail(self.ctx, self.name, Some(self.spec), Some(run)).pop());
         let noted = match noted {
             Ok(noted) => noted,
             Err(error) => {
@@ -62,23 +63,9 @@ impl Held<'_> {
     fn failure(&self, ended: &EndedRun, now: &Stamp) -> Failure {
         let EndedRun { run, verdict, cause, signals, .. } = ended;
         let sender = telling_signal(cause, signals).and_then(|record| record.sender.as_ref());
-        let short = match cause {
-            Cause::Signaled { signal, .. } => signal.to_string(),
-            Cause::Exited { .. }
-            | Cause::OomKilled { .. }
-            | Cause::Hung { .. }
-            | Cause::TimeLimit { .. }
-            | Cause::MemoryLimit { .. }
-            | Cause::CpuLimit { .. }
-            | Cause::FileSizeLimit { .. }
-            | Cause::SpawnFailed { .. }
-            | Cause::PreflightFailed { .. }
-            | Cause::NotReady { .. }
-            | Cause::Overlap
-            | Cause::Reboot
-            | Cause::ShimKilled
-            | Cause::Unknown { .. } => cause_phrase(cause, &[]),
-        };
+        // Who sent it stands apart: those that were killed by one signal fail alike.
+        let short =
+            if let Cause::Signaled { signal, .. } = cause { signal.to_string() } else { cause_phrase(cause, &[]) };
         Failure {
             at: now.clone(),
             process: self.name.clone(),

@@ -1,8 +1,8 @@
 //! Watches: looks at what guardian did not start, and does what follows.
 //!
-//! A pass does this after its own processes are served. All looks that are due are taken at once and without any lock, each
+//! A pass does this after its own processes are served. Many looks are taken at once and without any lock, each
 //! within its time; one that hangs for good is walked away from, and then it cannot be told. What follows is decided and
-//! committed under the watch's own lock before its action is run.
+//! committed under the watch's own lock before its action is run, and waits for no other watch.
 
 mod line;
 mod look;
@@ -11,14 +11,15 @@ mod sqlite;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::Error;
 use crate::healthcheck::Mode;
+use crate::masking;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
 use crate::model::units::format_duration;
@@ -34,8 +35,8 @@ use crate::supervise::now;
 
 use look::Around;
 
-/// So many looks, and so many actions, go on at once.
-const AT_ONCE: usize = 32;
+/// So many watches are served at once: two hundred that hang for ten seconds each are done with within a minute.
+const AT_ONCE: usize = 64;
 /// A look that takes this much longer than its time is walked away from.
 const SLACK: Duration = Duration::from_secs(3);
 
@@ -94,28 +95,31 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], when: When, mode
     let variable = |name: &str| ctx.environment.get(OsStr::new(name)).filter(|value| !value.is_empty());
     let openclaw = variable("OPENCLAW_STATE_DIR").or_else(|| variable("CLAWDBOT_STATE_DIR")).map(PathBuf::from);
     let around = Arc::new(Around { home: ctx.home.clone(), openclaw });
-    for some in due.chunks(AT_ONCE) {
-        let seen = looks(some, &around);
-        let outcomes: Vec<_> = thread::scope(|scope| {
-            let started: Vec<_> = some
-                .iter()
-                .zip(seen)
-                .map(|((name, entry), seen)| scope.spawn(move || settle(ctx, registry, name, entry, seen?, mode)))
-                .collect();
-            started
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
-        for ((name, _), outcome) in some.iter().zip(outcomes) {
-            match outcome {
-                Ok((checked, queued, error)) => {
-                    report.checked.push(checked);
-                    report.queued += queued;
-                    report.errors.extend(error.map(|error| error.about(name)));
-                }
-                Err(error) => report.errors.push(error.about(name)),
+    let count = due.len();
+    let todo = Mutex::new(due.into_iter());
+    let next = || todo.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let serve = || {
+        let mut outcomes = Vec::new();
+        while let Some((name, entry)) = next() {
+            // Judged as soon as it is seen: one that hangs keeps no other waiting.
+            let seen = look_at(name, &entry.spec, &around);
+            outcomes.push((name, seen.and_then(|seen| settle(ctx, registry, name, entry, seen, mode))));
+        }
+        outcomes
+    };
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let servers: Vec<_> = (0..AT_ONCE.min(count)).map(|_| scope.spawn(serve)).collect();
+        let ended = servers.into_iter().map(|server| server.join());
+        ended.flat_map(|outcomes| outcomes.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    for (name, outcome) in outcomes {
+        match outcome {
+            Ok((checked, queued, error)) => {
+                report.checked.push(checked);
+                report.queued += queued;
+                report.errors.extend(error.map(|error| error.about(name)));
             }
+            Err(error) => report.errors.push(error.about(name)),
         }
     }
     report.checked.sort_by(|a, b| a.name.cmp(&b.name));
@@ -144,44 +148,22 @@ pub fn reset(ctx: &Context, name: &Name, spec: &WatchSpec) -> Result<(), Error> 
     watch::commit(&ctx.paths, name, &policy::reset(&state))
 }
 
-/// Looks at all of `some` at once. Whoever does not come back in time has seen nothing.
-fn looks(some: &[(&Name, &WatchEntry)], around: &Arc<Around>) -> Vec<Result<Seen, Error>> {
-    let (tell, told) = mpsc::channel();
-    let begun = now();
-    let mut seen: Vec<Option<Result<Seen, Error>>> = Vec::new();
-    for (nth, (name, entry)) in some.iter().enumerate() {
-        seen.push(None);
-        let (tell, around) = (tell.clone(), Arc::clone(around));
-        let (name, spec) = ((*name).clone(), entry.spec.clone());
-        let started = thread::Builder::new().spawn(move || {
-            let outcome = now().and_then(|began| {
-                let evidence = look::look(&name, &spec, &around);
-                Ok(Seen { evidence, began, ended: now()? })
-            });
-            drop(tell.send((nth, outcome))); // nobody waits any more
-        });
-        if let Err(error) = started {
-            let why = format!("no thread can be made to look at it: {error}");
-            let evidence = Evidence::Unreadable(why);
-            let now = begun.clone();
-            seen.pop();
-            seen.push(Some(now.map(|now| Seen { evidence, began: now.clone(), ended: now })));
-        }
-    }
-    drop(tell);
-    let longest = some.iter().map(|(_, entry)| entry.spec.timeout).max().unwrap_or_default() + SLACK;
-    while seen.iter().any(Option::is_none) {
-        let spent = begun.as_ref().ok().zip(now().ok()).map_or(longest, |(begun, now)| now.since(begun));
-        match told.recv_timeout(longest.saturating_sub(spent)) {
-            Ok((nth, outcome)) => seen[nth] = Some(outcome),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    let hung = |timeout: Duration| {
-        let evidence = Evidence::Unreadable(format!("looking at it took longer than {}", format_duration(timeout)));
-        begun.clone().and_then(|began| Ok(Seen { evidence, began, ended: now()? }))
+/// Looks at one, in a thread that is walked away from if it does not come back in time: it has seen nothing then.
+fn look_at(name: &Name, spec: &WatchSpec, around: &Arc<Around>) -> Result<Seen, Error> {
+    let began = now()?;
+    let (tell, told) = mpsc::sync_channel(1);
+    let (of, its, around) = (name.clone(), spec.clone(), Arc::clone(around));
+    let looking = thread::Builder::new().spawn(move || {
+        // Nobody waits any more when it comes too late.
+        drop(tell.send(look::look(&of, &its, &around)));
+    });
+    let evidence = match looking {
+        Err(error) => Evidence::Unreadable(format!("no thread can be made to look at it: {error}")),
+        Ok(_) => told.recv_timeout(spec.timeout + SLACK).unwrap_or_else(|_| {
+            Evidence::Unreadable(format!("looking at it took longer than {}", format_duration(spec.timeout)))
+        }),
     };
-    seen.into_iter().zip(some).map(|(seen, (_, entry))| seen.unwrap_or_else(|| hung(entry.spec.timeout))).collect()
+    Ok(Seen { evidence, began, ended: now()? })
 }
 
 /// What came of one watch: what is to be reported, notifications queued, what failed without undoing the rest.
@@ -220,6 +202,7 @@ fn settle(
     if held.is_none() {
         return Ok((Checked { name: name.clone(), state: next, actions }, 0, None));
     }
+    masking::watch(ctx, name, &mut next);
     match next.pending.is_empty() && !decision.act {
         true => watch::note(&ctx.paths, name, &next)?,
         false => watch::commit(&ctx.paths, name, &next)?,
@@ -227,6 +210,7 @@ fn settle(
     if let Some(line) = spec.action.as_deref().filter(|_| decision.act) {
         let (succeeded, outcome) = run(name, spec, line, &next.reason);
         next = acted(Look { name, spec, state: &next, now }, succeeded, outcome);
+        masking::watch(ctx, name, &mut next);
         watch::commit(&ctx.paths, name, &next)?;
     }
     let (queued, error) = tell(ctx, registry, name, &mut next);
@@ -260,7 +244,7 @@ fn tell(ctx: &Context, registry: &Registry, name: &Name, state: &mut WatchState)
         return (0, None);
     }
     let published = now().and_then(|now| {
-        let queued = publish(ctx, name, &state.pending, &registry.sinks, &now, Durable::Yes)?;
+        let queued = publish(ctx, name, None, &state.pending, &registry.sinks, &now, Durable::Yes)?;
         let rest = WatchState { pending: Vec::new(), ..state.clone() };
         watch::note(&ctx.paths, name, &rest)?;
         *state = rest;

@@ -103,3 +103,21 @@ fn what_is_due_is_done_within_a_quarter_of_a_second_and_never_early_without_a_pa
         missed.iter().map(|kind| kind.0).collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn a_watch_that_takes_long_keeps_no_other_from_being_judged_and_mended() {
+    let home = Home::new();
+    home.write_registry(format!(
+        "[watch.a-slow]\ntimeout = \"60s\"\ncommand = \"read line < {}\"\n\
+         [watch.down]\nafter = 1\ncommand = \"false\"\naction = \"echo yes > {}\"\n",
+        home.path("pipe").display(),
+        home.path("mended").display()
+    ));
+    nix::unistd::mkfifo(&home.path("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let mut pass = home.command(&["healthcheck"]).spawn().unwrap();
+    until("the other is mended", || home.path("mended").exists());
+    assert!(pass.try_wait().unwrap().is_none(), "the slow one is still looked at");
+    std::fs::write(home.path("pipe"), "go\n").unwrap();
+    pass.wait().unwrap();
+    assert_eq!(crate::watches::seen(&home, "a-slow")["state"], "ok");
+}
