@@ -34,6 +34,7 @@ fn bash(command: &str) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "how many were judged")]
 fn every_command_of_the_corpus_is_answered_with_code_0_and_the_right_verdict() {
     let home = Home::new();
     let (mut right, mut wrong) = (0, Vec::new());
@@ -125,6 +126,7 @@ fn a_broken_or_missing_registry_does_not_break_the_hook_and_a_good_one_is_obeyed
 }
 
 #[test]
+#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "time is what is measured")]
 fn an_answer_is_there_before_anybody_waits_for_it() {
     let home = Home::new();
     let payload = bash("cd app && FOO=1 nohup python bot.py --flag 'a b' > log 2>&1 & echo started");

@@ -8,6 +8,7 @@ use super::*;
 const CORPUS: &str = include_str!("../../../tests/it/hook_corpus.txt");
 
 #[test]
+#[expect(clippy::print_stdout, reason = "precision and recall")]
 fn every_row_of_the_corpus_is_judged_as_it_says() {
     let (mut hits, mut misses, mut false_alarms) = (0, Vec::new(), Vec::new());
     for line in CORPUS.lines() {
