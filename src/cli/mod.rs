@@ -1,5 +1,6 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
+mod ack;
 mod alerts;
 mod beat;
 mod common;
@@ -100,6 +101,7 @@ enum Command {
     Beat(beat::Beat),
     Alerts(alerts::Alerts),
     Hook(hook::Hook),
+    Ack(ack::Ack),
     Init(init::Init),
     Config(config::Config),
     Install(install::Install),
@@ -199,6 +201,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
         Command::Beat(command) => beat::run(call, &command),
+        Command::Ack(command) => ack::run(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Hook(command) => Ok(hook::run(&command, None, call.out)),
         Command::Init(command) => init::run(call, &command),

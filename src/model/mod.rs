@@ -9,6 +9,7 @@ pub mod ending;
 pub mod event;
 pub mod evidence;
 pub mod hook;
+pub mod incident;
 pub mod last_word;
 pub mod liveness;
 pub mod metadata;

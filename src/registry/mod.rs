@@ -10,6 +10,7 @@ mod dependencies;
 pub mod edit;
 pub mod form;
 pub mod hook;
+mod insist;
 pub mod keys;
 pub mod parse;
 mod problem;
