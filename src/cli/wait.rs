@@ -11,6 +11,7 @@ use crate::model::ending::{Cause, EndedRun, Verdict, WaitStatus};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Recorded, SpawnStep};
 use crate::model::name::Name;
+use crate::model::spec::Spec;
 use crate::model::state::State;
 use crate::model::time::Stamp;
 use crate::model::units::parse_duration;
@@ -29,8 +30,28 @@ use super::common::{Which, registry};
 use super::logs::{pattern, search};
 use super::ready::{changes, is_ready, late};
 
-/// Between the end of a process and its record lie two system calls: looks this far apart bridge them.
-const MOMENT: Duration = Duration::from_millis(1);
+/// Pauses between looks where the kernel cannot tell. Between the end of a process and its record lie two system calls, so
+/// the first are short; what it left behind may take as long as its grace, so they grow.
+#[derive(Debug)]
+pub(super) struct Pause(Duration);
+
+/// Longest of them: whoever waits returns within 20 ms.
+const LONGEST: Duration = Duration::from_millis(12);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(1))
+    }
+}
+
+impl Pause {
+    /// The next one.
+    pub(super) fn next(&mut self) -> Duration {
+        let next = self.0;
+        self.0 = self.0.mul_f64(1.25).min(LONGEST);
+        next
+    }
+}
 
 /// Blocks until processes have ended, and gives the code of the process
 ///
@@ -82,7 +103,7 @@ fn left(until: Option<&Stamp>) -> Result<Option<Duration>, Error> {
 }
 
 /// How one process stands with regard to the run that is waited for.
-enum Seen {
+pub(super) enum Seen {
     /// The run has ended.
     Ended(Box<EndedRun>, Word),
     /// It lives; its end is watched.
@@ -97,12 +118,13 @@ fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until:
         runs.push((name.clone(), awaited(call, loaded, name)?));
     }
     let mut ended: Vec<(Name, EndedRun, Word)> = Vec::new();
+    let mut pause = Pause::default();
     loop {
         let mut ends = Ends::default();
         let mut soon = false;
         let mut open = Vec::new();
         for (name, run) in runs {
-            match look(call, loaded, &name, run, &mut ends)? {
+            match look(call, &entry(loaded, &name)?.spec, &name, run, &mut ends)? {
                 Seen::Ended(last, word) => ended.push((name, *last, word)),
                 Seen::Watched => open.push((name, run)),
                 Seen::Soon => {
@@ -122,7 +144,16 @@ fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until:
                 return Err(error);
             }
         };
-        let limit = if soon { Some(left.map_or(MOMENT, |left| left.min(MOMENT))) } else { left };
+        let limit = match soon {
+            true => {
+                let moment = pause.next();
+                Some(left.map_or(moment, |left| left.min(moment)))
+            }
+            false => {
+                pause = Pause::default();
+                left
+            }
+        };
         ends.wait(limit).map_err(|error| Error::new(Code::System, "wait", format!("cannot wait: {error}")))?;
     }
 }
@@ -142,7 +173,8 @@ fn awaited(call: &Call, loaded: &Loaded, name: &Name) -> Result<Option<u64>, Err
     Ok(state.open().map(|open| open.run))
 }
 
-fn state_of(call: &Call, name: &Name) -> Result<State, Error> {
+/// What is remembered of `name`.
+pub(super) fn state_of(call: &Call, name: &Name) -> Result<State, Error> {
     match state::load(&call.ctx.paths, name)? {
         Some(state) => Ok(state),
         None => Ok(State::new(&now()?)),
@@ -153,10 +185,17 @@ fn entry<'a>(loaded: &'a Loaded, name: &Name) -> Result<&'a Entry, Error> {
     loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))
 }
 
-fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut Ends) -> Result<Seen, Error> {
+/// How `name` stands; `run`: the one that is waited for, `None`: the last one.
+pub(super) fn look(
+    call: &Call,
+    spec: &Spec,
+    name: &Name,
+    run: Option<u64>,
+    ends: &mut Ends,
+) -> Result<Seen, Error> {
     let state = state_of(call, name)?;
     let now = now()?;
-    let decision = consider(&call.ctx, name, &entry(loaded, name)?.spec, &state, &now);
+    let decision = consider(&call.ctx, name, spec, &state, &now);
     let word = Word::of(&decision);
     if let Some(last) = decision.state.last.as_ref().filter(|last| run.is_none_or(|run| last.run >= run)) {
         return Ok(Seen::Ended(Box::new(last.clone()), word));
@@ -182,7 +221,7 @@ fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut 
 /// The code of the process, as its caller would have seen it.
 ///
 /// A run that guardian ended for a limit was ended by a signal, whatever it said on the way out.
-fn code(last: &EndedRun) -> u8 {
+pub(super) fn code(last: &EndedRun) -> u8 {
     let code = match (&last.cause, last.status) {
         (
             Cause::TimeLimit { .. }

@@ -185,6 +185,8 @@ pub struct Spec {
     pub log_max: u64,
     /// Rotated parts of its log that are kept.
     pub log_keep: u32,
+    /// Once it is completed for this long, it is forgotten: entry, log, history.
+    pub forget_after: Option<Duration>,
     /// Without any sign of progress for this long it is hung.
     pub hang_after: Option<Duration>,
     /// Without output for this long it is hung.
@@ -277,6 +279,7 @@ impl Spec {
             tasks: None,
             log_max: 50 << 20,
             log_keep: 10,
+            forget_after: None,
             hang_after: None,
             output_stale: None,
             heartbeat: None,

@@ -23,6 +23,7 @@ pub mod environment;
 pub mod fold;
 mod hang;
 pub mod history;
+pub mod job_name;
 pub mod kernel_log;
 pub mod liveness;
 pub mod memory;

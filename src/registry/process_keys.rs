@@ -238,6 +238,12 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::Other,
+        "forget_after",
+        Field::Limit(|s| &mut s.forget_after),
+        "Once it is completed for this long, a pass takes it out of the registry, with its log and history",
+    ),
+    key(
+        Chapter::Other,
         "trace_signals",
         Field::Switch(|s| &mut s.trace_signals),
         "Record who sends it signals (Linux, by ptrace)",

@@ -16,6 +16,7 @@ pub mod log;
 pub mod log_index;
 pub mod metadata;
 pub mod notify;
+pub mod once;
 pub mod outbox;
 pub mod paths;
 pub mod record;
