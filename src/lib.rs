@@ -20,6 +20,7 @@ pub mod cli;
 pub mod context;
 pub mod dependants;
 pub mod error;
+pub mod forget;
 pub mod healthcheck;
 pub mod inspect;
 pub mod launch;

@@ -51,7 +51,7 @@ pub(super) struct Attached {
     /// What it wrote and was not shown yet.
     pub(super) output: Vec<u8>,
     /// Position of the first byte that was left out, and how many were.
-    pub(super) cut: Option<(u64, u64)>,
+    pub(super) cut: Cut,
     /// Position up to which its output is known.
     pub(super) cursor: u64,
 }
@@ -95,7 +95,8 @@ impl Attach<'_> {
             return Ok(Attached { ended, interrupted, output: Vec::new(), cut, cursor: to });
         }
         let (output, cut) = newest(&log, from, to, self.most).map_err(fail)?;
-        let output = if self.plain { StripBytes::new().strip_next(&output).flatten().copied().collect() } else { output };
+        let output =
+            if self.plain { StripBytes::new().strip_next(&output).flatten().copied().collect() } else { output };
         Ok(Attached { ended, interrupted, output, cut, cursor: to })
     }
 
@@ -108,8 +109,11 @@ impl Attach<'_> {
     }
 }
 
+/// Position of the first byte that was left out, and how many were.
+type Cut = Option<(u64, u64)>;
+
 /// The newest of what was written, from the beginning of a line on; what was left out before it.
-fn newest(log: &Log, from: u64, to: u64, most: Option<u64>) -> io::Result<(Vec<u8>, Option<(u64, u64)>)> {
+fn newest(log: &Log, from: u64, to: u64, most: Option<u64>) -> io::Result<(Vec<u8>, Cut)> {
     let most = most.unwrap_or(u64::MAX);
     let mut bytes = log.tail(from, to, most)?;
     if to - from <= most {

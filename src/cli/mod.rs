@@ -1,6 +1,7 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
 mod alerts;
+mod attach;
 mod beat;
 mod common;
 mod complete;
@@ -20,11 +21,13 @@ mod logs;
 mod man;
 mod moment;
 mod needed;
+mod once;
 mod out;
 mod plan;
 mod ready;
 mod register;
 mod reset;
+mod run;
 mod slow;
 pub mod spec_args;
 mod start;
@@ -90,6 +93,7 @@ enum Command {
     Stop(stop::Stop),
     Restart(stop::Restart),
     Status(status::Status),
+    Run(run::Run),
     Healthcheck(healthcheck::Healthcheck),
     Reset(reset::Reset),
     Logs(logs::Logs),
@@ -180,6 +184,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Stop(command) => stop::run(call, &command),
         Command::Restart(command) => stop::restart(call, &command),
         Command::Status(command) => status::run(call, &command),
+        Command::Run(command) => run::run(call, &command),
         Command::Healthcheck(command) => healthcheck::run(call, &command),
         Command::Reset(command) => reset::run(call, &command),
         Command::Logs(command) => logs::run(call, &command),

@@ -79,12 +79,7 @@ pub(super) fn draft(spec: &SpecArgs) -> Result<Draft, Error> {
 }
 
 /// Puts `name` into the registry; its history begins, if it is new. What was done, and the registry as it is now.
-pub(super) fn put(
-    call: &Call,
-    name: &Name,
-    draft: &Draft,
-    replace: Replace,
-) -> Result<(Change, Registry), Error> {
+pub(super) fn put(call: &Call, name: &Name, draft: &Draft, replace: Replace) -> Result<(Change, Registry), Error> {
     let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name() };
     let mut change = Change::None;
     let updated = registry_file::update(&call.ctx.paths, call.ctx.home.as_deref(), |text| {

@@ -7,9 +7,9 @@ use regex_lite::Regex;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
-use crate::model::ending::{Cause, EndedRun, Verdict, WaitStatus};
+use crate::model::ending::{EndedRun, Verdict};
 use crate::model::event::SCHEMA;
-use crate::model::evidence::{Recorded, SpawnStep};
+use crate::model::evidence::Recorded;
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::State;
@@ -22,6 +22,7 @@ use crate::store::log::Log;
 use crate::store::registry_file::Loaded;
 use crate::store::{record, state};
 use crate::supervise::{consider, now};
+use crate::view::exit_code::code_of;
 use crate::view::status::{LastExit, State as Word};
 use crate::view::words::end_phrase;
 
@@ -186,13 +187,7 @@ fn entry<'a>(loaded: &'a Loaded, name: &Name) -> Result<&'a Entry, Error> {
 }
 
 /// How `name` stands; `run`: the one that is waited for, `None`: the last one.
-pub(super) fn look(
-    call: &Call,
-    spec: &Spec,
-    name: &Name,
-    run: Option<u64>,
-    ends: &mut Ends,
-) -> Result<Seen, Error> {
+pub(super) fn look(call: &Call, spec: &Spec, name: &Name, run: Option<u64>, ends: &mut Ends) -> Result<Seen, Error> {
     let state = state_of(call, name)?;
     let now = now()?;
     let decision = consider(&call.ctx, name, spec, &state, &now);
@@ -218,34 +213,10 @@ pub(super) fn look(
     Ok(if watched { Seen::Watched } else { Seen::Soon })
 }
 
-/// The code of the process, as its caller would have seen it.
-///
-/// A run that guardian ended for a limit was ended by a signal, whatever it said on the way out.
-pub(super) fn code(last: &EndedRun) -> u8 {
-    let code = match (&last.cause, last.status) {
-        (
-            Cause::TimeLimit { .. }
-            | Cause::Hung { .. }
-            | Cause::MemoryLimit { .. }
-            | Cause::NotReady { .. }
-            | Cause::Overlap,
-            Some(WaitStatus::Code(0)),
-        ) => 128 + libc::SIGTERM,
-        (_, Some(WaitStatus::Code(code))) => code,
-        (_, Some(WaitStatus::Signal(signal, _))) => 128 + signal.0,
-        (Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. }, None) => 126,
-        (Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. }, None) => 127,
-        (Cause::SpawnFailed { .. }, None) => 126,
-        (Cause::PreflightFailed { code: Some(code), .. }, None) => *code,
-        (_, None) => 1, // how it ended is not known: surely not well
-    };
-    u8::try_from(code).unwrap_or(1) // codes are 0 to 255, signals 1 to 64
-}
-
 fn tell(call: &Call, names: &[Name], ended: &[(Name, EndedRun, Word)], open: &[(Name, Option<u64>)]) -> u8 {
     let rows: Vec<Value> = ended
         .iter()
-        .map(|(name, last, word)| json!({"name": name, "state": word, "exit_code": code(last), "last_exit": LastExit::of(last)}))
+        .map(|(name, last, word)| json!({"name": name, "state": word, "exit_code": code_of(last), "last_exit": LastExit::of(last)}))
         .collect();
     let waiting: Vec<&Name> = open.iter().map(|(name, _)| name).collect();
     let completed = ended.iter().filter(|(_, last, _)| last.verdict == Verdict::Completed).count();
@@ -258,7 +229,7 @@ fn tell(call: &Call, names: &[Name], ended: &[(Name, EndedRun, Word)], open: &[(
         call.out.say(&format!("{name} run {}: {}{lived}: {cause}", last.run, last.verdict.word()));
     }
     match (names, ended) {
-        ([_], [(_, last, _)]) => code(last),
+        ([_], [(_, last, _)]) => code_of(last),
         (_, _) if completed == ended.len() => 0,
         (_, _) => Code::No as u8,
     }

@@ -45,6 +45,7 @@ mod reboot;
 mod register;
 mod rig_cron;
 mod rotation;
+mod run;
 mod schedule;
 mod sd_notify_real;
 mod senders;
