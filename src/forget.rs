@@ -81,7 +81,7 @@ fn empty(dir: &Path) -> Result<(), Error> {
     let fail = |error: std::io::Error| Error::io("read", dir, &error);
     for entry in fs::read_dir(dir).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
-        if path.is_file() && path.file_name().is_some_and(|file| file != "lock") {
+        if !path.is_dir() && path.file_name().is_some_and(|file| file != "lock") {
             atomic::remove_if_there(&path)?;
         }
     }

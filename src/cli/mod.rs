@@ -18,6 +18,7 @@ mod install;
 mod install_cron;
 mod install_units;
 mod logs;
+mod logs_errors;
 mod man;
 mod moment;
 mod needed;
@@ -28,6 +29,8 @@ mod ready;
 mod register;
 mod reset;
 mod run;
+mod send;
+mod signal;
 mod slow;
 pub mod spec_args;
 mod start;
@@ -35,6 +38,7 @@ mod start_error;
 mod status;
 mod stop;
 mod wait;
+mod wait_tell;
 mod watch;
 mod why;
 
@@ -94,6 +98,8 @@ enum Command {
     Restart(stop::Restart),
     Status(status::Status),
     Run(run::Run),
+    Send(send::Send),
+    Signal(signal::Signal),
     Healthcheck(healthcheck::Healthcheck),
     Reset(reset::Reset),
     Logs(logs::Logs),
@@ -185,6 +191,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Restart(command) => stop::restart(call, &command),
         Command::Status(command) => status::run(call, &command),
         Command::Run(command) => run::run(call, &command),
+        Command::Send(command) => send::run(call, &command),
+        Command::Signal(command) => signal::run(call, &command),
         Command::Healthcheck(command) => healthcheck::run(call, &command),
         Command::Reset(command) => reset::run(call, &command),
         Command::Logs(command) => logs::run(call, &command),

@@ -87,6 +87,16 @@ pub enum Follow {
     Fork,
 }
 
+/// What the program reads from standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stdin {
+    /// Nothing: its end at once. The default.
+    Null,
+    /// What `send` writes.
+    Pipe,
+}
+
 /// What is done about a hang.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -221,6 +231,8 @@ pub struct Spec {
     pub isolation: Isolation,
     /// Which process is the main one.
     pub follow: Follow,
+    /// What it reads from standard input.
+    pub stdin: Stdin,
     /// Record the sender of signals sent straight to the process (Linux, by ptrace).
     pub trace_signals: bool,
     /// What happens to processes that outlive the main one.
@@ -297,6 +309,7 @@ impl Spec {
             on_dependency_end: OnDependencyEnd::Ignore,
             isolation: Isolation::Auto,
             follow: Follow::Main,
+            stdin: Stdin::Null,
             trace_signals: false,
             leftover: Leftover::Kill,
             on_boot: OnBoot::Start,

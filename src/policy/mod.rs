@@ -20,6 +20,7 @@ pub mod delivery;
 pub mod dependencies;
 mod draft;
 pub mod environment;
+pub mod error_lines;
 pub mod fold;
 mod hang;
 pub mod history;

@@ -30,5 +30,6 @@ mod rotation_note;
 pub mod says;
 pub mod sentinel;
 pub mod state;
+pub mod stdin;
 pub mod storm;
 pub mod watch;
