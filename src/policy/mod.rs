@@ -26,7 +26,9 @@ mod hang;
 pub mod history;
 pub mod job_name;
 pub mod kernel_log;
+pub mod last_word;
 pub mod liveness;
+pub mod masked;
 pub mod memory;
 pub mod needs;
 pub mod notify;
@@ -36,13 +38,16 @@ pub mod progress;
 pub mod readiness;
 pub mod rotation;
 pub mod schedule;
+pub mod secrets;
 pub mod settle;
 pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
+mod tokens;
 #[cfg(test)]
 mod walk_tests;
 pub mod watch;

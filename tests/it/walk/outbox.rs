@@ -35,6 +35,7 @@ fn sink(name: &str, events: &[&str], cooldown: u64) -> Sink {
         min_severity: Severity::Warning,
         cooldown: Duration::from_secs(cooldown),
         timeout: Duration::from_secs(10),
+        ca_file: None,
     }
 }
 
@@ -69,6 +70,7 @@ impl Outbox {
                     host: "h".to_owned(),
                     log_tail: Vec::new(),
                     differs: String::new(),
+                    of_late: None,
                 };
                 self.pending.push(Entry::new(notification, &sink.name, now.clone()));
             }
