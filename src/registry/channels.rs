@@ -102,7 +102,7 @@ impl Fields<'_, '_, '_, '_> {
         self.reader.text(key, item)
     }
 
-    fn has_secret(&self, key: &str) -> bool {
+    pub(super) fn has_secret(&self, key: &str) -> bool {
         ["", "_file", "_env", "_command"]
             .iter()
             .any(|suffix| self.table.contains_key(format!("{key}{suffix}").as_str()))
@@ -151,7 +151,7 @@ impl Fields<'_, '_, '_, '_> {
     }
 
     /// An address without a slash at its end.
-    fn web_address(&mut self, key: &str, item: &Item<'_>) -> Option<String> {
+    pub(super) fn web_address(&mut self, key: &str, item: &Item<'_>) -> Option<String> {
         let text = self.reader.text(key, item)?;
         if !is_web_address(&text) {
             let hint = "it begins with `https://` or `http://` and holds no blanks";

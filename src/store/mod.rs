@@ -33,4 +33,5 @@ pub mod sentinel;
 pub mod state;
 pub mod stdin;
 pub mod storm;
+pub mod wake;
 pub mod watch;

@@ -66,6 +66,7 @@ mod takeover;
 mod tracing;
 mod trees;
 mod wait;
+mod wake;
 mod walk;
 mod watchdog;
 mod watches;
