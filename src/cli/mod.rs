@@ -164,6 +164,8 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "start" => start::Start::augment_args,
         "stop" => stop::Stop::augment_args,
         "beat" => beat::Beat::augment_args,
+        "run" => run::Run::augment_args,
+        "wait" => wait::Wait::augment_args,
         _ => return None,
     };
     let command = clap::Command::new(name.to_owned()).disable_help_flag(true);
@@ -177,6 +179,8 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "start" => Command::Start(start::Start::from_arg_matches(matches).ok()?),
         "stop" => Command::Stop(stop::Stop::from_arg_matches(matches).ok()?),
         "beat" => Command::Beat(beat::Beat::from_arg_matches(matches).ok()?),
+        "run" => Command::Run(run::Run::from_arg_matches(matches).ok()?),
+        "wait" => Command::Wait(wait::Wait::from_arg_matches(matches).ok()?),
         _ => return None,
     };
     Some(Cli { global, command })

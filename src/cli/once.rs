@@ -6,12 +6,14 @@ use serde_json::json;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
+use crate::policy::classify::Standing;
 use crate::store::once::{Ended, Marker, load, lock, save};
 use crate::store::{record, state};
 use crate::supervise::{Held, now};
 use crate::view::status::State as Word;
 
 use super::Call;
+use super::common::{Fresh, registry};
 use super::run::{Job, Mark, start};
 
 /// What a key stands for.
@@ -49,6 +51,7 @@ pub(super) fn job(call: &Call, key: &str, place: impl FnOnce(Mark<'_>) -> Result
                 let (name, run, at) = (&marker.name, marker.run, marker.at);
                 call.out.complain(&format!("`{key}` was run already, at {at}, as run {run} of `{name}`"));
             }
+            bring_about(call, &marker)?;
             Ok(Known::Job(Job { name: marker.name, run: marker.run, result: "already_ran" }))
         }
         // Cut off between marker and start.
@@ -59,6 +62,22 @@ pub(super) fn job(call: &Call, key: &str, place: impl FnOnce(Mark<'_>) -> Result
         }
         Some(_) | None => Ok(Known::Gone(Box::new(marker))),
     }
+}
+
+/// A start that was committed and cut off before the program began is made now, as the next pass would.
+fn bring_about(call: &Call, marker: &Marker) -> Result<(), Error> {
+    if !registry(call)?.registry.processes.contains_key(&marker.name) {
+        return Ok(()); // deregistered: what it did is all that is wanted
+    }
+    Fresh::default().with(call, &marker.name, |held| {
+        let never_began = matches!(held.consider()?.standing, Some(Standing::NeverBegan));
+        if never_began && held.state.run == marker.run {
+            for error in held.advance()?.errors {
+                call.out.warn(&error.message);
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Writes down which run `key` stands for: the one that is about to begin, or the one that runs.

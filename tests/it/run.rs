@@ -226,3 +226,21 @@ fn a_completed_job_is_forgotten_after_its_time_and_its_key_still_knows() {
     // The name is free.
     assert_eq!(home.run(&["run", "--name", "gone", "--", "echo other"]).expect(0).stdout, "other\n");
 }
+
+#[test]
+fn whoever_is_killed_at_any_moment_a_key_runs_exactly_once() {
+    let home = Home::new();
+    for moment in 0..16_u32 {
+        let file = format!("count-{moment}");
+        let (key, line) = (format!("key-{moment}"), format!("echo x >>{}", home.path(&file).display()));
+        let arguments = ["run", "-q", "--once", &key, "--", &line];
+        let mut first = home.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // The moment is the point: none is better than another.
+        std::thread::sleep(std::time::Duration::from_micros(u64::from(moment) * 1500));
+        first.kill().unwrap();
+        first.wait().unwrap();
+        home.run(&arguments).expect(0);
+        home.run(&arguments).expect(0);
+        assert_eq!(home.lines(&file).len(), 1, "killed after {} µs", moment * 1500);
+    }
+}
