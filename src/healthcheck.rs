@@ -11,6 +11,7 @@ use crate::alert::drain::{self, Drained};
 use crate::context::Context;
 use crate::error::Error;
 use crate::forget;
+use crate::incidents;
 use crate::inspect::{By, inspect, is_asked_for};
 use crate::launch::{main_to_note, note_main};
 use crate::liveness::{Round, is_due};
@@ -345,6 +346,7 @@ pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Resul
         Ok(queued) => report.queued += queued,
         Err(error) => report.errors.push(error),
     }
+    incidents::forget_unregistered(ctx, registry)?;
     let drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
     let now = now()?;
     for report in &drained.reports {

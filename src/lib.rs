@@ -22,6 +22,7 @@ pub mod dependants;
 pub mod error;
 pub mod forget;
 pub mod healthcheck;
+pub mod incidents;
 pub mod inspect;
 pub mod launch;
 pub mod liveness;

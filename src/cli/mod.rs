@@ -1,5 +1,6 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
+mod ack;
 mod alerts;
 mod attach;
 mod beat;
@@ -108,6 +109,7 @@ enum Command {
     Wait(wait::Wait),
     Beat(beat::Beat),
     Alerts(alerts::Alerts),
+    Ack(ack::Ack),
     Init(init::Init),
     Config(config::Config),
     Install(install::Install),
@@ -204,6 +206,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
         Command::Beat(command) => beat::run(call, &command),
+        Command::Ack(command) => ack::run(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Init(command) => init::run(call, &command),
         Command::Config(command) => config::run(call, &command),
