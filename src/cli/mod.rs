@@ -21,6 +21,8 @@ mod install_units;
 mod logs;
 mod logs_errors;
 mod man;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod moment;
 mod needed;
 mod once;
@@ -116,6 +118,8 @@ enum Command {
     Uninstall(install::Uninstall),
     Completions(completions::Completions),
     Man(man::ManPage),
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::Mcp),
     Demo(demo::Demo),
     #[command(hide = true)]
     CompleteMetadata(complete::CompleteMetadata),
@@ -125,6 +129,9 @@ enum Command {
 struct Call {
     ctx: Context,
     out: Out,
+    /// `--home`, as it was given.
+    #[cfg(feature = "mcp")]
+    home: Option<PathBuf>,
 }
 
 /// Runs the command that `arguments` (the first is the program's own name) ask for; returns the exit code.
@@ -145,7 +152,12 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     let out = Out::new(cli.global.json, cli.global.quiet, cli.global.no_color);
     let outcome = Context::read(cli.global.home.clone()).and_then(|mut ctx| {
         ctx.begun.by_pass = matches!(cli.command, Command::Healthcheck(_));
-        let call = Call { ctx, out };
+        let call = Call {
+            ctx,
+            out,
+            #[cfg(feature = "mcp")]
+            home: cli.global.home,
+        };
         let outcome = dispatch(cli.command, &call);
         metadata::complete_later(&call.ctx);
         outcome
@@ -214,6 +226,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Uninstall(command) => install::uninstall(call, &command),
         Command::Completions(command) => completions::run(call, &command),
         Command::Man(command) => man::run(call, &command),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(command) => mcp::run(call, &command),
         Command::Demo(command) => demo::run(call, &command),
         Command::CompleteMetadata(command) => complete::run(call, &command),
     }

@@ -41,6 +41,7 @@ mod last_look;
 mod logs;
 mod mail;
 mod mail_failures;
+mod mcp;
 mod openclaw;
 mod preflight;
 mod probe;
