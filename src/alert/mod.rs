@@ -6,6 +6,7 @@
 
 pub mod desk;
 pub mod drain;
+pub mod ping;
 
 mod alertmanager;
 mod apprise;

@@ -15,6 +15,9 @@ pub struct LastPass {
     pub at: Wall,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// Why its ping failed, where one was to be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping_failed: Option<String>,
 }
 
 /// Notes that a pass over all processes ran, unless another one is noting that right now.

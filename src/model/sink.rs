@@ -202,10 +202,12 @@ pub struct HealthcheckConfig {
     pub every: Duration,
     /// Different processes that fail within a minute and are a storm, if they are also a quarter of all; 0: never.
     pub storm: u32,
+    /// Address of a service that hears of each pass over all processes, and tells when none comes.
+    pub ping_url: Option<SecretSource>,
 }
 
 impl Default for HealthcheckConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), storm: 5 }
+        Self { every: Duration::from_secs(60), storm: 5, ping_url: None }
     }
 }

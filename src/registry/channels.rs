@@ -102,7 +102,7 @@ impl Fields<'_, '_, '_, '_> {
         self.reader.text(key, item)
     }
 
-    fn has_secret(&self, key: &str) -> bool {
+    pub(super) fn has_secret(&self, key: &str) -> bool {
         ["", "_file", "_env", "_command"]
             .iter()
             .any(|suffix| self.table.contains_key(format!("{key}{suffix}").as_str()))

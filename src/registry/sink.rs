@@ -41,8 +41,9 @@ pub(super) fn read(
 pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> HealthcheckConfig {
     let mut config = HealthcheckConfig::default();
     reader.scope = "`[healthcheck]`: ".to_owned();
-    for (key, _) in table.iter().filter(|(key, _)| HEALTHCHECK.iter().all(|known| known.name != key.get_ref())) {
-        reader.unknown(key.span(), key.get_ref(), HEALTHCHECK.iter().map(|known| known.name));
+    let known: Vec<String> = HEALTHCHECK.iter().flat_map(sink_keys::spellings).collect();
+    for (key, _) in table.iter().filter(|(key, _)| known.iter().all(|known| known != key.get_ref())) {
+        reader.unknown(key.span(), key.get_ref(), known.iter().map(String::as_str));
     }
     let every = table.get("every").and_then(|item| reader.some_time("every", item, "a minute is usual: `\"1m\"`"));
     if let Some(every) = every {
@@ -50,6 +51,10 @@ pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> 
     }
     if let Some(storm) = table.get("storm").and_then(|item| reader.count("storm", item)) {
         config.storm = storm;
+    }
+    let mut fields = Fields { reader, table, at: 0..0 };
+    if fields.has_secret("ping_url") {
+        config.ping_url = fields.secret_address("ping_url");
     }
     reader.scope.clear();
     config

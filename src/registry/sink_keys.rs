@@ -179,6 +179,13 @@ pub static HEALTHCHECK: &[SinkKey] = &[
         "So many different processes that fail within a minute are a storm, if they are also a quarter of those that are \
          to be up, or four times this number: one message, restarts paced; `0`: never",
     ),
+    key(
+        ALL,
+        "ping_url",
+        Form::Secret,
+        Need::Default("none"),
+        "Address of a dead-man's switch (healthchecks.io, or Uptime Kuma's `/api/push/…`) that hears of each pass",
+    ),
 ];
 
 /// The names under which a key may be written: a secret has four.

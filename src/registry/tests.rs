@@ -328,7 +328,9 @@ fn unknown_tables_are_refused_with_what_they_may_have_been() {
     assert!(problem("[proces.a]\nshell = 'a'\n").hint.contains("[process]"));
     assert!(problem("process = 3\n").message.contains("not a table"));
     assert!(problem("[process]\na = 3\n").message.contains("not a table"));
-    assert!(problem("[healthcheck]\nping_url = 'https://a'\n").message.contains("not supported"));
+    assert!(problem("[healthcheck]\nping_url = 'hush'\n").message.contains("not a web address"));
+    assert!(!problem("[healthcheck]\nping_url = 'hush'\n").message.contains("hush"));
+    assert!(problem("[process.a]\nshell = 'a'\nping_url = 'https://a'\n").message.contains("not supported"));
     assert!(problem("[healthcheck]\nevery = '0s'\n").message.contains("zero"));
 }
 
