@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Message;
 use super::drain::{Drained, bounded, drain};
+use super::{Message, last_word};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Outcome, Overview};
 use crate::model::event::{Event, EventKind, Notification, Severity};
@@ -11,23 +11,35 @@ use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::os::lock;
-use crate::store::outbox::Part;
-use crate::store::{ledger, outbox, paths::Paths};
+use crate::policy::stuck::{self, Backlog};
+use crate::store::{self, ledger, outbox, paths::Paths};
 
 /// Looks at the outbox, with at most `recent` receipts.
 ///
 /// # Errors
 /// The outbox or its ledger cannot be read.
 pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
-    let pending = outbox::list(paths, Part::Pending)?;
-    let dead = outbox::list(paths, Part::Dead)?;
+    let (pending, dead) = outbox::whole(paths)?;
     let ledger = ledger::read(paths)?;
     let mut unreadable = [pending.unreadable, dead.unreadable].concat();
     if ledger.unreadable > 0 {
         unreadable.push(format!("{} receipts in the ledger of the outbox are not valid", ledger.unreadable));
     }
     let settled = ledger.receipts.into_iter().rev().take(recent).collect();
-    Ok(Overview { pending: pending.entries, dead: dead.entries, settled, unreadable })
+    let words = store::last_word::load(paths).unwrap_or_else(|error| {
+        unreadable.push(error.message);
+        Vec::new()
+    });
+    Ok(Overview { pending: pending.entries, dead: dead.entries, words, settled, unreadable })
+}
+
+/// The outbox in numbers: whether somebody who should have been told was not.
+///
+/// # Errors
+/// The outbox cannot be read.
+pub fn backlog(paths: &Paths, now: &Stamp) -> Result<Backlog, Error> {
+    let (pending, dead) = outbox::whole(paths)?;
+    Ok(stuck::backlog(&pending.entries, &dead.entries, (pending.unreadable.len(), dead.unreadable.len()), now))
 }
 
 /// Sends a marked message to a sink at once, past outbox and cooldown. Returns what the sink said.
@@ -67,6 +79,7 @@ pub fn retry(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
     crate::store::atomic::make_dir(&paths.outbox())?;
     let held = lock::wait(&outbox::lock(paths))?;
     outbox::retry_all(paths)?;
+    last_word::forget(paths)?;
     drop(held);
     drain(paths, sinks, limit)
 }

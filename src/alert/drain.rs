@@ -2,15 +2,17 @@
 //!
 //! Called by a pass after it let go of every process lock, and by `alerts retry`. Receipt first,
 //! then the entry goes (a disk that takes no receipt may still unlink): a crash between delivery and receipt delivers again, with the same id. One
-//! drain at a time; whoever finds another at work may leave, because that one looks again after it
+//! drain of a sink at a time; whoever finds another at work may leave, because that one looks again after it
 //! let go of the lock. Renders and decides nothing itself.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::alert::{Message, send};
+use super::attend::{Time, attend_all};
+use crate::alert::{Message, last_word, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
 use crate::model::event::{Event, EventKind, Severity};
@@ -19,6 +21,7 @@ use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::policy::storm::storms;
+use crate::policy::stuck::is_stuck;
 use crate::store::outbox::Part;
 use crate::store::{ledger, outbox, paths::Paths, storm};
 
@@ -68,6 +71,8 @@ pub struct Drained {
     pub pending: usize,
     /// Notifications given up and kept among the dead, now and earlier.
     pub dead: usize,
+    /// Of those that wait: how many fail for so long that somebody should look.
+    pub stuck: usize,
     /// Somebody else was at it; the counts are of what was found.
     pub busy: bool,
     /// When the next one is due, as far as known.
@@ -78,6 +83,23 @@ pub struct Drained {
     pub errors: Vec<String>,
 }
 
+impl Drained {
+    /// Takes in what was done for another sink.
+    pub(super) fn add(&mut self, other: Self) {
+        self.delivered += other.delivered;
+        self.busy |= other.busy;
+        self.reports.extend(other.reports);
+        self.errors.extend(other.errors);
+        self.next = self.next.take().into_iter().chain(other.next).min_by_key(|next| next.boot_ms);
+    }
+
+    /// Whether all who should have been told were, or will soon be.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.dead == 0 && self.stuck == 0 && self.errors.is_empty()
+    }
+}
+
 /// Delivers what is due, for at most about `limit` in all. What is not done then stays pending.
 ///
 /// # Errors
@@ -85,32 +107,36 @@ pub struct Drained {
 pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, Error> {
     let mut drained = Drained::default();
     let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    let mut found = outbox::whole(paths)?;
     for _ in 0..ROUNDS {
-        // Nothing was ever queued, or nothing waits: then not even the lock is touched.
-        if outbox::list(paths, Part::Pending)? == outbox::Listing::default() {
+        // Nothing was ever queued, or nothing waits: then not even a lock is touched.
+        if found.0.is_empty() && !last_word::is_owed(paths, &found.1.entries).unwrap_or(true) {
             break;
         }
-        let Some(held) = lock::try_take(&outbox::lock(paths))? else {
-            drained.busy = true;
-            break;
-        };
-        let sent = round(paths, sinks, &mut drained, limit, until)?;
+        attend_all(paths, sinks, &found.0.entries, &mut drained, Time { limit, until })?;
+        let held = lock::wait(&outbox::lock(paths))?;
+        // What a sink will never be told another one may hear of: that is left to the next round.
+        let words = last_word::see_to(paths, sinks, &now()?).unwrap_or_else(|error| {
+            drained.errors.push(error.message);
+            0
+        });
         drop(held);
-        // Who found the lock taken meanwhile has left its work to us: it is seen by the next round.
-        let left = Duration::from_millis(until.saturating_sub(boot()?));
-        if sent == 0 || left < limit / 4 {
+        found = outbox::whole(paths)?;
+        if words == 0 || Duration::from_millis(until.saturating_sub(boot()?)) < limit / 4 {
             break;
         }
     }
-    count(paths, &mut drained)?;
+    count(found, &mut drained)?;
     Ok(drained)
 }
 
-fn count(paths: &Paths, drained: &mut Drained) -> Result<(), Error> {
-    let pending = outbox::list(paths, Part::Pending)?;
-    let dead = outbox::list(paths, Part::Dead)?;
+fn count((pending, dead): (outbox::Listing, outbox::Listing), drained: &mut Drained) -> Result<(), Error> {
     drained.pending = pending.entries.len();
     drained.dead = dead.entries.len();
+    if drained.pending > 0 {
+        let now = now()?;
+        drained.stuck = pending.entries.iter().filter(|entry| is_stuck(entry, &now)).count();
+    }
     drained.errors.extend(pending.unreadable);
     drained.errors.extend(dead.unreadable);
     Ok(())
@@ -120,17 +146,25 @@ fn clock_error(error: &io::Error) -> Error {
     Error::new(Code::System, "clock", format!("cannot read the clock: {error}"))
 }
 
-fn now() -> Result<Stamp, Error> {
+pub(super) fn now() -> Result<Stamp, Error> {
     clock::now().map_err(|error| clock_error(&error))
 }
 
-fn boot() -> Result<u64, Error> {
+pub(super) fn boot() -> Result<u64, Error> {
     clock::boot_ms().map_err(|error| clock_error(&error))
 }
 
-/// One look at the outbox, with its lock held. Returns how many messages were tried.
-fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, until: u64) -> Result<usize, Error> {
-    let pending = outbox::list(paths, Part::Pending)?.entries;
+/// One look at what waits for a sink, with the sink's lock held. The outbox's own is held for a moment before and after each
+/// message. Returns how many messages were tried, and what waited when it was looked.
+pub(super) fn round(
+    paths: &Paths,
+    sink: &Sink,
+    drained: &mut Drained,
+    time: Time,
+) -> Result<(usize, Vec<Entry>), Error> {
+    let held = lock::wait(&outbox::lock(paths))?;
+    let mut pending = outbox::list(paths, Part::Pending)?.entries;
+    pending.retain(|entry| entry.sink == sink.name);
     let known = ledger::read(paths)?;
     let now = now()?;
     ledger::prune(paths, &known, &now)?;
@@ -139,34 +173,17 @@ fn round(paths: &Paths, sinks: &[Sink], drained: &mut Drained, limit: Duration, 
         drained.errors.push(error.message);
         Vec::new()
     });
-    let plan = plan(&pending, &known.receipts, sinks, &storms(&failures), &now);
+    let plan = plan(&pending, &known.receipts, std::slice::from_ref(sink), &storms(&failures), &now);
     drained.next.clone_from(&plan.next);
     tidy(paths, &plan, &now, drained)?;
+    drop(held);
     let tried = plan.send.len();
-    let (tell, told) = mpsc::channel();
-    for sink in sinks {
-        let batches: Vec<Batch> = plan.send.iter().filter(|batch| batch.lead.sink == sink.name).cloned().collect();
-        if !batches.is_empty() {
-            let (sink, tell) = (sink.clone(), tell.clone());
-            let begun = thread::Builder::new().spawn(move || deliver_all(&sink, batches, limit, until, &tell));
-            if let Err(error) = begun {
-                drained.errors.push(format!("cannot start a thread for a sink: {error}"));
-            }
-        }
-    }
-    drop(tell);
-    // Each thread is bounded by `until`, so that this ends when the last one lets go of its sender.
-    for (batch, outcome) in told {
-        // What cannot be written down must not keep the other messages from being sent.
-        if let Err(error) = settle(paths, &batch, &outcome, drained) {
-            drained.errors.push(error.message);
-        }
-    }
-    Ok(tried)
+    deliver_all(paths, sink, plan.send, time, drained);
+    Ok((tried, pending))
 }
 
 /// Puts away what needs no sending.
-fn tidy(paths: &Paths, plan: &Plan, now: &Stamp, drained: &mut Drained) -> Result<(), Error> {
+pub(super) fn tidy(paths: &Paths, plan: &Plan, now: &Stamp, drained: &mut Drained) -> Result<(), Error> {
     for entry in &plan.done {
         outbox::remove(paths, entry)?;
     }
@@ -215,22 +232,37 @@ fn receipt(entry: &Entry, how: Settled, storm: Option<&String>, at: &Stamp) -> R
     }
 }
 
-/// All messages of one sink, one after the other. A slow or dead sink costs only itself.
-fn deliver_all(sink: &Sink, batches: Vec<Batch>, limit: Duration, until: u64, tell: &Sender<(Batch, Outcome)>) {
+/// All messages of one sink, one after the other. After a message that must be tried again those that follow it about the same
+/// process wait as well: nothing overtakes.
+fn deliver_all(paths: &Paths, sink: &Sink, batches: Vec<Batch>, time: Time, drained: &mut Drained) {
+    let mut put_off = BTreeSet::new();
     for (nth, batch) in batches.into_iter().enumerate() {
+        if put_off.contains(&batch.lead.notification.event.process) {
+            continue; // fresh as it was: the next look takes what it waited for along
+        }
         let left = match clock::boot_ms() {
-            Ok(now) => Duration::from_millis(until.saturating_sub(now)),
+            Ok(now) => Duration::from_millis(time.until.saturating_sub(now)),
             Err(_) => return, // the entries stay; the next drain says what is wrong with the clock
         };
         // One that is begun late would be cut off and sent again: it waits for the next drain.
-        if left.is_zero() || (nth > 0 && left < limit / 4) {
+        if left.is_zero() || (nth > 0 && left < time.limit / 4) {
             return;
         }
         let folded: Vec<&Event> = batch.folded.iter().map(|entry| &entry.notification.event).collect();
         let mut message = Message::new(&batch.lead.notification, &folded, batch.answers.clone());
         message.reached.clone_from(&batch.lead.reached);
         let outcome = bounded(sink, message, sink.timeout.min(left));
-        if tell.send((batch, outcome)).is_err() {
+        let mut enough = false;
+        if let Outcome::Failed { after, .. } = &outcome {
+            put_off.insert(batch.lead.notification.event.process.clone());
+            enough = after.is_some(); // it asked to be left alone
+        }
+        let held = lock::wait(&outbox::lock(paths));
+        // What cannot be written down must not keep the other messages from being sent.
+        if let Err(error) = held.and_then(|_held| settle(paths, &batch, &outcome, drained)) {
+            drained.errors.push(error.message);
+        }
+        if enough {
             return;
         }
     }

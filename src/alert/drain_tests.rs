@@ -91,7 +91,7 @@ fn a_crash_before_the_receipt_delivers_again_with_the_same_id() {
 fn who_finds_another_at_work_leaves_and_the_other_looks_again() {
     let home = Home::new();
     home.put(EventKind::Premature, 1, "ops");
-    let held = lock::try_take(&outbox::lock(&home.paths)).unwrap().unwrap();
+    let held = lock::try_take(&outbox::sink_lock(&home.paths, "ops")).unwrap().unwrap();
     let busy = drain(&home.paths, &[home.file_sink("ops")], LIMIT).unwrap();
     assert_eq!((busy.busy, busy.delivered, busy.pending), (true, 0, 1));
     drop(held);

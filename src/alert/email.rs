@@ -11,12 +11,12 @@ use lettre::message::Mailbox;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{SmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::SmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailParameter};
 use lettre::{Address, Message as Letter};
 
-use super::{Message, secret};
+use super::{Message, secret, trust};
 use crate::model::delivery::Outcome;
 use crate::model::sink::{SecretSource, Tls};
 use crate::view::words::{cut, strip_control};
@@ -112,17 +112,16 @@ fn connect(server: &Server<'_>, limit: Duration) -> Result<SmtpConnection, Outco
         None => None,
     };
     let step = |what: &'static str| move |error: SmtpError| explain(what, &error);
-    let parameters = || TlsParameters::new(server.host.to_owned()).map_err(step("TLS"));
     let hello = ClientId::default();
     let wrapped = match server.tls {
-        Tls::Implicit => Some(parameters()?),
+        Tls::Implicit => Some(trust::mail(server.host)?),
         Tls::Starttls | Tls::None => None,
     };
     let at = (server.host, server.port);
     let mut connection =
         SmtpConnection::connect(at, Some(limit), &hello, wrapped.as_ref(), None).map_err(step("connecting"))?;
     if server.tls == Tls::Starttls {
-        connection.starttls(&parameters()?, &hello).map_err(step("STARTTLS"))?;
+        connection.starttls(&trust::mail(server.host)?, &hello).map_err(step("STARTTLS"))?;
     }
     if let Some(credentials) = credentials {
         connection.auth(DEFAULT_MECHANISMS, &credentials).map_err(step("login"))?;
@@ -141,6 +140,9 @@ fn explain(step: &str, error: &SmtpError) -> Outcome {
 }
 
 fn said(error: &SmtpError) -> String {
+    if let Some(why) = trust::complaint(error) {
+        return why;
+    }
     cut(&strip_control(&error.to_string()), SAID)
 }
 

@@ -9,6 +9,7 @@ use chrono::DateTime;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
+use super::trust;
 use crate::model::delivery::Outcome;
 use crate::os::clock;
 use crate::view::words::{cut, strip_control};
@@ -72,7 +73,7 @@ pub(super) fn send(request: &Request<'_>, limit: Duration) -> Result<Answer, Out
         .max_redirects(0)
         .http_status_as_error(false)
         .user_agent(concat!("guardian/", env!("CARGO_PKG_VERSION")))
-        .tls_config(ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::PlatformVerifier).build())
+        .tls_config(ureq::tls::TlsConfig::builder().root_certs(trust::roots()?).build())
         .build()
         .into();
     if request.get {
@@ -190,6 +191,7 @@ fn explain(error: &ureq::Error) -> Outcome {
         ureq::Error::Http(_) => Outcome::refused("its url or a header is not valid"),
         ureq::Error::HostNotFound => Outcome::failed("the host of its url is not known (DNS)"),
         ureq::Error::Timeout(what) => Outcome::failed(format!("no answer in time ({what})")),
+        ureq::Error::Io(error) if let Some(why) = trust::complaint(error) => Outcome::failed(why),
         ureq::Error::Io(error) => Outcome::failed(format!("the connection failed: {error}")),
         ureq::Error::Rustls(error) => Outcome::failed(format!("TLS failed: {error}")),
         ureq::Error::Tls(what) => Outcome::failed(format!("TLS failed: {what}")),

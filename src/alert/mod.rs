@@ -10,6 +10,7 @@ pub mod ping;
 
 mod alertmanager;
 mod apprise;
+mod attend;
 mod command;
 mod desktop;
 mod discord;
@@ -19,6 +20,7 @@ mod fake;
 mod file;
 mod gotify;
 mod http;
+mod last_word;
 mod matrix;
 mod ntfy;
 mod pagerduty;
@@ -30,6 +32,7 @@ mod sendmail;
 mod sinks_tests;
 mod slack;
 mod telegram;
+mod trust;
 mod webhook;
 #[cfg(test)]
 mod wire_tests;
@@ -98,7 +101,11 @@ type Sent = Result<Outcome, Outcome>;
 /// [`drain`] therefore runs it in a thread that it can walk away from.
 #[must_use]
 pub fn send(sink: &Sink, message: &Message, limit: Duration) -> Outcome {
-    match &sink.kind {
+    trust::with(sink.ca_file.as_deref(), || send_by(&sink.kind, message, limit))
+}
+
+fn send_by(kind: &SinkKind, message: &Message, limit: Duration) -> Outcome {
+    match kind {
         SinkKind::Email { host, port, tls, user, password, from, to } => {
             let login = user.as_deref().zip(password.as_ref());
             email::send(&email::Server { host, port: *port, tls: *tls, login }, from, to, message, limit)

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::alert::desk;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
+use crate::policy::stuck::is_stuck;
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
 use crate::view::outbox;
@@ -50,12 +51,14 @@ pub(super) fn run(call: &Call, command: &Alerts) -> Result<u8, Error> {
     }
 }
 
-/// 1 where something was given up or cannot be read: somebody was not told.
+/// 1 where something was given up, fails for long or cannot be read: somebody was not told.
 fn list(call: &Call) -> Result<u8, Error> {
     let overview = desk::overview(&call.ctx.paths, RECENT)?;
+    let now = now()?;
     call.out.json(&outbox::json(&overview));
-    call.out.say(&outbox::human(&overview, &now()?));
-    let well = overview.dead.is_empty() && overview.unreadable.is_empty();
+    call.out.say(&outbox::human(&overview, &now));
+    let stuck = overview.pending.iter().any(|entry| is_stuck(entry, &now));
+    let well = overview.dead.is_empty() && overview.unreadable.is_empty() && !stuck;
     Ok(if well { 0 } else { Code::No as u8 })
 }
 

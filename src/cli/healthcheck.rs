@@ -161,8 +161,7 @@ fn elapsed(began: &Stamp) -> Result<u64, Error> {
 }
 
 fn code(call: &Call, report: &Report, drained: &Drained, loaded: &Loaded) -> u8 {
-    let well =
-        report.checked.iter().all(|checked| checked.as_desired) && drained.dead == 0 && drained.errors.is_empty();
+    let well = report.checked.iter().all(|checked| checked.as_desired) && drained.is_well();
     let mut code = if well { 0 } else { Code::No as u8 };
     for error in &report.errors {
         code = worse(code, call.out.fail(error));
@@ -188,7 +187,8 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
         "schema": SCHEMA, "at": began.wall.to_string(), "duration_ms": elapsed(began)?, "dry_run": mode == Mode::DryRun,
         "checked": report.checked.len(), "as_desired": well, "processes": rows,
         "watches": watch::json(&loaded.registry, watches, began),
-        "alerts": {"queued": report.queued, "delivered": drained.delivered, "pending": drained.pending, "dead": drained.dead},
+        "alerts": {"queued": report.queued, "delivered": drained.delivered, "pending": drained.pending, "dead": drained.dead,
+                   "stuck": drained.stuck},
         "errors": errors,
     }));
     if call.out.is_json() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::alert::desk;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, is_as_desired, last};
 use crate::model::event::SCHEMA;
@@ -18,15 +19,15 @@ use crate::model::watch_state::Condition;
 use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::history;
+use crate::policy::stuck::Backlog;
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::{outbox, state};
+use crate::store::state;
 use crate::storm;
 use crate::supervise::{needs, now, observe};
+use crate::view::outbox::stuck_alerts;
 use crate::view::schedule;
-use crate::view::status::{
-    Alerts, Document, Health, Isolation, LastExit, Probed, Row, State as Word, command, remark, table,
-};
+use crate::view::status::{Document, Health, Isolation, LastExit, Probed, Row, State as Word, command, remark, table};
 use crate::view::storm::warning;
 use crate::view::usual;
 
@@ -124,7 +125,7 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let watches = watch::rows(call, &loaded.registry, &watches, &now, &mut errors);
     desired &= watches.iter().all(|row| row.state == Condition::Ok);
     let health = health(last, &loaded, &rows, &now);
-    let alerts = alerts(call)?;
+    let alerts = desk::backlog(&call.ctx.paths, &now)?;
     let storm = storm::current(&call.ctx, &now).unwrap_or_else(|error| {
         errors.push(error);
         None
@@ -135,12 +136,14 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         host: &call.ctx.host,
         at: now.wall.to_string(),
         healthcheck: &health,
-        alerts,
+        alerts: &alerts,
         storm: storm.as_ref(),
         processes: &rows,
         watches: &watches,
         errors: sentences,
     });
+    // Who asks for some of them asks about these.
+    desired &= !alerts.is_bad() || !command.names.is_empty() || command.group.is_some();
     let mut code = match (command.names.as_slice(), rows.as_slice()) {
         ([_], [row]) if !row.state.is_alive() => Code::NotRunning as u8,
         (_, _) if desired => 0,
@@ -150,10 +153,10 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         code = worse(code, call.out.fail(error));
     }
     code = worse(code, complain_of(&loaded, call));
-    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &watches, &health, alerts, &loaded), code))
+    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &watches, &health, &alerts, &loaded), code))
 }
 
-fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: Alerts, loaded: &Loaded) -> String {
+fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: &Backlog, loaded: &Loaded) -> String {
     let mut text = match (rows, loaded.registry.processes.is_empty()) {
         ([], _) if !watches.is_empty() => String::new(),
         ([], true) => "no process is registered: guardian register NAME -- COMMAND\n".to_owned(),
@@ -169,13 +172,7 @@ fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: A
         });
         text.push_str(&format!("\nwarning: a pass is overdue, {since}: deaths of shims and reboots go unseen\n  hint: guardian install --cron, or see why cron does not run\n"));
     }
-    if alerts.dead > 0 || alerts.pending > 0 {
-        text.push_str(&format!(
-            "\nwarning: {} alerts wait, {} were given up\n  hint: guardian alerts\n",
-            alerts.pending, alerts.dead
-        ));
-    }
-    text
+    text + &stuck_alerts(alerts).map_or(String::new(), |warning| format!("\n{warning}\n"))
 }
 
 /// Looks at each name, in order; many of them on two threads, since most of a look is spent in the kernel.
@@ -337,10 +334,4 @@ fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now
         every_s,
         overdue: wanted && !unread && age_s.is_none_or(|age| age > OVERDUE * every_s),
     }
-}
-
-fn alerts(call: &Call) -> Result<Alerts, Error> {
-    let count =
-        |part| outbox::list(&call.ctx.paths, part).map(|listing| listing.entries.len() + listing.unreadable.len());
-    Ok(Alerts { pending: count(outbox::Part::Pending)?, dead: count(outbox::Part::Dead)? })
 }

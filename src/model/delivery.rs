@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::{EventKind, Notification};
+use super::last_word::Word;
 use super::name::Name;
 use super::time::Stamp;
 
@@ -30,6 +31,9 @@ pub struct Entry {
     pub first_failed: Option<Stamp>,
     /// Not tried before this; `None`: due.
     pub not_before: Option<Stamp>,
+    /// Until then the sink asked to be left alone, by everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Stamp>,
     /// Why the last try failed.
     pub last_error: Option<String>,
     /// Recipients that have it already; they are left out of the next try.
@@ -49,6 +53,7 @@ impl Entry {
             attempts: 0,
             first_failed: None,
             not_before: None,
+            asked: None,
             last_error: None,
             reached: Vec::new(),
         }
@@ -128,6 +133,8 @@ pub struct Overview {
     pub pending: Vec<Entry>,
     /// What was given up.
     pub dead: Vec<Entry>,
+    /// What was said of that, through which other sinks.
+    pub words: Vec<Word>,
     /// What was settled last, newest first.
     pub settled: Vec<Receipt>,
     /// A sentence for each thing that could not be read.

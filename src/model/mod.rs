@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod ending;
 pub mod event;
 pub mod evidence;
+pub mod last_word;
 pub mod liveness;
 pub mod metadata;
 pub mod name;

@@ -87,6 +87,7 @@ pub(crate) fn sink(name: &str, kind: SinkKind) -> Sink {
         min_severity: Severity::Warning,
         cooldown: Duration::from_secs(900),
         timeout: Duration::from_secs(10),
+        ca_file: None,
     }
 }
 

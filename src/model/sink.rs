@@ -193,6 +193,8 @@ pub struct Sink {
     pub cooldown: Duration,
     /// Limit on one whole delivery.
     pub timeout: Duration,
+    /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
+    pub ca_file: Option<String>,
 }
 
 /// `[healthcheck]` of the registry.

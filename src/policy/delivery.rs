@@ -80,6 +80,12 @@ pub fn plan(pending: &[Entry], ledger: &[Receipt], sinks: &[Sink], storms: &[Sto
     for (name, entries) in by_sink {
         match sinks.iter().find(|sink| sink.name == name) {
             Some(sink) => {
+                let asked = entries.iter().filter_map(|entry| entry.asked.as_ref());
+                if let Some(until) = asked.filter(|until| !now.has_reached(until)).max_by_key(|until| until.boot_ms) {
+                    // Too many requests are too many, whatever they are about.
+                    wait(&mut plan, entries.len(), until.clone());
+                    continue;
+                }
                 let told: Vec<&Receipt> = ledger.iter().filter(|receipt| receipt.sink == sink.name).collect();
                 let entries = storm_delivery::take(&mut plan, entries, &told, storms, now);
                 plan_sink(&mut plan, sink, entries, ledger, now);
@@ -105,7 +111,7 @@ fn plan_orphans(plan: &mut Plan, entries: &[&Entry], now: &Stamp) {
 fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Receipt], now: &Stamp) {
     let told = || ledger.iter().filter(|receipt| receipt.sink == sink.name);
     let (recoveries, rest) = split_recoveries(entries);
-    let mut batches = Vec::new();
+    let (mut batches, mut held) = (Vec::new(), Vec::new());
     for members in recoveries {
         let process = &members[members.len() - 1].notification.event.process;
         let told_trouble = open_trouble(told(), process);
@@ -113,7 +119,7 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         if told_trouble.is_empty() && !pending_trouble && hears_trouble(sink) {
             plan.moot.extend(members.into_iter().cloned());
         } else if let Some(until) = retry_at(&members, now) {
-            wait(plan, members.len(), until);
+            held.push((members, until));
         } else {
             let sent = told_trouble.iter().rev().find(|receipt| receipt.how == Settled::Sent);
             batches.extend(batch(&members, sent.map(|receipt| receipt.id.clone())));
@@ -125,7 +131,6 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         let alone = (entry.notification.event.kind == EventKind::Test).then(|| entry.id().to_owned());
         groups.entry((entry.group(), entry.notification.event.severity, alone)).or_default().push(entry);
     }
-    let mut held = Vec::new();
     for ((group, _, alone), mut members) in groups {
         members.sort_by_key(|entry| entry.notification.event.at);
         let cooling = match alone {
@@ -135,8 +140,13 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         match (retry_at(&members, now), cooling) {
             (None, None) => batches.extend(batch(&members, None)),
             (None, Some(until)) => held.push((members, until)),
-            (Some(retry), cooling) => wait(plan, members.len(), later(retry, cooling)),
+            (Some(retry), cooling) => held.push((members, later(retry, cooling))),
         }
+    }
+    // A recovery answers just what it speaks for.
+    let speak = batches.iter_mut().filter(|batch: &&mut Batch| !batch.lead.notification.event.kind.ends_an_incident());
+    for entry in speak.flat_map(|batch| std::mem::take(&mut batch.folded)).collect::<Vec<_>>() {
+        take_along(&mut batches, &entry);
     }
     for (members, until) in held {
         let left = members.into_iter().filter(|entry| !take_along(&mut batches, entry)).count();
@@ -148,15 +158,15 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
     plan.send.extend(calm(batches));
 }
 
-/// Folds what a cooldown holds into a newer message about the same process that goes now: told later, it
-/// would be stale news. False: there is none.
+/// Folds what waits, for a cooldown or its next try, into the first message about the same process that goes now and is newer: told
+/// later, it would be stale news, and would come after what followed from it. False: there is none.
 fn take_along(batches: &mut [Batch], entry: &Entry) -> bool {
     let event = &entry.notification.event;
-    let newer = batches.iter_mut().find(|batch| {
+    let newer = batches.iter_mut().filter(|batch| {
         let lead = &batch.lead.notification.event;
         lead.process == event.process && lead.kind != EventKind::Test && lead.at >= event.at
     });
-    let Some(batch) = newer else { return false };
+    let Some(batch) = newer.min_by_key(|batch| batch.lead.notification.event.at) else { return false };
     batch.folded.push(entry.clone());
     batch.folded.sort_by_key(|entry| entry.notification.event.at);
     true
@@ -290,10 +300,14 @@ pub fn next_try(batch: &Batch, asked: Option<Duration>, now: &Stamp) -> Stamp {
 /// What becomes of each entry of a message after a try that did not deliver it; none: it was delivered.
 #[must_use]
 pub fn after_failure(batch: &Batch, outcome: &Outcome, now: &Stamp) -> Vec<Fate> {
+    // All of the sink's messages wait, so no longer than for a failure of our own.
+    let asked = |after: Duration| now.plus(after.min(LONGEST_RETRY));
     let (error, again) = match outcome {
         Outcome::Delivered { .. } => return Vec::new(),
         Outcome::Refused { error } => (error, None),
-        Outcome::Failed { error, after, reached } => (error, Some((next_try(batch, *after, now), reached))),
+        Outcome::Failed { error, after, reached } => {
+            (error, Some((next_try(batch, *after, now), after.map(asked), reached)))
+        }
     };
     let mut fates = Vec::new();
     for entry in batch.folded.iter().chain([&batch.lead]) {
@@ -303,8 +317,9 @@ pub fn after_failure(batch: &Batch, outcome: &Outcome, now: &Stamp) -> Vec<Fate>
         let first = entry.first_failed.get_or_insert_with(|| now.clone());
         let enough = now.since(first) >= GIVE_UP;
         fates.push(match &again {
-            Some((until, reached)) if !enough => {
+            Some((until, asked, reached)) if !enough => {
                 entry.not_before = Some(until.clone());
+                entry.asked.clone_from(asked);
                 entry.reached.extend(reached.iter().cloned());
                 Fate::Later(entry)
             }

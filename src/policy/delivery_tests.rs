@@ -130,6 +130,82 @@ fn a_failed_try_waits_and_takes_newer_ones_of_its_group_along() {
 }
 
 #[test]
+fn no_later_message_of_a_process_overtakes_one_that_waits_for_its_retry() {
+    let failed = |run, kind, secs| Entry { attempts: 1, not_before: Some(at(500)), ..entry("a", run, kind, secs) };
+    let (premature, recovered) = (failed(1, EventKind::Premature, 0), failed(2, EventKind::Recovered, 40));
+    let fresh = |run, kind, secs| entry("a", run, kind, secs);
+    let cases = [
+        (
+            "news takes along what waits",
+            vec![premature.clone(), fresh(2, EventKind::Tripped, 20)],
+            100,
+            vec!["tripped2+premature1"],
+            0,
+        ),
+        (
+            "the first news does, not the last",
+            vec![premature.clone(), fresh(2, EventKind::Hung, 20), fresh(2, EventKind::Tripped, 30)],
+            100,
+            vec!["hung2+premature1", "tripped2"],
+            0,
+        ),
+        ("more of the same waits with it", vec![premature.clone(), fresh(2, EventKind::Premature, 20)], 100, vec![], 2),
+        (
+            "a recovery waits with what it answers",
+            vec![premature.clone(), fresh(2, EventKind::Recovered, 20)],
+            100,
+            vec![],
+            2,
+        ),
+        (
+            "trouble after a recovery that waits takes it along",
+            vec![recovered, fresh(3, EventKind::Tripped, 50)],
+            100,
+            vec!["tripped3+recovered2"],
+            0,
+        ),
+        (
+            "what is older than what waits goes",
+            vec![failed(2, EventKind::Tripped, 40), fresh(1, EventKind::Premature, 20)],
+            100,
+            vec!["premature1"],
+            1,
+        ),
+        (
+            "another process is not concerned",
+            vec![premature.clone(), entry("b", 1, EventKind::Tripped, 20)],
+            100,
+            vec!["tripped1"],
+            1,
+        ),
+        (
+            "when both are due each goes, as it happened",
+            vec![premature.clone(), failed(2, EventKind::Tripped, 20)],
+            500,
+            vec!["premature1", "tripped2"],
+            0,
+        ),
+        (
+            "of one kind, the older one goes with what came between",
+            vec![premature, failed(2, EventKind::Tripped, 20), fresh(3, EventKind::Premature, 30)],
+            500,
+            vec!["tripped2+premature1", "premature3"],
+            0,
+        ),
+    ];
+    for (claim, pending, secs, want, waiting) in cases {
+        // A sink that was told of trouble, so that no recovery is moot.
+        let told = receipt(&entry("a", 0, EventKind::Failed, 0), 0);
+        let plan = ask(&pending, &[told], secs);
+        assert_eq!(
+            (messages(&plan), plan.waiting),
+            (want.iter().map(|&it| it.to_owned()).collect(), waiting),
+            "{claim}"
+        );
+    }
+}
+
+#[test]
 fn after_a_reboot_what_waited_is_due() {
     let failed = Entry { attempts: 1, not_before: Some(at(3000)), ..entry("a", 1, EventKind::Premature, 0) };
     let now = Stamp { boot: BootId::new("next").unwrap(), boot_ms: 5, ..at(100) };
@@ -204,6 +280,19 @@ fn a_try_that_failed_is_repeated_later_and_never_before_the_sink_allows() {
 }
 
 #[test]
+fn a_sink_that_asked_to_be_left_alone_is_left_alone_by_all_but_not_for_longer_than_an_hour() {
+    let asks = |secs| Outcome::failed_until("429", Some(Duration::from_secs(secs)));
+    let Fate::Later(told) = fate(entry("a", 1, EventKind::Premature, 0), &asks(600), 10) else { panic!("given up") };
+    let pending = [told, entry("b", 1, EventKind::Tripped, 20)];
+    let early = ask(&pending, &[], 609);
+    assert_eq!((messages(&early), early.waiting, early.next), (vec![], 2, Some(at(610))));
+    assert_eq!(messages(&ask(&pending, &[], 610)), ["tripped1", "premature1"]);
+    let Fate::Later(told) = fate(entry("a", 1, EventKind::Premature, 0), &asks(80_000), 0) else { panic!("given up") };
+    let pending = [told, entry("b", 1, EventKind::Tripped, 20)];
+    assert_eq!(messages(&ask(&pending, &[], 3600)), ["tripped1"], "the first one waits on");
+}
+
+#[test]
 fn for_good_means_at_once_and_a_day_of_failures_means_enough() {
     let entry = entry("a", 1, EventKind::Premature, 0);
     assert!(matches!(fate(entry.clone(), &Outcome::refused("550"), 1), Fate::Hopeless(_)));
@@ -247,6 +336,12 @@ proptest! {
         seen.extend(plan.done.iter().chain(&plan.moot).chain(&plan.hopeless).map(Entry::id));
         prop_assert_eq!(seen.len() + plan.waiting, pending.len());
         prop_assert_eq!(plan.waiting > 0, plan.next.is_some());
+        for waits in pending.iter().filter(|entry| !seen.contains(&entry.id())) {
+            let (waits, newer) = (&waits.notification.event, |batch: &&Batch| batch.lead.notification.event.kind != EventKind::Test);
+            for lead in plan.send.iter().filter(newer).map(|batch| &batch.lead.notification.event) {
+                prop_assert!(lead.process != waits.process || lead.at < waits.at || waits.kind == EventKind::Test, "{} overtakes {}", lead.id, waits.id);
+            }
+        }
         let unique: std::collections::BTreeSet<_> = seen.iter().collect();
         prop_assert_eq!(unique.len(), seen.len(), "each once");
     }

@@ -24,6 +24,7 @@ pub mod fold;
 mod hang;
 pub mod history;
 pub mod kernel_log;
+pub mod last_word;
 pub mod liveness;
 pub mod memory;
 pub mod needs;
@@ -39,6 +40,7 @@ pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
 #[cfg(test)]

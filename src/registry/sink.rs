@@ -88,6 +88,8 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             Some(item) => self.reader.some_time("timeout", item, "nothing could be delivered: `\"10s\"` is usual"),
             None => Some(Duration::from_secs(10)),
         };
+        // What is wrong with it is in the reader, and drops the sink.
+        let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
         let kind = match kind {
             "email" => self.email(),
             "webhook" => self.webhook(),
@@ -110,6 +112,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             min_severity,
             cooldown: cooldown?,
             timeout: timeout?,
+            ca_file,
         })
     }
 

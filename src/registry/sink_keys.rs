@@ -70,6 +70,20 @@ impl SinkKey {
 }
 
 const ALL: &[&str] = &[];
+const TLS_TYPES: &[&str] = &[
+    "email",
+    "webhook",
+    "telegram",
+    "slack",
+    "discord",
+    "ntfy",
+    "pushover",
+    "gotify",
+    "matrix",
+    "pagerduty",
+    "alertmanager",
+    "apprise",
+];
 const EMAIL: &[&str] = &["email"];
 const MAIL: &[&str] = &["email", "sendmail"];
 const WEBHOOK: &[&str] = &["webhook"];
@@ -106,6 +120,13 @@ pub static SINK: &[SinkKey] = &[
         "The same incident of the same process is told at most once in this time",
     ),
     key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
+    key(
+        TLS_TYPES,
+        "ca_file",
+        Form::Path,
+        Need::Default("those of the system"),
+        "Authorities that vouch for its server (PEM), instead of those of the system",
+    ),
     key(EMAIL, "host", Form::Text, Need::Required, "Mail server"),
     key(EMAIL, "port", Form::Port, Need::Default("587, 465 or 25, by `tls`"), "Its port"),
     key(

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod git;
 pub mod hang;
 pub mod journal;
+pub mod last_word;
 pub mod launch;
 pub mod ledger;
 pub mod log;

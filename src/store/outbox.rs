@@ -34,6 +34,16 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// A sentence for each file that is no entry.
     pub unreadable: Vec<String>,
+    /// Whether the directory of what was given up is there as well.
+    has_dead: bool,
+}
+
+impl Listing {
+    /// Whether nothing lies there, not even something that cannot be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.unreadable.is_empty()
+    }
 }
 
 /// Which part of the outbox.
@@ -45,14 +55,23 @@ pub enum Part {
     Dead,
 }
 
+/// What was given up lies in this directory of the outbox.
+const DEAD: &str = "dead";
+
 fn dir(paths: &Paths, part: Part) -> PathBuf {
     match part {
         Part::Pending => paths.outbox(),
-        Part::Dead => paths.outbox().join("dead"),
+        Part::Dead => paths.outbox().join(DEAD),
     }
 }
 
-/// The lock that whoever delivers holds.
+/// The lock that whoever delivers to this sink holds, for as long as that takes.
+#[must_use]
+pub fn sink_lock(paths: &Paths, sink: &str) -> PathBuf {
+    paths.outbox().join(format!("{}.sink", safe(sink)))
+}
+
+/// The lock that whoever changes the outbox or its ledger holds, for a moment: never while something is sent.
 #[must_use]
 pub fn lock(paths: &Paths) -> PathBuf {
     paths.outbox().join("outbox.lock")
@@ -149,7 +168,7 @@ pub fn remove(paths: &Paths, entry: &Entry) -> Result<(), Error> {
 /// # Errors
 /// It cannot be moved; it then stays pending.
 pub fn bury(paths: &Paths, entry: &Entry) -> Result<(), Error> {
-    update(paths, entry)?;
+    update(paths, &Entry { not_before: None, ..entry.clone() })?;
     atomic::make_dir(&dir(paths, Part::Dead))?;
     rename(paths, entry, Part::Pending, Part::Dead)
 }
@@ -171,6 +190,7 @@ fn rename(paths: &Paths, entry: &Entry, from: Part, to: Part) -> Result<(), Erro
 pub fn retry_all(paths: &Paths) -> Result<usize, Error> {
     let fresh = |mut entry: Entry| {
         entry.not_before = None;
+        entry.asked = None;
         entry.first_failed = None;
         entry
     };
@@ -186,6 +206,17 @@ pub fn retry_all(paths: &Paths) -> Result<usize, Error> {
     Ok(pending.len() + dead.len())
 }
 
+/// Reads both parts: what waits, what was given up. Where nothing was ever given up that is one directory, where nothing was
+/// ever queued not even that.
+///
+/// # Errors
+/// A directory exists and cannot be read.
+pub fn whole(paths: &Paths) -> Result<(Listing, Listing), Error> {
+    let pending = list(paths, Part::Pending)?;
+    let dead = if pending.has_dead { list(paths, Part::Dead)? } else { Listing::default() };
+    Ok((pending, dead))
+}
+
 /// Reads all entries of one part. An unreadable file is reported and stops nothing.
 ///
 /// # Errors
@@ -198,15 +229,15 @@ pub fn list(paths: &Paths, part: Part) -> Result<Listing, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
         Err(error) => return Err(fail(error)),
     };
-    let mut found = Vec::new();
+    let (mut found, mut listing) = (Vec::new(), Listing::default());
     for file in files {
         let path = file.map_err(fail)?.path();
+        listing.has_dead |= path.ends_with(DEAD);
         if path.extension().is_some_and(|extension| extension == "json") {
             found.push(path);
         }
     }
     found.sort();
-    let mut listing = Listing::default();
     for path in found {
         match read(&path) {
             Ok(Some(entry)) => listing.entries.push(entry),

@@ -107,6 +107,7 @@ fn headline(event: &Event) -> String {
             Some(record) => format!("was sent {}", record.signal),
             None => "was sent a signal".to_owned(),
         },
+        EventKind::AlertFailed if !event.detail.is_empty() => event.detail.clone(),
         EventKind::Registered
         | EventKind::Started
         | EventKind::Acted
@@ -243,6 +244,7 @@ pub(super) fn look_closer(event: &Event) -> Vec<String> {
         (EventKind::Storm | EventKind::StormOver, _) => {
             vec!["Look closer: guardian status; guardian events".to_owned()]
         }
+        (EventKind::AlertFailed, _) => vec!["Look closer: guardian alerts".to_owned()],
         (_, _) if event.watch.is_some() => vec![format!("Look closer: guardian why {name}")],
         (_, Some(run)) if event.cause.is_some() => vec![format!("Look closer: guardian why {name} --run {run}")],
         (_, _) => vec![format!("Look closer: guardian status {name}")],

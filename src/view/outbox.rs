@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::words::strip_control;
+use super::words::{cut, strip_control};
 use crate::model::delivery::{Entry, Overview, Receipt, SCHEMA, Settled};
 use crate::model::event::EventKind;
+use crate::model::last_word::Word;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
 use crate::model::units::human_duration;
+use crate::policy::stuck::Backlog;
+
+/// Longest sentence about stuck alerts, in characters, without what to type.
+const STUCK_WIDTH: usize = 220;
 
 /// The outbox for people. Empty parts are left out; an empty outbox is one line.
 #[must_use]
@@ -17,7 +22,7 @@ pub fn human(overview: &Overview, now: &Stamp) -> String {
     let mut lines = Vec::new();
     part(&mut lines, "pending", &overview.pending, |entry| waiting(entry, now));
     part(&mut lines, "given up (`guardian alerts retry` tries them again)", &overview.dead, |entry| {
-        given_up(entry, now)
+        given_up(entry, &overview.words, now)
     });
     part(&mut lines, "last", &overview.settled, |receipt| settled(receipt, now));
     part(&mut lines, "unreadable", &overview.unreadable, |why| why.clone());
@@ -25,6 +30,21 @@ pub fn human(overview: &Overview, now: &Stamp) -> String {
         lines.push("nothing was ever to be told".to_owned());
     }
     lines.join("\n") + "\n"
+}
+
+/// One line, with what to type; `None`: nothing is stuck.
+#[must_use]
+pub fn stuck_alerts(backlog: &Backlog) -> Option<String> {
+    if !backlog.is_bad() {
+        return None;
+    }
+    let given_up = (backlog.dead > 0).then(|| format!("{} given up", backlog.dead));
+    let failing = (backlog.stuck > 0).then(|| format!("{} failing for more than 10m", backlog.stuck));
+    let counts: Vec<String> = [given_up, failing].into_iter().flatten().collect();
+    let sink = backlog.sink.as_deref().map(|sink| format!(", sink `{}`", strip_control(sink))).unwrap_or_default();
+    let why = backlog.last_error.as_deref().map(|why| format!(": {}", strip_control(why))).unwrap_or_default();
+    let line = format!("warning: alerts do not arrive ({}){sink}{why}", counts.join(", "));
+    Some(format!("{}; see: guardian alerts", cut(&line, STUCK_WIDTH)))
 }
 
 fn part<T>(lines: &mut Vec<String>, title: &str, items: &[T], line: impl Fn(&T) -> String) {
@@ -54,8 +74,9 @@ fn waiting(entry: &Entry, now: &Stamp) -> String {
     let mut line = format!("{}, queued {} ago", about(entry), ago(now, &entry.queued));
     if let Some(error) = &entry.last_error {
         line.push_str(&format!(", {}", tried(entry.attempts)));
-        if let Some(until) = entry.not_before.as_ref().filter(|until| !now.has_reached(until)) {
-            line.push_str(&format!(", again in {}", human_duration(until.since(now))));
+        match entry.not_before.as_ref().filter(|until| !now.has_reached(until)) {
+            Some(until) => line.push_str(&format!(", again in {}", human_duration(until.since(now)))),
+            None => line.push_str(", due now"),
         }
         line.push_str(&format!(": {}", strip_control(error)));
     }
@@ -66,9 +87,17 @@ fn tried(attempts: u32) -> String {
     if attempts == 1 { "tried once".to_owned() } else { format!("tried {attempts} times") }
 }
 
-fn given_up(entry: &Entry, now: &Stamp) -> String {
+/// The sink through which it was said that this one was given up.
+fn said_through<'w>(entry: &Entry, words: &'w [Word]) -> Option<&'w str> {
+    let tells = |word: &&Word| word.about == entry.sink && word.tells.iter().any(|id| id == entry.id());
+    words.iter().find(tells).map(|word| word.to.as_str())
+}
+
+fn given_up(entry: &Entry, words: &[Word], now: &Stamp) -> String {
+    let said =
+        said_through(entry, words).map(|to| format!(", {} was told of that", strip_control(to))).unwrap_or_default();
     let error = strip_control(entry.last_error.as_deref().unwrap_or("the reason was not kept"));
-    format!("{}, queued {} ago, {}: {error}", about(entry), ago(now, &entry.queued), tried(entry.attempts))
+    format!("{}, queued {} ago, {}{said}: {error}", about(entry), ago(now, &entry.queued), tried(entry.attempts))
 }
 
 fn settled(receipt: &Receipt, now: &Stamp) -> String {
@@ -94,7 +123,11 @@ pub fn json(overview: &Overview) -> Value {
     json!({
         "schema": SCHEMA,
         "pending": entries(&overview.pending),
-        "dead": entries(&overview.dead),
+        "dead": overview.dead.iter().map(|dead| {
+            let mut value = entry(dead);
+            value["said_through"] = json!(said_through(dead, &overview.words));
+            value
+        }).collect::<Vec<_>>(),
         "recent": overview.settled.iter().map(receipt).collect::<Vec<_>>(),
         "errors": overview.unreadable,
     })
@@ -111,6 +144,7 @@ fn entry(entry: &Entry) -> Value {
         "severity": event.severity,
         "queued_at": entry.queued.wall.to_string(),
         "attempts": entry.attempts,
+        "first_failed_at": entry.first_failed.as_ref().map(|first| first.wall.to_string()),
         "next_try_at": entry.not_before.as_ref().map(|until| until.wall.to_string()),
         "last_error": entry.last_error,
     })
@@ -157,6 +191,13 @@ mod tests {
         };
         Overview {
             pending: vec![entry(3, EventKind::Recovered), failed.clone()],
+            words: vec![Word {
+                id: "w".to_owned(),
+                about: "ops".to_owned(),
+                to: "chat".to_owned(),
+                tells: vec![failed.id().to_owned()],
+                queued: true,
+            }],
             dead: vec![failed],
             settled: vec![receipt],
             unreadable: vec!["outbox entry `x` is not valid".to_owned()],
@@ -170,7 +211,7 @@ mod tests {
               btc-bot recovered (run 3) → ops, queued 1m 00s ago
               btc-bot premature (run 2) → ops, queued 1m 00s ago, tried 3 times, again in 40s: connecting: refused
             given up (`guardian alerts retry` tries them again):
-              btc-bot premature (run 2) → ops, queued 1m 00s ago, tried 3 times: connecting: refused
+              btc-bot premature (run 2) → ops, queued 1m 00s ago, tried 3 times, chat was told of that: connecting: refused
             last:
               btc-bot tripped → ops, delivered 30s ago; refused: b@example.org: 550 unknown
             unreadable:
@@ -180,13 +221,35 @@ mod tests {
     }
 
     #[test]
+    fn that_alerts_do_not_arrive_is_one_line_with_what_to_type() {
+        assert_eq!(stuck_alerts(&Backlog { pending: 7, ..Backlog::default() }), None, "what waits is no fault");
+        let backlog = Backlog {
+            dead: 2,
+            stuck: 1,
+            sink: Some("ops".to_owned()),
+            last_error: Some("535\u{1b}\nno".repeat(200)),
+            ..Backlog::default()
+        };
+        let line = stuck_alerts(&backlog).unwrap();
+        assert!(
+            line.starts_with(
+                "warning: alerts do not arrive (2 given up, 1 failing for more than 10m), sink `ops`: 535"
+            )
+        );
+        assert!(
+            line.ends_with("; see: guardian alerts") && line.len() < 300 && !line.contains(['\n', '\u{1b}']),
+            "{line}"
+        );
+    }
+
+    #[test]
     fn an_empty_outbox_says_so() {
-        let empty = Overview { pending: vec![], dead: vec![], settled: vec![], unreadable: vec![] };
+        let empty = Overview { pending: vec![], dead: vec![], words: vec![], settled: vec![], unreadable: vec![] };
         assert_eq!(human(&empty, &at(0)), "nothing was ever to be told\n");
     }
 
     #[test]
     fn programs_see_the_same() {
-        expect![[r#"{"dead":[{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"pending":[{"attempts":0,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","part_of":null,"process":"btc-bot","refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
+        expect![[r#"{"dead":[{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"said_through":"chat","severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"pending":[{"attempts":0,"first_failed_at":null,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","part_of":null,"process":"btc-bot","refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
     }
 }

@@ -16,6 +16,7 @@ use crate::model::time::Wall;
 use crate::model::units::human_duration;
 use crate::policy::classify::Standing;
 use crate::policy::decide::Decision;
+use crate::policy::stuck::Backlog;
 
 use super::schedule::Schedule;
 use super::usual::Usual;
@@ -309,15 +310,6 @@ pub struct Health {
     pub ping_failed: Option<String>,
 }
 
-/// Alerts that wait or were given up.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Alerts {
-    /// Waiting.
-    pub pending: usize,
-    /// Given up and kept.
-    pub dead: usize,
-}
-
 /// The whole of `status --json`.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of the contract, section 4")]
@@ -326,7 +318,7 @@ pub struct Document<'a> {
     pub host: &'a str,
     pub at: String,
     pub healthcheck: &'a Health,
-    pub alerts: Alerts,
+    pub alerts: &'a Backlog,
     pub storm: Option<&'a Facts>,
     pub processes: &'a [Row<'a>],
     pub watches: &'a [super::watch::Row<'a>],

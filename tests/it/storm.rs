@@ -40,7 +40,7 @@ fn paths(home: &Home) -> Paths {
 }
 
 /// Makes all failures on record a minute older.
-fn a_minute_passes(home: &Home) {
+pub(crate) fn a_minute_passes(home: &Home) {
     let paths = paths(home);
     let older = |at: &mut Stamp| {
         at.boot_ms = at.boot_ms.saturating_sub(61_000);
@@ -65,7 +65,7 @@ fn of_kind(told: &[Value], kind: &str) -> Vec<Value> {
 }
 
 /// Receipts by which a sink is done with each bad end: the id, and whether it was told as part of a storm.
-fn receipts(home: &Home) -> Vec<(String, bool)> {
+pub(crate) fn receipts(home: &Home) -> Vec<(String, bool)> {
     let text = fs::read_to_string(home.state_dir().join("outbox/delivered.jsonl")).unwrap_or_default();
     let receipts = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a receipt is JSON"));
     receipts.map(|it| (it["id"].as_str().unwrap().to_owned(), it["part_of"].is_string())).collect()

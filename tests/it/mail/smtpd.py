@@ -1,10 +1,11 @@
 """A real mail server for the tests: STARTTLS or implicit TLS, AUTH, each message one file.
 
-    smtpd.py DIR [--implicit] [--reject ADDRESS]...
+    smtpd.py DIR [--implicit] [--reject ADDRESS]... [--greylist] [--refuse-data] [--break-off]
 
 Certificates are DIR/server.pem and DIR/server.key. Listens on a free port of 127.0.0.1, which it writes to DIR/port once
 it answers. A message is written to DIR/new/N.eml by a rename, the recipients it was for to DIR/new/N.to before that.
-Login is `guardian` with the password `open sesame`; without it nothing is taken.
+With --greylist the first try for each recipient is put off (451), with --refuse-data no message is taken (554), with
+--break-off the first message is written down, and the connection closed in place of an answer. Login is `guardian` with the password `open sesame`; without it nothing is taken.
 """
 
 import argparse
@@ -19,24 +20,33 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 class Sink:
     """Takes messages and writes them down."""
 
-    def __init__(self, directory, rejected):
+    def __init__(self, directory, options):
         self.directory = directory
-        self.rejected = rejected
+        self.options = options
+        self.rejected = set(options.reject)
+        self.known = set()
         self.count = 0
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         if address in self.rejected:
             return "550 5.1.1 no such mailbox"
+        if self.options.greylist and address not in self.known:
+            self.known.add(address)
+            return "451 4.7.1 greylisted, come back later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        if self.options.refuse_data:
+            return "554 5.7.1 looks like spam"
         self.count += 1
         stem = self.directory / f"{self.count:04}"
         stem.with_suffix(".to").write_text("\n".join(envelope.rcpt_tos) + "\n")
         temporary = stem.with_suffix(".tmp")
         temporary.write_bytes(envelope.content)
         temporary.rename(stem.with_suffix(".eml"))
+        if self.options.break_off and self.count == 1:
+            server.transport.abort()
         return "250 2.0.0 taken"
 
 
@@ -52,7 +62,7 @@ async def serve(options):
     new.mkdir(exist_ok=True)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(directory / "server.pem", directory / "server.key")
-    sink = Sink(new, set(options.reject))
+    sink = Sink(new, options)
 
     def session():
         return SMTP(
@@ -83,5 +93,7 @@ if __name__ == "__main__":
     parser.add_argument("directory")
     parser.add_argument("--implicit", action="store_true")
     parser.add_argument("--reject", action="append", default=[])
+    for flag in ["--greylist", "--refuse-data", "--break-off"]:
+        parser.add_argument(flag, action="store_true")
     parser.add_argument("--port", type=int, default=0)
     asyncio.run(serve(parser.parse_args()))

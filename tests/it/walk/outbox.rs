@@ -35,6 +35,7 @@ fn sink(name: &str, events: &[&str], cooldown: u64) -> Sink {
         min_severity: Severity::Warning,
         cooldown: Duration::from_secs(cooldown),
         timeout: Duration::from_secs(10),
+        ca_file: None,
     }
 }
 
