@@ -25,6 +25,7 @@ pub mod inspect;
 pub mod launch;
 pub mod liveness;
 pub mod living;
+pub mod masking;
 pub mod metadata;
 pub mod model;
 pub mod os;

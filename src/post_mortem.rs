@@ -1,5 +1,6 @@
 //! What is known of a run that ended: from the state, its record, the history and its metadata. Changes nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::context::Context;
@@ -8,6 +9,7 @@ use crate::model::ending::{Cause, EndedRun, Sender, SignalRecord, Verdict, WaitS
 use crate::model::event::{Event, EventKind};
 use crate::model::evidence::{Recorded, RunRecord, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
+use crate::model::spec::Spec;
 use crate::model::time::Wall;
 use crate::policy::cause::{cause_of_end, cause_of_failed_start, signals_of};
 use crate::policy::signature;
@@ -18,6 +20,8 @@ use crate::view::differ::{Difference, differences};
 
 /// Differences that a message names.
 const TOLD: usize = 3;
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A run that ended, as far as it is known.
 #[derive(Debug, Clone)]
@@ -189,15 +193,16 @@ pub fn compare(ctx: &Context, name: &Name, run: u64, events: &[Event]) -> Compar
     }
 }
 
-/// What differs, for a message about an end that was not well; empty: nothing is known to.
+/// What the history adds to a message about an end that was not well: what differs from the last good run (empty: nothing is
+/// known to), and how many runs failed in the day before, with this one (`None`: not known).
 #[must_use]
-pub fn told_differences(ctx: &Context, name: &Name, event: &Event) -> String {
+pub fn told_history(ctx: &Context, name: &Name, event: &Event) -> (String, Option<u32>) {
     let (Some(run), Some(Verdict::Premature | Verdict::Failed)) = (event.run, event.verdict) else {
-        return String::new();
+        return (String::new(), None);
     };
     // A history that cannot be read must not keep the message back.
-    let Ok(history) = journal::read(&ctx.paths, name) else { return String::new() };
-    match compare(ctx, name, run, &history.events) {
+    let Ok(history) = journal::read(&ctx.paths, name) else { return (String::new(), None) };
+    let differs = match compare(ctx, name, run, &history.events) {
         Compared::With { run: good, found } if !found.is_empty() => {
             let told: Vec<String> = found.iter().take(TOLD).map(Difference::brief).collect();
             let more = found.len().saturating_sub(TOLD);
@@ -205,17 +210,29 @@ pub fn told_differences(ctx: &Context, name: &Name, event: &Event) -> String {
             format!("{}{more} (run {good} was well)", told.join("; "))
         }
         Compared::With { .. } | Compared::Never | Compared::Unknown { .. } => String::new(),
-    }
+    };
+    (differs, Some(failures_of_late(&history.events, event.at)))
+}
+
+/// Runs that ended badly in the day up to `at`.
+fn failures_of_late(events: &[Event], at: Wall) -> u32 {
+    let bad = |event: &&Event| {
+        matches!(event.kind, EventKind::Premature | EventKind::Failed)
+            && event.at <= at
+            && event.at.0 > at.0.saturating_sub(DAY_MS)
+    };
+    let runs: BTreeSet<Option<u64>> = events.iter().filter(bad).map(|event| event.run).collect();
+    u32::try_from(runs.len()).unwrap_or(u32::MAX)
 }
 
 /// The run before, if it ended in the same way; see [`signature`].
 #[must_use]
-pub fn same_as(ctx: &Context, name: &Name, past: &Past, events: &[Event]) -> Option<u64> {
+pub fn same_as(ctx: &Context, (name, spec): (&Name, &Spec), past: &Past, events: &[Event]) -> Option<u64> {
     let before = past.run.checked_sub(1)?;
     let bad = |verdict: Option<Verdict>| matches!(verdict, Some(Verdict::Premature | Verdict::Failed));
     let event = verdict_of(events, before).filter(|event| bad(event.verdict) && bad(past.verdict))?;
     let failure = |run: u64, cause: &Cause| {
-        let tail = last_lines(ctx, name, Some(run), FAILURE_LINES);
+        let tail = last_lines(ctx, name, Some(spec), Some(run), FAILURE_LINES);
         signature::failure(None, run, cause, tail.as_deref())
     };
     let (one, other) = (failure(before, event.cause.as_ref()?)?, failure(past.run, &past.cause)?);

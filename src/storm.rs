@@ -122,8 +122,13 @@ pub fn tell(
 }
 
 fn put<'s>(ctx: &Context, event: &Event, sinks: impl Iterator<Item = &'s Sink>, now: &Stamp) -> Result<usize, Error> {
-    let notification =
-        Notification { event: event.clone(), host: ctx.host.clone(), log_tail: Vec::new(), differs: String::new() };
+    let notification = Notification {
+        event: event.clone(),
+        host: ctx.host.clone(),
+        log_tail: Vec::new(),
+        differs: String::new(),
+        of_late: None,
+    };
     let mut queued = 0;
     for sink in sinks {
         if outbox::put(&ctx.paths, &notification, &sink.name, now)? == outbox::Put::Queued {

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::launch::{self, Launched};
 use crate::living::remove_group;
+use crate::masking;
 use crate::model::event::Event;
 use crate::model::evidence::Lock;
 use crate::model::liveness::Probed;
@@ -181,7 +182,11 @@ impl<'a> Held<'a> {
             evidence.tail = tail_of_an_end(self.ctx, look, evidence);
         }
         let needs = needs(self.ctx, self.registry, self.spec, &now);
-        Ok(decide_needing(look, evidence.as_ref(), self.later, &needs).into_owned())
+        let mut decision = decide_needing(look, evidence.as_ref(), self.later, &needs).into_owned();
+        if decision.changed {
+            masking::state(self.ctx, self.name, self.spec, decision.state.to_mut());
+        }
+        Ok(decision)
     }
 
     /// How what it depends on stands now.
@@ -367,7 +372,7 @@ impl<'a> Held<'a> {
         let events: Vec<Event> = self.state.pending.iter().cloned().chain(announced).collect();
         let durable = if committed { Durable::Yes } else { Durable::No };
         let published = now().and_then(|now| {
-            let mut queued = publish(self.ctx, self.name, &events, self.sinks, &now, durable)?;
+            let mut queued = publish(self.ctx, self.name, Some(self.spec), &events, self.sinks, &now, durable)?;
             if let Some(storm) = &self.storm {
                 queued += tell(self.ctx, storm, self.spec, &events, self.sinks, &now)?;
             }

@@ -68,6 +68,7 @@ fn test_notification(host: &str, now: &Stamp) -> Result<Notification, Error> {
         host: host.to_owned(),
         log_tail: Vec::new(),
         differs: String::new(),
+        of_late: None,
     })
 }
 

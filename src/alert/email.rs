@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use lettre::message::Mailbox;
 use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::SmtpConnection;
@@ -19,6 +19,7 @@ use lettre::{Address, Message as Letter};
 use super::{Message, secret, trust};
 use crate::model::delivery::Outcome;
 use crate::model::sink::{SecretSource, Tls};
+use crate::view::alert::Rendered;
 use crate::view::words::{cut, strip_control};
 
 /// How long the server may take to say goodbye; the message is its own by then.
@@ -90,7 +91,9 @@ fn letter(from: Mailbox, to: &[Mailbox], message: &Message) -> Result<Letter, St
     if let Ok(ms) = u64::try_from(message.at.0) {
         builder = builder.date(UNIX_EPOCH + Duration::from_millis(ms));
     }
-    builder.body(message.rendered.text.clone()).map_err(|error| format!("the message cannot be made: {error}"))
+    let Rendered { text, html, .. } = &message.rendered;
+    let parts = MultiPart::alternative_plain_html(text.clone(), html.clone());
+    builder.multipart(parts).map_err(|error| format!("the message cannot be made: {error}"))
 }
 
 fn message_id(id: &str, host: &str) -> String {

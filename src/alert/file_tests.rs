@@ -31,7 +31,9 @@ fn a_block_that_was_cut_off_is_written_again_on_a_fresh_line() {
     assert_eq!(send(path.to_str().unwrap(), &message()), Outcome::delivered("appended"));
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(
-        text.starts_with("2026-11-18 [guardian] half a li\n2026-11-18T11:06:43.000Z [guardian] trader/btc-bot"),
+        text.starts_with(
+            "2026-11-18 [guardian] half a li\n2026-11-18T11:06:43.000Z [guardian] WARNING: trader/btc-bot"
+        ),
         "{text}"
     );
 }

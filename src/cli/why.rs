@@ -64,7 +64,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         (None, Some(run)) => Past::find(&call.ctx, &name, run, &events).ok_or_else(|| not_found(&name, run))?,
         (None, None) => return Err(none(&name, word)),
     };
-    let tail = log_tail(&call.ctx, &name, Some(past.run));
+    let tail = log_tail(&call.ctx, &name, Some(spec), Some(past.run));
     let record = match record::read(&call.ctx.paths, &name, past.run).0 {
         Recorded::Read(record) => *record,
         Recorded::Missing | Recorded::Unreadable(_) => crate::model::evidence::RunRecord::default(),
@@ -74,7 +74,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
     let certificate = Certificate {
         name: name.to_string(),
         run: past.run,
-        same_as: same_as(&call.ctx, &name, &past, &events),
+        same_as: same_as(&call.ctx, (&name, spec), &past, &events),
         alike: decision.state.failure.as_ref().filter(|failure| failure.run == past.run).and_then(Alike::of),
         usual: history::of(spec, &decision.state).map(|usual| usual.median),
         compared: (!well).then(|| compare(&call.ctx, &name, past.run, &events)),

@@ -17,6 +17,7 @@ use crate::model::ending::WaitStatus;
 use crate::model::units::format_duration;
 use crate::os::{children, clock, descriptor};
 use crate::policy::environment::Environment;
+use crate::policy::secrets::Mask;
 use crate::readiness::look;
 use crate::view::words::{cut, strip_control};
 
@@ -77,7 +78,10 @@ impl Question {
             Self::Line { line, cwd, environment } => {
                 let mut command = Command::new("/bin/sh");
                 command.args(["-c", line]).current_dir(cwd).env_clear().envs(environment);
-                run(command, limit).unwrap_or_else(|error| Err(said(&error, limit)))
+                let pairs: Vec<_> =
+                    environment.iter().map(|(name, value)| (name.to_string_lossy(), value.to_string_lossy())).collect();
+                let mask = Mask::of(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
+                run(command, limit, &mask).unwrap_or_else(|error| Err(said(&error, limit)))
             }
         }
     }
@@ -146,7 +150,7 @@ fn http(url: &str, status: Option<u16>, limit: Duration) -> Result<(), String> {
 }
 
 /// Runs a line; its group is ended with it, whoever holds its output open.
-fn run(mut command: Command, limit: Duration) -> io::Result<Result<(), String>> {
+fn run(mut command: Command, limit: Duration, mask: &Mask) -> io::Result<Result<(), String>> {
     let (mut output, write) = descriptor::pipe()?;
     descriptor::set_nonblocking(&output)?;
     let errors = write.try_clone()?;
@@ -170,8 +174,8 @@ fn run(mut command: Command, limit: Duration) -> io::Result<Result<(), String>> 
     read(&mut output, &mut last);
     Ok(match ended {
         Some(WaitStatus::Code(0)) => Ok(()),
-        Some(WaitStatus::Code(code)) => Err(with_output(format!("exit code {code}"), &last)),
-        Some(WaitStatus::Signal(signal, _)) => Err(with_output(format!("{signal}"), &last)),
+        Some(WaitStatus::Code(code)) => Err(with_output(format!("exit code {code}"), &last, mask)),
+        Some(WaitStatus::Signal(signal, _)) => Err(with_output(format!("{signal}"), &last, mask)),
         None => Err(silence(limit)),
     })
 }
@@ -197,10 +201,10 @@ fn read(output: &mut File, last: &mut Vec<u8>) {
     }
 }
 
-fn with_output(what: String, output: &[u8]) -> String {
+fn with_output(what: String, output: &[u8], mask: &Mask) -> String {
     let text = String::from_utf8_lossy(output);
     match text.lines().rev().map(strip_control).find(|line| !line.trim().is_empty()) {
-        Some(line) => format!("{what}: {}", cut(line.trim(), SAID)),
+        Some(line) => format!("{what}: {}", cut(mask.text(&line).trim(), SAID)),
         None => what,
     }
 }

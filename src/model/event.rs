@@ -221,6 +221,9 @@ pub struct Event {
     /// What guardian did about it, and when it acts next, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub action: String,
+    /// When guardian acts next; `None`: at once, or not by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::time::maybe_rfc3339")]
+    pub next_at: Option<Wall>,
     /// Signals on their way to the process before the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signals: Vec<SignalRecord>,
@@ -268,6 +271,7 @@ impl Event {
             ran_s: None,
             target_s: None,
             action: String::new(),
+            next_at: None,
             signals: Vec::new(),
             by: None,
             failures: None,
@@ -294,4 +298,7 @@ pub struct Notification {
     /// What is different from the last run that was well, in a sentence; empty: nothing is known to be.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub differs: String,
+    /// Runs that failed in the day up to the event, with this one; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_late: Option<u32>,
 }

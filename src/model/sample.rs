@@ -73,7 +73,7 @@ pub(crate) fn btc_bot() -> Notification {
         ..event("btc-bot", 3, EventKind::Premature, 3)
     };
     let log_tail = vec!["connecting".to_owned(), "\u{1b}[31mshutting down\u{1b}[0m".to_owned()];
-    Notification { event, host: "trader.example.org".to_owned(), log_tail, differs: String::new() }
+    Notification { event, host: "trader.example.org".to_owned(), log_tail, differs: String::new(), of_late: None }
 }
 
 /// A sink without filters that appends to a file.
@@ -98,5 +98,5 @@ pub(crate) fn any_sink() -> Sink {
 
 /// A notification from host `h`.
 pub(crate) fn note(event: Event) -> Notification {
-    Notification { event, host: "h".to_owned(), log_tail: Vec::new(), differs: String::new() }
+    Notification { event, host: "h".to_owned(), log_tail: Vec::new(), differs: String::new(), of_late: None }
 }

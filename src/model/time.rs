@@ -53,6 +53,32 @@ pub mod rfc3339 {
     }
 }
 
+/// The same for one that may be missing.
+pub mod maybe_rfc3339 {
+    use super::{Wall, rfc3339};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Text(#[serde(with = "rfc3339")] Wall);
+
+    /// Writes the text, or null.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(at: &Option<Wall>, serializer: S) -> Result<S::Ok, S::Error> {
+        at.map(Text).serialize(serializer)
+    }
+
+    /// Reads the text, or null.
+    ///
+    /// # Errors
+    /// A text that is not RFC 3339.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wall>, D::Error> {
+        Ok(Option::<Text>::deserialize(deserializer)?.map(|Text(at)| at))
+    }
+}
+
 impl fmt::Display for Wall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.rfc3339() {

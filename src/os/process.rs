@@ -7,6 +7,7 @@ use crate::model::ending::{Ancestor, Sender};
 use crate::model::evidence::Life;
 use crate::model::time::{BootId, Identity};
 use crate::policy::environment::without_values;
+use crate::policy::secrets::Mask;
 
 use super::children::SHIM_NAME;
 use super::kernel_trace::{self, Made};
@@ -14,6 +15,8 @@ use super::platform;
 
 /// Longest command line that is kept, in bytes.
 const CMDLINE_MAX: usize = 256;
+/// As much is read of it, so that a secret in it is known whole.
+const CMDLINE_READ: usize = 1024;
 /// Longest chain of parents that is followed.
 const PARENTS_MAX: usize = 16;
 
@@ -180,12 +183,19 @@ pub fn describe(pid: i32, uid: Option<u32>) -> Sender {
         pid,
         uid,
         comm: process.map(|process| process.comm),
-        cmdline: platform::cmdline(pid, CMDLINE_MAX),
+        cmdline: platform::cmdline(pid, CMDLINE_READ).map(|line| shown(&line)),
         parents,
         cgroup: platform::cgroup(pid),
         guardian: super::own::part(pid),
         itself: false,
     }
+}
+
+/// A command line as it is kept: without tokens, and cut.
+fn shown(line: &str) -> String {
+    let mut masked = Mask::default().text(line);
+    masked.truncate(masked.floor_char_boundary(CMDLINE_MAX));
+    masked
 }
 
 /// The sender of a signal that the kernel's own record holds: named by it, and filled in where it still lives.
@@ -215,9 +225,7 @@ pub fn caller() -> Sender {
         std::iter::once("guardian".to_owned())
             .chain(std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())),
     );
-    let end = line.floor_char_boundary(CMDLINE_MAX);
-    let cmdline = line.get(..end).map(str::to_owned);
-    Sender { cmdline, ..describe(pid, Some(nix::unistd::getuid().as_raw())) }
+    Sender { cmdline: Some(shown(&line)), ..describe(pid, Some(nix::unistd::getuid().as_raw())) }
 }
 
 /// The file mode creation mask of this process.

@@ -118,7 +118,7 @@ pub fn notification(word: &Word, known: Known<'_>, guardian: &Name, now: Wall) -
         format!("{sink} could not be told of {alerts} about {names} since {since}: {error}; {kept}: guardian alerts");
     let event = Event { detail, ..Event::new(word.id.clone(), now, guardian, EventKind::AlertFailed, severity) };
     let host = newest.notification.host.clone();
-    Some(Notification { event, host, log_tail: Vec::new(), differs: String::new() })
+    Some(Notification { event, host, log_tail: Vec::new(), differs: String::new(), of_late: None })
 }
 
 fn names<'n>(of: impl Iterator<Item = &'n Name>) -> String {

@@ -26,6 +26,7 @@ pub mod history;
 pub mod kernel_log;
 pub mod last_word;
 pub mod liveness;
+pub mod masked;
 pub mod memory;
 pub mod needs;
 pub mod notify;
@@ -35,6 +36,7 @@ pub mod progress;
 pub mod readiness;
 pub mod rotation;
 pub mod schedule;
+pub mod secrets;
 pub mod settle;
 pub mod signature;
 pub mod stagger;
@@ -43,6 +45,7 @@ mod storm_delivery;
 pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
+mod tokens;
 #[cfg(test)]
 mod walk_tests;
 pub mod watch;

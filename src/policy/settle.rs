@@ -222,10 +222,16 @@ fn tell_verdict(next: &mut Draft<'_>, ended: &EndedRun, what: &Next) {
     let failure = next.state.failure.as_ref().filter(|failure| failure.run == ended.run);
     let alike = failure.and_then(signature::sentence).unwrap_or_default();
     let event = about(next.event(kind, severity, Some(ended.run)), ended);
-    next.tell(Event { failures, alike: alike.clone(), ..event });
+    let next_at = match what {
+        Next::Restart(Duration::ZERO) => None,
+        Next::Restart(delay) => Some(next.look.now.plus(*delay).wall),
+        Next::Trip(_) => Some(next.look.now.plus(cooldown(next.look.spec, next.state.trips)).wall),
+        Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::MakeRoom => None,
+    };
+    next.tell(Event { failures, alike: alike.clone(), next_at, ..event });
     if let Next::Trip(reason) = what {
         let event = about(next.event(EventKind::Tripped, Severity::Critical, Some(ended.run)), ended);
-        next.tell(Event { failures, alike, detail: reason.clone(), ..event });
+        next.tell(Event { failures, alike, next_at, detail: reason.clone(), ..event });
     }
 }
 

@@ -17,6 +17,7 @@ use crate::model::evidence::{Ready, Said};
 use crate::model::time::BootId;
 use crate::os::notify::{Socket, Writer};
 use crate::os::process;
+use crate::policy::secrets::Mask;
 use crate::store::notify;
 use crate::store::record::{Durable, Line};
 
@@ -128,7 +129,8 @@ impl Notices {
     }
 
     fn status(&self, text: &[u8]) -> io::Result<()> {
-        let text = text.get(..STATUS).unwrap_or(text);
+        let masked = Mask::default().text(&String::from_utf8_lossy(text)).into_bytes();
+        let text = masked.get(..STATUS).unwrap_or(&masked);
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.says)?;
         file.write_all_at(text, 0)?;
         file.set_len(u64::try_from(text.len()).map_err(io::Error::other)?)

@@ -17,6 +17,7 @@ use crate::os::children::{self, Waited};
 use crate::os::program::{self, Program};
 use crate::os::signals::{self, Arrival};
 use crate::os::{descriptor, process};
+use crate::policy::secrets::Mask;
 use crate::store::log;
 use crate::store::record::{Durable, Line};
 
@@ -79,8 +80,11 @@ impl Lines<'_> {
                 Ended::TimeUp => (None, format!("not done after {}", format_duration(LIMIT))),
                 Ended::Never(step, errno) => (None, cannot(step, errno)),
             };
-            let last = from.and_then(last_line).map(|last| format!(": {last}")).unwrap_or_default(); // it wrote nothing
+            let last = from.and_then(|from| last_line(from, self.program.environment));
+            let last = last.map(|last| format!(": {last}")).unwrap_or_default(); // it wrote nothing
             mark(&format!("{which}: {how}; the program is not started"));
+            let shown = Mask::default().text(&line.to_string_lossy());
+            let shown = crate::view::words::cut(&shown, SHOWN);
             let what = format!("`{shown}` ({} of {}): {how}{last}", index + 1, self.lines.len());
             let failure = PreflightFailure { code, what, at: now(self.boot)? };
             // A disk that refuses the line leaves the end of this run unexplained.
@@ -168,10 +172,12 @@ fn mark(text: &str) {
     descriptor::write_output(format!("guardian: {}\n", crate::view::words::strip_control(text)).as_bytes());
 }
 
-/// The last line that was written to the log from `from` on; `None`: there is none.
-fn last_line(from: u64) -> Option<String> {
+/// The last line that was written to the log from `from` on, without secrets; `None`: there is none.
+fn last_line(from: u64, environment: &[&CStr]) -> Option<String> {
     let tail = log::tail_of_output(from, TAIL)?;
     let text = String::from_utf8_lossy(&tail);
     let line = text.lines().map(crate::view::words::strip_control).rfind(|line| !line.trim().is_empty())?;
-    Some(crate::view::words::cut(line.trim(), SHOWN))
+    let pairs: Vec<String> = environment.iter().map(|pair| pair.to_string_lossy().into_owned()).collect();
+    let mask = Mask::of(pairs.iter().filter_map(|pair| pair.split_once('=')));
+    Some(crate::view::words::cut(mask.text(line.trim()).as_str(), SHOWN))
 }

@@ -54,7 +54,7 @@ fn unrecorded(ctx: &Context, name: &Name, run: u64, record: &Recorded) -> Life {
 pub(super) fn tail_of_an_end(ctx: &Context, look: Look<'_>, evidence: &Evidence) -> Option<Vec<String>> {
     let open = look.state.open().filter(|_| evidence.shim_lock != Lock::Held)?;
     let over = matches!(standing(look.spec, open, evidence), Standing::Ended(_));
-    over.then(|| last_lines(ctx, look.name, Some(open.run), FAILURE_LINES)).flatten()
+    over.then(|| last_lines(ctx, look.name, Some(look.spec), Some(open.run), FAILURE_LINES)).flatten()
 }
 
 /// Decides about `name` without changing anything.

@@ -35,7 +35,8 @@ impl Held<'_> {
         let now = now()?;
         let run = ended.run;
         let failure = self.failure(ended, &now);
-        let noted = note(self.ctx, registry, failure, || log_tail(self.ctx, self.name, Some(run)).pop());
+        let noted =
+            note(self.ctx, registry, failure, || log_tail(self.ctx, self.name, Some(self.spec), Some(run)).pop());
         let noted = match noted {
             Ok(noted) => noted,
             Err(error) => {

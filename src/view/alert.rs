@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::brief::brief;
+use super::facts::{commands, facts};
+use super::fit::fit;
+use super::html::html;
 use super::storm;
-use super::words::{
-    cause_sentence, cut, end_phrase, lived_of_target, percent_of_target, sender_sentence, strip_control,
-};
+use super::words::{cut, end_phrase, lived_of_target, strip_control};
 use crate::model::ending::Cause;
-use crate::model::event::{Event, EventKind, Notification, SCHEMA};
+use crate::model::event::{Event, EventKind, Notification, SCHEMA, Severity};
 use crate::model::name::Name;
 
 /// Longest subject, in characters.
@@ -23,7 +24,7 @@ const TAIL_LINES: usize = 20;
 /// Longest line of output, in characters.
 const TAIL_WIDTH: usize = 300;
 /// Longest line of what differs from a run that was well, in characters.
-const DIFFERS_WIDTH: usize = 300;
+pub(super) const DIFFERS_WIDTH: usize = 300;
 /// A host takes at most this much of the subject.
 const HOST_WIDTH: usize = 24;
 
@@ -43,6 +44,8 @@ pub struct Rendered {
     pub json: String,
     /// Plain text for a phone, under the subject; at most [`super::brief::BRIEF_MAX`] bytes.
     pub brief: String,
+    /// The text as HTML, for mail.
+    pub html: String,
 }
 
 /// Renders a notification and what was folded into it, oldest first.
@@ -51,7 +54,8 @@ pub fn render(notification: &Notification, folded: &[&Event]) -> Rendered {
     let subject = subject(notification, folded.len());
     let text = text(notification, folded);
     let json = json(notification, folded, &subject, &text);
-    Rendered { subject, text, json, brief: brief(notification, folded) }
+    let html = html(notification, folded, &subject);
+    Rendered { subject, text, json, brief: brief(notification, folded), html }
 }
 
 fn subject(notification: &Notification, folded: usize) -> String {
@@ -62,8 +66,13 @@ fn subject(notification: &Notification, folded: usize) -> String {
         Some(_) => (String::new(), String::new()), // about all of them, and it says how many
         None => (format!("/{}", event.process), more),
     };
-    let line = format!("[guardian] {}{of}: {}", cut(&host, HOST_WIDTH), strip_control(&headline(event)));
-    cut(&line, SUBJECT_MAX - more.len()) + &more
+    let severity = match event.severity {
+        Severity::Info => "",
+        Severity::Warning | Severity::Critical => &format!("{}: ", event.severity.word().to_uppercase()),
+    };
+    let line = format!("[guardian] {severity}{}{of}: {}", cut(&host, HOST_WIDTH), strip_control(&headline(event)));
+    // By columns for what is shown, and by characters for those that take none.
+    fit(&cut(&line, SUBJECT_MAX - more.len()), SUBJECT_MAX - more.len()) + &more
 }
 
 /// What happened, in one phrase.
@@ -118,39 +127,12 @@ fn headline(event: &Event) -> String {
 
 fn text(notification: &Notification, folded: &[&Event]) -> String {
     let event = &notification.event;
-    let run = event.run.map(|run| format!(", run {run}")).unwrap_or_default();
-    let mut lines = vec![
-        format!("{} on {}{run}: {}", event.process, strip_control(&notification.host), what(event)),
-        String::new(),
-    ];
-    if event.ran_s.is_some() || (event.target_s.is_some() && event.cause.is_some()) {
-        let share = percent_of_target(event.ran_s, event.target_s);
-        let share = share.map(|share| format!(" ({share} %)")).unwrap_or_default();
-        lines.push(format!("Lived:   {}{share}", lived_of_target(event.ran_s, event.target_s)));
-    }
-    if let Some(cause) = &event.cause {
-        lines.push(format!("Cause:   {}", cause_sentence(cause, &event.signals)));
-    }
-    if !notification.differs.is_empty() {
-        lines.push(format!("Differs: {}", cut(&strip_control(&notification.differs), DIFFERS_WIDTH)));
-    }
-    if let Some(by) = &event.by {
-        lines.push(format!("By:      {}", sender_sentence(by)));
-    }
-    lines.extend(event.storm.iter().flat_map(|facts| storm::lines(facts)));
-    if !event.action.is_empty() {
-        lines.push(format!("Now:     {}", strip_control(&event.action)));
-    }
-    if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
-        lines.push(format!("Failed:  {failures} in a row"));
-    }
-    if !event.alike.is_empty() {
-        lines.push(format!("Again:   {}", strip_control(&event.alike)));
-    }
-    if !event.detail.is_empty() && !event.action.contains(&event.detail) {
-        lines.push(format!("Note:    {}", strip_control(&event.detail)));
-    }
-    lines.push(format!("When:    {}", event.at));
+    let mut lines = vec![opening(notification), String::new()];
+    lines.extend(
+        facts(notification)
+            .into_iter()
+            .map(|(label, value)| if label.is_empty() { value } else { format!("{:<9}{value}", format!("{label}:")) }),
+    );
     lines.extend(more(&event.process, folded));
     let tail = tail(notification);
     if !tail.is_empty() {
@@ -159,9 +141,16 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
         lines.extend(tail.iter().map(|line| format!("  {line}")));
     }
     lines.push(String::new());
-    lines.extend(look_closer(event));
+    lines.extend(commands(event).into_iter().map(|(label, command)| format!("{label}: {command}")));
     lines.push(format!("id {}", strip_control(&event.id)));
     lines.join("\n") + "\n"
+}
+
+/// The first sentence: what happened to what, where.
+pub(super) fn opening(notification: &Notification) -> String {
+    let event = &notification.event;
+    let run = event.run.map(|run| format!(", run {run}")).unwrap_or_default();
+    format!("{} on {}{run}: {}", event.process, strip_control(&notification.host), what(event))
 }
 
 /// What happened, as the rest of a sentence about the process.
@@ -236,22 +225,8 @@ fn more_of_it(own: &[&Event]) -> Option<String> {
     })
 }
 
-/// Commands for somebody who wants to know more.
-pub(super) fn look_closer(event: &Event) -> Vec<String> {
-    let name = &event.process;
-    match (event.kind, event.run) {
-        (EventKind::Test, _) => Vec::new(),
-        (EventKind::Storm | EventKind::StormOver, _) => {
-            vec!["Look closer: guardian status; guardian events".to_owned()]
-        }
-        (EventKind::AlertFailed, _) => vec!["Look closer: guardian alerts".to_owned()],
-        (_, _) if event.watch.is_some() => vec![format!("Look closer: guardian why {name}")],
-        (_, Some(run)) if event.cause.is_some() => vec![format!("Look closer: guardian why {name} --run {run}")],
-        (_, _) => vec![format!("Look closer: guardian status {name}")],
-    }
-}
-
-fn tail(notification: &Notification) -> Vec<String> {
+/// The last lines as they are shown.
+pub(super) fn tail(notification: &Notification) -> Vec<String> {
     let skip = notification.log_tail.len().saturating_sub(TAIL_LINES);
     notification.log_tail.iter().skip(skip).map(|line| cut(&strip_control(line), TAIL_WIDTH)).collect()
 }
@@ -279,6 +254,12 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     });
     if !notification.differs.is_empty() {
         document["differs"] = json!(cut(&strip_control(&notification.differs), DIFFERS_WIDTH));
+    }
+    if let Some(next_at) = event.next_at {
+        document["next_at"] = json!(next_at.to_string());
+    }
+    if let Some(of_late) = notification.of_late {
+        document["failures_24h"] = json!(of_late);
     }
     if let Some(facts) = &event.storm {
         document["storm"] = json!(facts);

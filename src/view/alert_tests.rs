@@ -5,17 +5,19 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::sample::{btc_bot, event, note};
+use crate::model::time::Wall;
 
 #[test]
 fn a_premature_end_is_told_with_everything_that_is_known() {
     let first = event("btc-bot", 1, EventKind::Premature, 1);
     let second = event("btc-bot", 2, EventKind::Premature, 2);
     let rendered = render(&btc_bot(), &[&first, &second]);
-    expect!["[guardian] trader/btc-bot: premature after 3s of 8h (exit 0 after SIGTERM from node, pid 99) (+2 more)"]
+    expect!["[guardian] WARNING: trader/btc-bot: premature after 3s of 8h (exit 0 after SIGTERM from node, pid 99) (+2 more)"]
         .assert_eq(&rendered.subject);
     expect![[r#"
         btc-bot on trader.example.org, run 3: it ended before its time
 
+        Level:   warning
         Lived:   3s of 8h (0 %)
         Cause:   it exited with code 0, after SIGTERM from node (pid 99, user 1000), command `node gateway.js`, started by bash 42 < systemd 1
         Now:     restarted as run 4
@@ -28,6 +30,8 @@ fn a_premature_end_is_told_with_everything_that_is_known() {
           shutting down
 
         Look closer: guardian why btc-bot --run 3
+        Silence it: guardian alerts silence btc-bot 2h
+        I know of it: guardian alerts ack btc-bot.abc.3.premature
         id btc-bot.abc.3.premature
     "#]].assert_eq(&rendered.text);
 }
@@ -57,8 +61,8 @@ fn the_json_is_that_of_the_contract() {
           "schema": 1,
           "severity": "warning",
           "target_s": 28800,
-          "text": "btc-bot on trader.example.org, run 3: it ended before its time\n\nLived:   3s of 8h (0 %)\nCause:   it exited with code 0, after SIGTERM from node (pid 99, user 1000), command `node gateway.js`, started by bash 42 < systemd 1\nNow:     restarted as run 4\nFailed:  1 in a row\nWhen:    2026-11-18T11:06:43.000Z\n\nLast output:\n  connecting\n  shutting down\n\nLook closer: guardian why btc-bot --run 3\nid btc-bot.abc.3.premature\n",
-          "title": "[guardian] trader/btc-bot: premature after 3s of 8h (exit 0 after SIGTERM from node, pid 99)",
+          "text": "btc-bot on trader.example.org, run 3: it ended before its time\n\nLevel:   warning\nLived:   3s of 8h (0 %)\nCause:   it exited with code 0, after SIGTERM from node (pid 99, user 1000), command `node gateway.js`, started by bash 42 < systemd 1\nNow:     restarted as run 4\nFailed:  1 in a row\nWhen:    2026-11-18T11:06:43.000Z\n\nLast output:\n  connecting\n  shutting down\n\nLook closer: guardian why btc-bot --run 3\nSilence it: guardian alerts silence btc-bot 2h\nI know of it: guardian alerts ack btc-bot.abc.3.premature\nid btc-bot.abc.3.premature\n",
+          "title": "[guardian] WARNING: trader/btc-bot: premature after 3s of 8h (exit 0 after SIGTERM from node, pid 99)",
           "verdict": "premature"
         }"#]].assert_eq(&serde_json::to_string_pretty(&json).unwrap());
 }
@@ -80,18 +84,18 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] h/web: ready
         [guardian] h/web: was sent a signal
         [guardian] h/web: exited after an unknown time
-        [guardian] h/web: premature after an unknown time (exit 1)
+        [guardian] WARNING: h/web: premature after an unknown time (exit 1)
         [guardian] h/web: completed after an unknown time
-        [guardian] h/web: failed after an unknown time (exit 1)
+        [guardian] WARNING: h/web: failed after an unknown time (exit 1)
         [guardian] h/web: stopped
-        [guardian] h/web: hung: alive without progress
+        [guardian] WARNING: h/web: hung: alive without progress
         [guardian] h/web: guardian is ending it
         [guardian] h/web: twice as slow as ever
-        [guardian] h/web: tripped, not restarted for now (exit 1)
+        [guardian] CRITICAL: h/web: tripped, not restarted for now (exit 1)
         [guardian] h/web: one more try after the breaker was open
         [guardian] h/web: recovered
-        [guardian] h/web: alive, but its shim is gone
-        [guardian] h/web: storm
+        [guardian] WARNING: h/web: alive, but its shim is gone
+        [guardian] CRITICAL: h/web: storm
         [guardian] h/web: storm over
         [guardian] h/web: a time of its schedule was left out
         [guardian] h/web: acted
@@ -109,12 +113,15 @@ fn a_trip_says_that_guardian_gave_up_and_what_to_type() {
     expect![[r#"
         web on h, run 7: the breaker is open, guardian does NOT restart it for now
 
+        Level:   critical
         Cause:   it exited with code 1
         Now:     next try in 15m; `guardian start web` tries now
         Failed:  3 in a row
         When:    2026-11-18T11:06:40.000Z
 
         Look closer: guardian why web --run 7
+        Silence it: guardian alerts silence web 2h
+        I know of it: guardian alerts ack web.abc.7.tripped
         id web.abc.7.tripped
     "#]]
     .assert_eq(&render(&tripped, &[]).text);
@@ -128,6 +135,7 @@ fn a_storm_names_the_worst_and_counts_the_rest() {
     expect![[r#"
         web on h, run 7: the breaker is open, guardian does NOT restart it for now
 
+        Level:   critical
         Cause:   it exited with code 1
         When:    2026-11-18T11:07:20.000Z
         And 30 more about 30 other processes:
@@ -144,6 +152,8 @@ fn a_storm_names_the_worst_and_counts_the_rest() {
           … 20 not shown; all of them: guardian status
 
         Look closer: guardian why web --run 7
+        Silence it: guardian alerts silence web 2h
+        I know of it: guardian alerts ack web.abc.7.tripped
         id web.abc.7.tripped
     "#]]
     .assert_eq(&text);
@@ -212,4 +222,34 @@ fn a_start_says_nothing_of_how_long_it_lived() {
     let started = Event { target_s: Some(28_800), ..event("web", 7, EventKind::Started, 3) };
     let text = render(&Notification { event: started, ..btc_bot() }, &[]).text;
     assert!(!text.contains("Lived") && !text.contains("unknown"), "{text}");
+}
+
+#[test]
+fn a_subject_fits_its_columns_in_any_script() {
+    let mut wide = btc_bot();
+    wide.event.severity = Severity::Critical;
+    wide.host = "漢".repeat(100);
+    wide.event.cause = Some(Cause::SpawnFailed { errno: 2, what: "字\u{301}".repeat(300), step: None });
+    let subject = render(&wide, &[]).subject;
+    assert!(unicode_width::UnicodeWidthStr::width(subject.as_str()) <= SUBJECT_MAX, "{subject}");
+    assert!(subject.starts_with("[guardian] CRITICAL: 漢") && subject.contains("/btc-bot: premature"), "{subject}");
+}
+
+#[test]
+fn the_html_has_every_fact_and_command_of_the_text_and_no_tag_of_a_program() {
+    let mut told = btc_bot();
+    told.of_late = Some(4);
+    told.event.next_at = Some(Wall(told.event.at.0 + 8_000));
+    told.event.detail = "<img src=x onerror=alert(1)>".to_owned();
+    told.log_tail = vec!["</pre><script>alert(1)</script>".to_owned()];
+    let rendered = render(&told, &[&event("btc-bot", 1, EventKind::Premature, 1)]);
+    let html = rendered.html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+    for line in rendered.text.lines().filter(|line| !line.is_empty()) {
+        let fact = line.split_once(": ").map_or(line, |(_, fact)| fact).trim();
+        assert!(html.contains(fact.trim_end_matches(':')), "no `{fact}` in {html}");
+    }
+    assert!(rendered.text.contains("Next:    2026-11-18 11:06:51 UTC, 8s after this"), "{}", rendered.text);
+    assert!(rendered.text.contains("1 in a row, 4 in 24 hours"), "{}", rendered.text);
+    assert!(!rendered.html.contains("<script") && !rendered.html.contains("<img"), "{}", rendered.html);
+    assert!(!rendered.html.contains("http"), "it loads nothing");
 }

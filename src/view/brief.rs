@@ -2,7 +2,8 @@
 //!
 //! Plain text; whoever sends it into a format of its own escapes it with [`super::escape`].
 
-use super::alert::{look_closer, more, what};
+use super::alert::{more, what};
+use super::facts::{commands, next, of_late};
 use super::words::{cause_sentence, cut, lived_of_target, strip_control};
 use crate::model::event::{Event, EventKind, Notification};
 
@@ -27,14 +28,15 @@ pub fn brief(notification: &Notification, folded: &[&Event]) -> String {
     if !event.action.is_empty() {
         lines.push(cut(&format!("Now: {}", strip_control(&event.action)), WIDTH));
     }
-    if let Some(failures) = event.failures.filter(|failures| *failures > 1) {
-        lines.push(format!("Failed: {failures} in a row"));
+    lines.extend(next(event).map(|next| format!("Next: {next}")));
+    if event.failures.is_some_and(|failures| failures > 1) || notification.of_late.is_some_and(|count| count > 1) {
+        lines.extend(of_late(notification).map(|failed| format!("Failed: {failed}")));
     }
     if !event.detail.is_empty() && !event.action.contains(&event.detail) {
         lines.push(cut(&strip_control(&event.detail), WIDTH));
     }
     lines.extend(more(&event.process, folded).into_iter().take(4).map(|line| cut(&line, WIDTH)));
-    let mut last = look_closer(event);
+    let mut last: Vec<String> = commands(event).into_iter().map(|(_, command)| command).collect();
     if event.kind != EventKind::Test {
         last.push(format!("id {}", strip_control(&event.id)));
     }
@@ -90,7 +92,10 @@ mod tests {
             long.event.detail = glyph.repeat(3000);
             let text = brief(&long, &[&btc_bot().event; 50]);
             assert!(text.len() <= BRIEF_MAX, "{} for {glyph}", text.len());
-            assert!(text.contains("guardian why btc-bot"), "{text}");
+            for command in ["guardian why btc-bot", "guardian alerts silence btc-bot 2h", "guardian alerts ack btc-bot"]
+            {
+                assert!(text.contains(command), "{text}");
+            }
         }
     }
 

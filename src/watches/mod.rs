@@ -19,6 +19,7 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::error::Error;
 use crate::healthcheck::Mode;
+use crate::masking;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
 use crate::model::units::format_duration;
@@ -201,6 +202,7 @@ fn settle(
     if held.is_none() {
         return Ok((Checked { name: name.clone(), state: next, actions }, 0, None));
     }
+    masking::watch(ctx, name, &mut next);
     match next.pending.is_empty() && !decision.act {
         true => watch::note(&ctx.paths, name, &next)?,
         false => watch::commit(&ctx.paths, name, &next)?,
@@ -208,6 +210,7 @@ fn settle(
     if let Some(line) = spec.action.as_deref().filter(|_| decision.act) {
         let (succeeded, outcome) = run(name, spec, line, &next.reason);
         next = acted(Look { name, spec, state: &next, now }, succeeded, outcome);
+        masking::watch(ctx, name, &mut next);
         watch::commit(&ctx.paths, name, &next)?;
     }
     let (queued, error) = tell(ctx, registry, name, &mut next);
@@ -241,7 +244,7 @@ fn tell(ctx: &Context, registry: &Registry, name: &Name, state: &mut WatchState)
         return (0, None);
     }
     let published = now().and_then(|now| {
-        let queued = publish(ctx, name, &state.pending, &registry.sinks, &now, Durable::Yes)?;
+        let queued = publish(ctx, name, None, &state.pending, &registry.sinks, &now, Durable::Yes)?;
         let rest = WatchState { pending: Vec::new(), ..state.clone() };
         watch::note(&ctx.paths, name, &rest)?;
         *state = rest;

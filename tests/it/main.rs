@@ -16,6 +16,7 @@ mod bad_input;
 mod breaker;
 mod budget;
 mod certificate;
+mod content;
 mod cron;
 mod damaged;
 mod deadlines;

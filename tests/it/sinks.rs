@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use crate::home::Home;
 
 /// A server that answers one request with `{"ok":true}`; gives its address, and the request.
-fn server() -> (String, JoinHandle<String>) {
+pub(crate) fn server() -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let served = thread::spawn(move || {

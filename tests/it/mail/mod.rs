@@ -31,6 +31,10 @@ pub(crate) struct Mail {
     pub(crate) headers: String,
     /// The decoded text.
     pub(crate) text: String,
+    /// The same as HTML, decoded.
+    pub(crate) html: String,
+    /// The type of the whole, what the parser found wrong with it, and its longest line as it came.
+    pub(crate) form: (String, Vec<String>, usize),
 }
 
 impl MailServer {
@@ -116,12 +120,15 @@ fn read(path: &Path) -> Mail {
     const DECODE: &str = "import email, email.policy, json, sys\n\
         m = email.message_from_binary_file(open(sys.argv[1], 'rb'), policy=email.policy.default)\n\
         h = ''.join(f'{k}: {v}\\n' for k, v in m.items())\n\
-        print(json.dumps([m['subject'], h, m.get_body(('plain',)).get_content()]))";
+        t, x = (m.get_body((kind,)).get_content() for kind in ('plain', 'html'))\n\
+        d = [repr(d) for p in m.walk() for d in p.defects + [d for v in p.values() for d in v.defects]]\n\
+        l = max(map(len, open(sys.argv[1], 'rb').read().split(b'\\n')))\n\
+        print(json.dumps([m['subject'], h, t, x, [m.get_content_type(), d, l]]))";
     let output = Command::new("/usr/bin/python3").args(["-c", DECODE]).arg(path).output().unwrap();
     assert!(output.status.success(), "not a mail: {}", String::from_utf8_lossy(&output.stderr));
-    let (subject, headers, text) = serde_json::from_slice(&output.stdout).unwrap();
+    let (subject, headers, text, html, form) = serde_json::from_slice(&output.stdout).unwrap();
     let to = fs::read_to_string(path.with_extension("to")).unwrap().lines().map(str::to_owned).collect();
-    Mail { to, subject, headers, text }
+    Mail { to, subject, headers, text, html, form }
 }
 
 /// An authority and a certificate for `localhost`, valid for two days.

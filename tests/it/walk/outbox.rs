@@ -70,6 +70,7 @@ impl Outbox {
                     host: "h".to_owned(),
                     log_tail: Vec::new(),
                     differs: String::new(),
+                    of_late: None,
                 };
                 self.pending.push(Entry::new(notification, &sink.name, now.clone()));
             }
