@@ -19,7 +19,7 @@ use crate::policy::secrets::Mask;
 use crate::post_mortem::told_history;
 use crate::store::log::Log;
 use crate::store::record::{self, Durable};
-use crate::store::{journal, outbox, storm};
+use crate::store::{journal, outbox, storm, wake};
 use crate::view::words::strip_control;
 
 /// Lines of output that go with a notification.
@@ -53,9 +53,12 @@ pub fn publish(
         runs.entry(event.run).or_default().push(event.clone());
     }
     let mut queued = 0;
+    // Only where it is asked for: the common case reads nothing.
+    let asked = events.iter().any(|event| event.notify.iter().any(|name| name == notify::AUTO));
+    let caller = if asked { wake::load(&ctx.paths, name)?.map(|wake| notify::caller(name, wake)) } else { None };
     for (run, events) in &runs {
         let (mut tail, mut history) = (None, None);
-        for sink in sinks {
+        for sink in sinks.iter().chain(&caller) {
             let Some(event) = notify::choose(sink, events) else { continue };
             // Others may be putting the very same one.
             let _telling = (event.kind == EventKind::Storm).then(|| storm::telling(&ctx.paths)).transpose()?;

@@ -12,8 +12,9 @@ use crate::model::delivery::Entry;
 use crate::model::sink::Sink;
 use crate::os::lock;
 use crate::policy::delivery::plan;
+use crate::policy::notify;
 use crate::store::outbox::Part;
-use crate::store::{ledger, outbox, paths::Paths};
+use crate::store::{ledger, outbox, paths::Paths, wake};
 
 /// Times that what was queued while a sink was busy is looked for.
 const ROUNDS: usize = 8;
@@ -35,6 +36,7 @@ pub(super) fn attend_all(
     drained: &mut Drained,
     time: Time,
 ) -> Result<(), Error> {
+    let sinks = &with_callers(paths, pending, sinks, drained);
     let waits = |sink: &&Sink| pending.iter().any(|entry| entry.sink == sink.name);
     if pending.iter().any(|entry| sinks.iter().all(|sink| sink.name != entry.sink)) {
         drained.add(orphans(paths, sinks)?);
@@ -55,6 +57,21 @@ pub(super) fn attend_all(
         }
     }
     Ok(())
+}
+
+/// The sinks of the registry, and the sessions that are to be woken.
+fn with_callers(paths: &Paths, pending: &[Entry], sinks: &[Sink], drained: &mut Drained) -> Vec<Sink> {
+    let mut all = sinks.to_vec();
+    for entry in pending {
+        if all.iter().any(|sink| sink.name == entry.sink) || !notify::is_caller(&entry.sink) {
+            continue;
+        }
+        match wake::load(paths, &entry.notification.event.process) {
+            Ok(wake) => all.extend(wake.map(|wake| notify::caller(&entry.notification.event.process, wake))),
+            Err(error) => drained.errors.push(error.message),
+        }
+    }
+    all
 }
 
 /// All that waits for one sink, unless somebody else is at it: that one looks again after it let go of the lock.

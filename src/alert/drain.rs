@@ -251,6 +251,7 @@ fn deliver_all(paths: &Paths, sink: &Sink, batches: Vec<Batch>, time: Time, drai
         let folded: Vec<&Event> = batch.folded.iter().map(|entry| &entry.notification.event).collect();
         let mut message = Message::new(&batch.lead.notification, &folded, batch.answers.clone());
         message.reached.clone_from(&batch.lead.reached);
+        message.log = paths.log(&batch.lead.notification.event.process);
         let outcome = bounded(sink, message, sink.timeout.min(left));
         let mut enough = false;
         if let Outcome::Failed { after, .. } = &outcome {

@@ -20,6 +20,7 @@ mod fake;
 mod file;
 mod gotify;
 mod http;
+mod inbox;
 mod last_word;
 mod matrix;
 mod ntfy;
@@ -33,10 +34,12 @@ mod sinks_tests;
 mod slack;
 mod telegram;
 mod trust;
+mod wake;
 mod webhook;
 #[cfg(test)]
 mod wire_tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::delivery::Outcome;
@@ -64,6 +67,10 @@ pub struct Message {
     pub environment: Vec<(&'static str, String)>,
     /// Recipients that have it already.
     pub reached: Vec<String>,
+    /// Where the output of the process lies; empty: it has none.
+    pub log: PathBuf,
+    /// How many other notifications it speaks for.
+    pub folded: usize,
 }
 
 impl Message {
@@ -90,6 +97,8 @@ impl Message {
             event: event.clone(),
             environment: environment(event),
             reached: Vec::new(),
+            log: PathBuf::new(),
+            folded: folded.len(),
         }
     }
 }
@@ -124,6 +133,7 @@ fn send_by(kind: &SinkKind, message: &Message, limit: Duration) -> Outcome {
         SinkKind::Alertmanager(alertmanager) => either(alertmanager::send(alertmanager, message, limit)),
         SinkKind::Apprise(apprise) => either(apprise::send(apprise, message, limit)),
         SinkKind::Sendmail(sendmail) => either(sendmail::send(sendmail, message, limit)),
+        SinkKind::Wake(wake) => either(wake::send(wake, message, limit)),
         SinkKind::Desktop => either(desktop::send(message, limit)),
     }
 }

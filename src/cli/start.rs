@@ -15,11 +15,14 @@ use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase};
 use crate::model::units::parse_duration;
+use crate::model::wake::Wake;
 use crate::policy::budget::Asked;
+use crate::policy::caller::caller;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look};
+use crate::policy::notify::AUTO;
 use crate::policy::operator::start_after;
-use crate::store::record;
+use crate::store::{record, wake};
 use crate::supervise::{Held, Outcome, Then, now};
 use crate::view::status::Isolation;
 
@@ -231,6 +234,19 @@ pub(super) fn side_by_side<T: Send>(names: &[Name], work: impl Fn(&Name) -> T + 
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
+/// Remembers the session that asked, where the process is to wake it. A person who asks is nobody to be woken.
+fn keep_caller(call: &Call, held: &Held<'_>) -> Result<(), Error> {
+    if !held.spec.notify.iter().any(|name| name == AUTO) {
+        return Ok(());
+    }
+    let paths = &call.ctx.paths;
+    let cwd = std::env::current_dir().ok().and_then(|cwd| cwd.into_os_string().into_string().ok());
+    match caller(&call.ctx.environment, cwd.as_deref()) {
+        Some(found) => wake::keep(paths, held.name, &Wake { inbox: Some(wake::inbox(paths)), ..found }),
+        None => wake::forget(paths, held.name),
+    }
+}
+
 /// Starts a process that is held, unless it runs.
 pub(super) fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     let mut outcome = Outcome::default();
@@ -256,6 +272,7 @@ pub(super) fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<St
         }
         (_, _) => first,
     };
+    keep_caller(call, held)?;
     let now = now()?;
     let look = Look { name: held.name, spec: held.spec, state: &held.state, now: &now };
     let decision = start_after(look, settled);

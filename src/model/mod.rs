@@ -27,5 +27,6 @@ mod stop_reason;
 pub mod storm;
 pub mod time;
 pub mod units;
+pub mod wake;
 pub mod watch;
 pub mod watch_state;

@@ -8,6 +8,7 @@ use super::channel::{
     Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram,
 };
 use super::event::Severity;
+use super::wake::Wake;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +127,8 @@ pub enum SinkKind {
     Desktop,
     /// The local mail system.
     Sendmail(Sendmail),
+    /// An agent is woken.
+    Wake(Wake),
 }
 
 impl SinkKind {
@@ -149,6 +152,7 @@ impl SinkKind {
             Self::Apprise(_) => "apprise",
             Self::Desktop => "desktop",
             Self::Sendmail(_) => "sendmail",
+            Self::Wake(wake) => wake.harness.word(),
         }
     }
 
@@ -169,6 +173,7 @@ impl SinkKind {
             Self::Pagerduty(Pagerduty { routing_key, .. }) => vec![routing_key],
             Self::Alertmanager(Alertmanager { url, token, .. }) => [url].into_iter().chain(token).collect(),
             Self::Apprise(Apprise { url, .. }) => vec![url],
+            Self::Wake(Wake { token, .. }) => token.iter().collect(),
             Self::Command { .. } | Self::File { .. } | Self::Desktop | Self::Sendmail(_) => Vec::new(),
         }
     }

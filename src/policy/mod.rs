@@ -7,6 +7,7 @@ pub mod agents;
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
+pub mod caller;
 pub mod cause;
 pub mod classify;
 pub mod core_pattern;

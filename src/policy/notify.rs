@@ -3,8 +3,12 @@
 //! Asked by a pass when it commits. Knows nothing of what was sent before: that is
 //! [`super::delivery`].
 
-use crate::model::event::{Event, EventKind};
-use crate::model::sink::Sink;
+use std::time::Duration;
+
+use crate::model::event::{Event, EventKind, Severity};
+use crate::model::name::Name;
+use crate::model::sink::{Sink, SinkKind};
+use crate::model::wake::Wake;
 
 /// Whether this sink wants to be told of this event.
 ///
@@ -17,9 +21,42 @@ pub fn wants(sink: &Sink, event: &Event) -> bool {
     routed(sink, event) && wants_kind(sink, event)
 }
 
+/// In a process's `notify`: the session that started it, besides the sinks that would be told anyway.
+pub const AUTO: &str = "auto";
+/// Begins the name of such a session as a sink. No sink of the registry has a colon in its name.
+const CALLER: &str = "auto:";
+/// What a session is woken for: an end, and what needs somebody. A restart that goes well wakes nobody.
+const WAKES: [EventKind; 5] =
+    [EventKind::Completed, EventKind::Failed, EventKind::Premature, EventKind::Tripped, EventKind::Hung];
+/// Time for the ways to a session together.
+const WAKING: Duration = Duration::from_secs(10);
+
+/// The session that started `process`, as a sink.
+#[must_use]
+pub fn caller(process: &Name, wake: Wake) -> Sink {
+    Sink {
+        name: format!("{CALLER}{process}"),
+        kind: SinkKind::Wake(wake),
+        events: WAKES.iter().map(|kind| kind.word().to_owned()).collect(),
+        processes: vec![process.to_string()],
+        groups: Vec::new(),
+        min_severity: Severity::Info,
+        cooldown: Duration::ZERO,
+        timeout: WAKING,
+        ca_file: None,
+    }
+}
+
+/// Whether a sink of that name is a session.
+#[must_use]
+pub fn is_caller(sink: &str) -> bool {
+    sink.starts_with(CALLER)
+}
+
 fn routed(sink: &Sink, event: &Event) -> bool {
-    if !event.notify.is_empty() {
-        return event.notify.contains(&sink.name);
+    let mut named = event.notify.iter().filter(|name| *name != AUTO).peekable();
+    if named.peek().is_some() && !is_caller(&sink.name) {
+        return named.any(|name| *name == sink.name);
     }
     let process = sink.processes.is_empty() || sink.processes.iter().any(|glob| matches(glob, event.process.as_str()));
     let group = sink.groups.is_empty() || event.group.as_ref().is_some_and(|group| sink.groups.contains(group));

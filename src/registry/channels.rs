@@ -151,7 +151,7 @@ impl Fields<'_, '_, '_, '_> {
     }
 
     /// An address without a slash at its end.
-    fn web_address(&mut self, key: &str, item: &Item<'_>) -> Option<String> {
+    pub(super) fn web_address(&mut self, key: &str, item: &Item<'_>) -> Option<String> {
         let text = self.reader.text(key, item)?;
         if !is_web_address(&text) {
             let hint = "it begins with `https://` or `http://` and holds no blanks";

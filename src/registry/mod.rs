@@ -25,6 +25,7 @@ pub mod sink_keys;
 #[cfg(test)]
 mod tests;
 pub mod value;
+mod wake;
 mod watch;
 pub mod watch_keys;
 pub mod watch_show;

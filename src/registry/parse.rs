@@ -16,6 +16,7 @@ use crate::model::probe::Probe;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::parse_duration;
+use crate::policy::notify::AUTO;
 
 const TABLES: &[&str] = &["defaults", "process", "watch", "sinks", "healthcheck"];
 
@@ -188,10 +189,8 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Pairs(of) => of(spec).extend(reader.pairs(name, item)?),
         Field::Variables(of) => *of(spec) = reader.variables(name, item)?,
         Field::Sinks(of) => {
-            let all = item.get_ref().as_str() == Some("auto");
-            let mut sinks = if all { Vec::new() } else { reader.texts(name, item)? };
-            sinks.retain(|sink| sink != "auto");
-            *of(spec) = sinks;
+            let auto = item.get_ref().as_str() == Some(AUTO);
+            *of(spec) = if auto { vec![AUTO.to_owned()] } else { reader.texts(name, item)? };
         }
         Field::Processes(of) => *of(spec) = reader.processes(name, item)?,
         Field::Signal(of) => *of(spec) = read_signal(reader, name, item)?,
@@ -281,7 +280,7 @@ enum Served {
 /// Takes sinks that are not served out of `notify`, and reports those that are not even written
 /// down: a slip in a sink must neither drop the process nor leave nobody to be told of it.
 fn check_sinks(reader: &mut Reader<'_>, item: &Item<'_>, notify: &mut Vec<String>, sinks: &[(String, Served)]) {
-    let unknown = |name: &&String| sinks.iter().all(|(sink, _)| sink != *name);
+    let unknown = |name: &&String| *name != AUTO && sinks.iter().all(|(sink, _)| sink != *name);
     if let Some(place) = item.get_ref().as_table().and_then(|table| table.get("notify")) {
         for name in notify.iter().filter(unknown) {
             let hint = match similar(name, sinks.iter().map(|(sink, _)| sink.as_str())) {
@@ -293,7 +292,7 @@ fn check_sinks(reader: &mut Reader<'_>, item: &Item<'_>, notify: &mut Vec<String
             reader.fail::<()>(place.span(), format!("`notify`: there is no sink {name:?}"), hint);
         }
     }
-    notify.retain(|name| sinks.iter().any(|(sink, served)| sink == name && *served == Served::Yes));
+    notify.retain(|name| name == AUTO || sinks.iter().any(|(sink, served)| sink == name && *served == Served::Yes));
 }
 
 /// The valid processes of a text, for tests of other modules.

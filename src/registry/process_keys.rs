@@ -222,7 +222,7 @@ pub static PROCESS: &[Key] = &[
         Chapter::Other,
         "notify",
         Field::Sinks(|s| &mut s.notify),
-        "Sinks that are told; empty or `auto`: every sink that wants it",
+        "Sinks that are told; empty: every sink that wants it; `auto`: also the agent's session that started it, which is woken",
     ),
     key(
         Chapter::Other,

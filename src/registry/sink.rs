@@ -14,6 +14,7 @@ use super::sink_keys::{self, HEALTHCHECK, SINK};
 use crate::model::event::{EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
+use crate::model::wake::Harness;
 
 /// Kinds of event of the contract that this version never makes: a filter may name them.
 const LATER: [&str; 1] = ["stray"];
@@ -101,7 +102,10 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
                 .required("path")
                 .and_then(|item| self.reader.path("path", item))
                 .map(|path| SinkKind::File { path }),
-            other => self.channel(other),
+            other => match Harness::named(other) {
+                Some(harness) => self.wake(harness),
+                None => self.channel(other),
+            },
         };
         Some(Sink {
             name: name.to_owned(),

@@ -20,6 +20,13 @@ pub static TYPES: &[&str] = &[
     "apprise",
     "desktop",
     "sendmail",
+    "claude",
+    "codex",
+    "openclaw",
+    "opencode",
+    "gemini",
+    "copilot",
+    "tmux",
 ];
 
 /// Words of `min_severity`.
@@ -92,6 +99,7 @@ const FILE: &[&str] = &["file"];
 const SLACK: &[&str] = &["slack"];
 const ALERTMANAGER: &[&str] = &["alertmanager"];
 const APPRISE: &[&str] = &["apprise"];
+const AGENTS: &[&str] = &["claude", "codex", "openclaw", "opencode", "gemini", "copilot", "tmux"];
 
 /// Every key of a sink.
 pub static SINK: &[SinkKey] = &[
@@ -186,6 +194,49 @@ pub static SINK: &[SinkKey] = &[
     key(APPRISE, "api_base", Form::Text, Need::Default("the program is run"), "Address of an Apprise API server"),
     key(APPRISE, "program", Form::Argv, Need::Default("`[\"apprise\"]`"), "The program"),
     key(&["sendmail"], "program", Form::Argv, Need::Default("`[\"/usr/sbin/sendmail\"]`"), "The program"),
+    key(
+        AGENTS,
+        "session",
+        Form::Text,
+        Need::Default("none"),
+        "Id of the session or thread that is woken; of `tmux` the pane",
+    ),
+    key(
+        &["claude", "tmux"],
+        "socket",
+        Form::Text,
+        Need::Default("none"),
+        "Messaging socket of a living session; of the tmux server",
+    ),
+    key(
+        &["claude", "openclaw", "opencode"],
+        "token",
+        Form::Secret,
+        Need::Default("none"),
+        "Token of the messaging socket, or of the server, sent as `Authorization: Bearer`",
+    ),
+    key(
+        &["openclaw", "opencode"],
+        "api_base",
+        Form::Text,
+        Need::Default("the program is run"),
+        "Address of its server",
+    ),
+    key(
+        AGENTS,
+        "program",
+        Form::Argv,
+        Need::Default("of that name"),
+        "The program, where it is not in guardian's PATH",
+    ),
+    key(AGENTS, "cwd", Form::Path, Need::Default("`/`"), "Directory in which a session is resumed"),
+    key(
+        AGENTS,
+        "inbox",
+        Form::Path,
+        Need::Default("none"),
+        "JSON lines that get each message as well, once; with a flag `PATH.flag`",
+    ),
     key(FILE, "path", Form::Path, Need::Required, "Text file that grows; the newest line is also in `PATH.flag`"),
 ];
 

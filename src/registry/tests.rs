@@ -200,7 +200,7 @@ fn values_are_read_as_they_are_meant() {
     assert_eq!(spec("stop_signal = 9").stop_signal, 9);
     assert_eq!(spec("tolerance = 1").tolerance, 1.0);
     assert_eq!(spec("cwd = '~/bot'").cwd.as_deref(), Some("/home/me/bot"));
-    assert_eq!(spec("notify = 'auto'").notify, Vec::<String>::new());
+    assert_eq!(spec("notify = 'auto'").notify, ["auto"]);
     assert_eq!(spec("max_failures = 0x10").max_failures, 16);
 }
 

@@ -31,4 +31,5 @@ pub mod says;
 pub mod sentinel;
 pub mod state;
 pub mod storm;
+pub mod wake;
 pub mod watch;

@@ -21,5 +21,6 @@ pub mod storm;
 pub mod table;
 pub mod trigger;
 pub mod usual;
+pub mod wake;
 pub mod watch;
 pub mod words;

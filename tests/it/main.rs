@@ -63,6 +63,7 @@ mod takeover;
 mod tracing;
 mod trees;
 mod wait;
+mod wake;
 mod walk;
 mod watchdog;
 mod watches;
