@@ -129,6 +129,8 @@ pub enum SinkKind {
     Sendmail(Sendmail),
     /// An agent is woken.
     Wake(Wake),
+    /// The dead-man's switch of one process, by its address.
+    Ping(SecretSource),
 }
 
 impl SinkKind {
@@ -153,6 +155,7 @@ impl SinkKind {
             Self::Desktop => "desktop",
             Self::Sendmail(_) => "sendmail",
             Self::Wake(wake) => wake.harness.word(),
+            Self::Ping(_) => "ping",
         }
     }
 
@@ -174,6 +177,7 @@ impl SinkKind {
             Self::Alertmanager(Alertmanager { url, token, .. }) => [url].into_iter().chain(token).collect(),
             Self::Apprise(Apprise { url, .. }) => vec![url],
             Self::Wake(Wake { token, .. }) => token.iter().collect(),
+            Self::Ping(url) => vec![url],
             Self::Command { .. } | Self::File { .. } | Self::Desktop | Self::Sendmail(_) => Vec::new(),
         }
     }

@@ -33,6 +33,7 @@ pub mod needs;
 pub mod notify;
 pub mod openclaw;
 pub mod operator;
+pub mod pings;
 pub mod progress;
 pub mod readiness;
 pub mod rotation;

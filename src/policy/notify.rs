@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::pings;
 use crate::model::event::{Event, EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::sink::{Sink, SinkKind};
@@ -55,7 +56,7 @@ pub fn is_caller(sink: &str) -> bool {
 
 fn routed(sink: &Sink, event: &Event) -> bool {
     let mut named = event.notify.iter().filter(|name| *name != AUTO).peekable();
-    if named.peek().is_some() && !is_caller(&sink.name) {
+    if named.peek().is_some() && !is_caller(&sink.name) && !pings::is_ping(sink) {
         return named.any(|name| *name == sink.name);
     }
     let process = sink.processes.is_empty() || sink.processes.iter().any(|glob| matches(glob, event.process.as_str()));

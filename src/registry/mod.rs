@@ -18,6 +18,7 @@ pub mod reference;
 #[cfg(test)]
 mod reference_tests;
 mod schedule;
+pub mod secret;
 pub mod settings;
 pub mod show;
 mod sink;
