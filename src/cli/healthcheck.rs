@@ -14,7 +14,7 @@ use crate::alert::drain::Drained;
 use crate::alert::ping;
 use crate::dependants::look_again;
 use crate::error::{Code, Error};
-use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, push};
+use crate::healthcheck::{LastPass, Mode, Report, deliver, guarded, names, note, pass, push};
 use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
@@ -76,8 +76,11 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     let pings = source.map(ping::begin);
     let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
     let mut drained = Drained::default();
-    let mut ping_failed = None;
+    let (mut ping_failed, mut missed) = (None, None);
     if mode == Mode::Act {
+        if all {
+            missed = guard(call, &loaded, &mut report);
+        }
         match deliver(&call.ctx, &loaded.registry, &mut report) {
             Ok(done) => drained = done,
             Err(error) => report.errors.push(error),
@@ -99,8 +102,10 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             let living = report.checked.iter().filter(|checked| checked.state.is_alive()).count();
             cgroup::sweep(&call.ctx.paths.state, living);
             let (at, duration_ms) = (now()?.wall, elapsed(&began)?);
-            ping_failed = pings.and_then(|pings| pings.end(end(&report, &loaded, duration_ms)).err());
-            let last = LastPass { at, duration_ms, ping_failed: ping_failed.clone() };
+            let wells = guarded::well(&loaded.registry, &report);
+            let told = pings.and_then(|pings| pings.end(end(&report, &loaded, duration_ms)).err());
+            ping_failed = told.or(wells.end().err());
+            let last = LastPass { at, duration_ms, awake: guarded::awake().ok(), ping_failed: ping_failed.clone() };
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }
     }
@@ -112,6 +117,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             drained: &drained,
             loaded: &loaded,
             ping_failed: ping_failed.as_deref(),
+            missed: missed.as_deref(),
         },
         &began,
         mode,
@@ -140,6 +146,19 @@ struct Told<'a> {
     loaded: &'a Loaded,
     /// A warning: no process is the worse for it.
     ping_failed: Option<&'a str>,
+    /// Passes that did not run before this one.
+    missed: Option<&'a str>,
+}
+
+/// What a pass over all tells of guardian itself. Returns which passes did not run.
+fn guard(call: &Call, loaded: &Loaded, report: &mut Report) -> Option<String> {
+    let missed = guarded::overdue(&call.ctx, &loaded.registry, report, true).unwrap_or_else(|error| {
+        report.errors.push(error);
+        None
+    });
+    let beaten = guarded::beat(&call.ctx, &loaded.registry, report);
+    report.errors.extend(beaten.err());
+    missed
 }
 
 /// What the dead-man's switch is told: whether guardian could do its work. A process that is down is told by alerts.
@@ -170,7 +189,7 @@ fn code(call: &Call, report: &Report, drained: &Drained, loaded: &Loaded) -> u8 
 }
 
 fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), Error> {
-    let Told { report, watches, drained, loaded, ping_failed } = told;
+    let Told { report, watches, drained, loaded, ping_failed, missed } = told;
     let few = report.checked.len() <= LISTED;
     let shown = report.checked.iter().filter(|checked| few || !checked.as_desired || !checked.actions.is_empty());
     let rows: Vec<Value> = shown
@@ -189,7 +208,7 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
         "watches": watch::json(&loaded.registry, watches, began),
         "alerts": {"queued": report.queued, "delivered": drained.delivered, "pending": drained.pending, "dead": drained.dead,
                    "stuck": drained.stuck},
-        "errors": errors,
+        "missed": missed, "errors": errors,
     }));
     if call.out.is_json() {
         return Ok(());
@@ -205,6 +224,7 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
     }
     lines.extend(watch::lines(watches, would));
     lines.extend(drained.errors.iter().map(|error| format!("alert: {error}")));
+    lines.extend(missed.map(|missed| format!("warning: {missed}")));
     lines.extend(ping_failed.map(|failed| format!("warning: {failed}")));
     if !lines.is_empty() {
         call.out.answer(&lines.join("\n")); // what is not well is said in cron's mail too
@@ -236,6 +256,12 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
         Ok(_) => 0,
         Err(error) => log(call, name, run, &error),
     };
+    // Who watches the passes, where cron is dead: the shims, each time that something happens.
+    match guarded::overdue(&call.ctx, &loaded.registry, &mut report, false) {
+        Ok(Some(missed)) => drop(log(call, name, run, &Error::new(Code::No, "overdue", missed))),
+        Ok(None) => {}
+        Err(error) => report.errors.push(error),
+    }
     match deliver(&call.ctx, &loaded.registry, &mut report) {
         Ok(drained) => {
             for error in &drained.errors {

@@ -40,6 +40,8 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::Acted
         | EventKind::Test => (Severity::Info, None),
     };
@@ -88,6 +90,7 @@ pub(crate) fn sink(name: &str, kind: SinkKind) -> Sink {
         cooldown: Duration::from_secs(900),
         timeout: Duration::from_secs(10),
         ca_file: None,
+        heartbeat: None,
     }
 }
 

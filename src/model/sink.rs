@@ -8,6 +8,7 @@ use super::channel::{
     Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram,
 };
 use super::event::Severity;
+use super::schedule::Zone;
 use super::wake::Wake;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
@@ -183,6 +184,15 @@ impl SinkKind {
     }
 }
 
+/// When a sink hears that all is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// A line of a crontab.
+    pub line: String,
+    /// Whose clock it goes by.
+    pub zone: Zone,
+}
+
 /// One `[sinks.NAME]` of the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sink {
@@ -204,6 +214,8 @@ pub struct Sink {
     pub timeout: Duration,
     /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
     pub ca_file: Option<String>,
+    /// When it hears how all stands, whatever happens; `None`: never.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// `[healthcheck]` of the registry.

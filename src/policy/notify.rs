@@ -45,6 +45,7 @@ pub fn caller(process: &Name, wake: Wake) -> Sink {
         cooldown: Duration::ZERO,
         timeout: WAKING,
         ca_file: None,
+        heartbeat: None,
     }
 }
 
@@ -52,6 +53,12 @@ pub fn caller(process: &Name, wake: Wake) -> Sink {
 #[must_use]
 pub fn is_caller(sink: &str) -> bool {
     sink.starts_with(CALLER)
+}
+
+/// Whether this sink is told of what befell guardian itself, which is about all processes and all groups.
+#[must_use]
+pub fn hears_of_guardian(sink: &Sink, event: &Event) -> bool {
+    !pings::is_ping(sink) && wants_kind(sink, event)
 }
 
 fn routed(sink: &Sink, event: &Event) -> bool {
@@ -98,7 +105,12 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
         EventKind::Exited => 2,
         EventKind::Signal => 1,
-        EventKind::Registered | EventKind::Skipped | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
+        EventKind::Registered
+        | EventKind::Skipped
+        | EventKind::Overdue
+        | EventKind::Heartbeat
+        | EventKind::AlertDelivered
+        | EventKind::AlertFailed => 0,
     }
 }
 
@@ -128,6 +140,8 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::StormOver
         | EventKind::Skipped
         | EventKind::AlertDelivered
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::AlertFailed
         | EventKind::Test => false,
     }

@@ -54,6 +54,7 @@ pub fn sink(process: &Name, source: SecretSource) -> Sink {
         cooldown: Duration::ZERO,
         timeout: LIMIT,
         ca_file: None,
+        heartbeat: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod choices;
 mod dependencies;
 pub mod edit;
 pub mod form;
+mod heartbeat;
 pub mod keys;
 pub mod parse;
 mod problem;

@@ -62,7 +62,7 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> 
     let mut sinks = Vec::new();
     if let Some(table) = root.get("sinks").and_then(|item| reader.table("sinks", item)) {
         for (name, item) in table {
-            let sink = sink::read(reader, name, item);
+            let sink = sink::read(reader, name, item, context.zone.as_deref());
             sinks.push((name.get_ref().to_string(), if sink.is_some() { Served::Yes } else { Served::No }));
             registry.sinks.extend(sink);
         }

@@ -19,11 +19,12 @@ use crate::model::wake::Harness;
 /// Kinds of event of the contract that this version never makes: a filter may name them.
 const LATER: [&str; 1] = ["stray"];
 
-/// Reads one sink; on `None` the reader knows why.
+/// Reads one sink; on `None` the reader knows why. `machine`: the time zone of this machine.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     name: &toml::Spanned<toml::de::DeString<'_>>,
     item: &Item<'_>,
+    machine: Option<&str>,
 ) -> Option<Sink> {
     let before = reader.problems.len();
     let shown = name.get_ref().escape_debug().to_string();
@@ -33,7 +34,7 @@ pub(super) fn read(
     }
     let table = reader.table(&format!("sinks.{shown}"), item)?;
     reader.scope = format!("sink `{shown}`: ");
-    let sink = Fields { reader, table, at: name.span() }.sink(name.get_ref());
+    let sink = Fields { reader, table, at: name.span() }.sink(name.get_ref(), machine);
     reader.scope.clear();
     sink.filter(|_| reader.problems.len() == before)
 }
@@ -70,7 +71,7 @@ pub(super) struct Fields<'r, 't, 'a, 'i> {
 }
 
 impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
-    fn sink(&mut self, name: &str) -> Option<Sink> {
+    fn sink(&mut self, name: &str, machine: Option<&str>) -> Option<Sink> {
         let kind = self.required("type").and_then(|item| self.reader.word("type", item, sink_keys::TYPES))?;
         self.refuse_unknown(kind);
         let events = self.events();
@@ -91,6 +92,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
         };
         // What is wrong with it is in the reader, and drops the sink.
         let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
+        let heartbeat = self.heartbeat(machine);
         let kind = match kind {
             "email" => self.email(),
             "webhook" => self.webhook(),
@@ -117,6 +119,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             cooldown: cooldown?,
             timeout: timeout?,
             ca_file,
+            heartbeat,
         })
     }
 

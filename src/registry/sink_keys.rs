@@ -127,6 +127,14 @@ pub static SINK: &[SinkKey] = &[
         Need::Default("\"15m\""),
         "The same incident of the same process is told at most once in this time",
     ),
+    key(
+        ALL,
+        "heartbeat",
+        Form::Schedule,
+        Need::Default("never"),
+        "When it hears how all stands, even if nothing happened: a line as in a crontab, such as `\"0 9 * * *\"`",
+    ),
+    key(ALL, "timezone", Form::Zone, Need::Default("the machine's"), "Whose clock `heartbeat` goes by"),
     key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
     key(
         TLS_TYPES,

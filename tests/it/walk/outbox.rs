@@ -36,6 +36,7 @@ fn sink(name: &str, events: &[&str], cooldown: u64) -> Sink {
         cooldown: Duration::from_secs(cooldown),
         timeout: Duration::from_secs(10),
         ca_file: None,
+        heartbeat: None,
     }
 }
 
