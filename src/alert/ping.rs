@@ -7,7 +7,7 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::ping_wire::{self, Ping, derived, fresh};
 use super::{Message, Sent, secret};
@@ -15,6 +15,7 @@ use crate::model::delivery::Outcome;
 use crate::model::event::EventKind;
 use crate::model::name::Name;
 use crate::model::sink::SecretSource;
+use crate::os::clock;
 use crate::policy::pings::{Verb, verb};
 
 /// Limit on one try.
@@ -48,7 +49,8 @@ pub struct Pings {
 #[derive(Debug)]
 pub struct Wells {
     left: usize,
-    until: Instant,
+    /// On the boot clock; `None`: it cannot be read, then nobody waits.
+    until: Option<u64>,
     answers: Receiver<(Name, Result<(), String>)>,
 }
 
@@ -93,7 +95,8 @@ impl Pings {
 pub fn well(processes: Vec<(Name, SecretSource, String)>) -> Wells {
     let (told, answers) = mpsc::channel();
     let left = processes.len();
-    let until = Instant::now() + WAIT;
+    let wait = u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX);
+    let until = clock::boot_ms().ok().map(|now| now.saturating_add(wait));
     let queue = Arc::new(Mutex::new(processes));
     for _ in 0..left.min(THREADS) {
         let (queue, told) = (Arc::clone(&queue), told.clone());
@@ -118,7 +121,8 @@ impl Wells {
     pub fn end(self) -> Result<(), String> {
         let mut failed = Ok(());
         for waiting in (1..=self.left).rev() {
-            let left = self.until.saturating_duration_since(Instant::now());
+            let now = clock::boot_ms().unwrap_or(u64::MAX);
+            let left = Duration::from_millis(self.until.map_or(0, |until| until.saturating_sub(now)));
             match self.answers.recv_timeout(left) {
                 Ok((name, Err(why))) if failed.is_ok() => failed = Err(format!("process `{name}`: {why}")),
                 Ok(_) => {}
@@ -151,10 +155,7 @@ pub(super) fn send(source: &SecretSource, message: &Message, limit: Duration) ->
     let event = &message.event;
     // The id of the event without its kind: the same for all that is told of a run.
     let run = event.id.strip_suffix(event.kind.word()).unwrap_or(&event.id);
-    let rid = match event.kind {
-        EventKind::Test => fresh(),
-        _ => derived(&format!("{} {run}", message.host)),
-    };
+    let rid = if event.kind == EventKind::Test { fresh() } else { derived(&format!("{} {run}", message.host)) };
     let body = format!("{}\n\n{}", message.rendered.subject, message.rendered.text);
     let took = event.ran_s.map(Duration::from_secs_f64);
     let ping = Ping { verb: Some(verb(event)), rid: &rid, body: &body, took };

@@ -8,9 +8,9 @@ use crate::model::spec::Spec;
 
 fn values(spec: &Spec) -> impl Iterator<Item = (&'static Key, Option<Value>)> {
     let mut spec = spec.clone();
-    let masked = |key: &Key, value| match key.field {
-        Field::Secret(Spelling::Value, _) => Value::Text("****".to_owned()),
-        _ => value,
+    let masked = |key: &Key, value| match matches!(key.field, Field::Secret(Spelling::Value, _)) {
+        true => Value::Text("****".to_owned()),
+        false => value,
     };
     PROCESS.iter().map(move |key| (key, key.value(&mut spec).map(|value| masked(key, value))))
 }

@@ -2,9 +2,18 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::{atomic, checksum, paths::Paths};
 use crate::error::{Code, Error};
+use crate::model::delivery::SCHEMA;
 use crate::policy::heartbeat::Told;
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    schema: u32,
+    told: Told,
+}
 
 fn path(paths: &Paths) -> PathBuf {
     paths.state.join("heartbeats.json")
@@ -17,10 +26,9 @@ fn path(paths: &Paths) -> PathBuf {
 pub fn load(paths: &Paths) -> Result<Told, Error> {
     let path = path(paths);
     let Some(bytes) = atomic::read_if_there(&path)? else { return Ok(Told::new()) };
-    let told = Some(&bytes).filter(|bytes| checksum::is_intact(bytes)).and_then(|bytes| {
-        let mut told: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(bytes).ok()?;
-        serde_json::from_value(told.remove("told")?).ok()
-    });
+    let kept =
+        Some(&bytes).filter(|bytes| checksum::is_intact(bytes)).and_then(|bytes| serde_json::from_slice(bytes).ok());
+    let told = kept.map(|Kept { told, .. }| told);
     told.ok_or_else(|| {
         Error::new(Code::System, "damaged", format!("`{}` is damaged", path.display()))
             .hint("it was made anew: times of a `heartbeat` count from now")
@@ -32,7 +40,7 @@ pub fn load(paths: &Paths) -> Result<Told, Error> {
 /// # Errors
 /// It cannot be written.
 pub fn save(paths: &Paths, told: &Told) -> Result<(), Error> {
-    let bytes = serde_json::to_vec(&serde_json::json!({ "told": told }))
+    let bytes = serde_json::to_vec(&Kept { schema: SCHEMA, told: told.clone() })
         .map_err(|error| Error::new(Code::Bug, "bug", format!("heartbeats cannot be written down: {error}")))?;
     atomic::make_dir(&paths.state)?;
     atomic::replace(&path(paths), &checksum::seal(bytes))

@@ -70,11 +70,9 @@ fn is_of_this_zone(registry: &Registry) -> bool {
 /// Whether a secret stands in the text of the registry itself. Those of processes are among the sinks, as their switches.
 fn has_secret(registry: &Registry) -> bool {
     let sinks = registry.sinks.iter().flat_map(|sink| sink.kind.secrets());
-    let headers = registry.sinks.iter().any(|sink| match &sink.kind {
-        // What a header says is often a token.
-        SinkKind::Webhook { header, .. } => !header.is_empty(),
-        _ => false,
-    });
+    // What a header says is often a token.
+    let says = |kind: &SinkKind| matches!(kind, SinkKind::Webhook { header, .. } if !header.is_empty());
+    let headers = registry.sinks.iter().any(|sink| says(&sink.kind));
     let mut all = sinks.chain(&registry.healthcheck.ping_url);
     headers || all.any(|source| matches!(source, SecretSource::Inline(_)))
 }

@@ -40,6 +40,7 @@ mod logs;
 mod mail;
 mod mail_failures;
 mod openclaw;
+mod pings;
 mod preflight;
 mod probe;
 mod procs;
