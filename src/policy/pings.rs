@@ -58,6 +58,12 @@ pub fn sink(process: &Name, source: SecretSource) -> Sink {
     }
 }
 
+/// Whether a sink of that name is a switch.
+#[must_use]
+pub fn is_name(sink: &str) -> bool {
+    sink.starts_with(NAME)
+}
+
 /// Whether a sink is a switch.
 #[must_use]
 pub fn is_ping(sink: &Sink) -> bool {
@@ -110,4 +116,65 @@ pub(super) fn plan(plan: &mut Plan, mut entries: Vec<&Entry>, now: &Stamp) {
         return wait(plan, entries.len(), until);
     }
     plan.send.extend(entries.into_iter().map(|entry| Batch { lead: entry.clone(), folded: Vec::new(), answers: None }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::{at, event, note};
+    use crate::model::signal::Signal;
+    use crate::model::sink::Secret;
+
+    #[test]
+    fn a_switch_hears_the_code_of_an_end_and_what_it_means() {
+        let exited = |code| Some(Cause::Exited { code });
+        let shot = |signal| Some(Cause::Signaled { signal: Signal(signal), core_dumped: false });
+        let cases = [
+            ("a begin", EventKind::Started, None, None, Verb::Start),
+            ("another one", EventKind::Restarted, None, exited(1), Verb::Start),
+            ("done", EventKind::Completed, Some(Verdict::Completed), exited(0), Verb::Code(0)),
+            ("a code that counts as success", EventKind::Completed, Some(Verdict::Completed), exited(3), Verb::Code(0)),
+            ("failed", EventKind::Failed, Some(Verdict::Failed), exited(7), Verb::Code(7)),
+            ("too early, with code 0", EventKind::Premature, Some(Verdict::Premature), exited(0), Verb::Fail),
+            ("too early, with another", EventKind::Premature, Some(Verdict::Premature), exited(2), Verb::Code(2)),
+            ("killed", EventKind::Premature, Some(Verdict::Premature), shot(9), Verb::Code(137)),
+            ("by a signal beyond all codes", EventKind::Failed, Some(Verdict::Failed), shot(200), Verb::Code(255)),
+            ("lost", EventKind::Premature, Some(Verdict::Premature), Some(Cause::Reboot), Verb::Fail),
+            ("stopped by somebody", EventKind::Stopped, Some(Verdict::Stopped), shot(15), Verb::Log),
+            ("a test", EventKind::Test, None, None, Verb::Log),
+        ];
+        for (claim, kind, verdict, cause, wanted) in cases {
+            let event = Event { verdict, cause, ..event("bot", 1, kind, 0) };
+            assert_eq!(verb(&event), wanted, "{claim}");
+        }
+    }
+
+    #[test]
+    fn begins_and_ends_go_out_one_by_one_and_wait_for_the_first() {
+        let entry = |run, kind, secs| Entry::new(note(event("bot", run, kind, secs)), "ping:bot", &at(secs));
+        let mut first = entry(1, EventKind::Premature, 5);
+        let all = [entry(2, EventKind::Premature, 9), entry(2, EventKind::Restarted, 6), first.clone()];
+        let ask = |entries: &[Entry]| {
+            let mut planned = Plan::default();
+            plan(&mut planned, entries.iter().collect(), &at(10));
+            let kinds = planned.send.iter().map(|batch| batch.lead.id().to_owned()).collect::<Vec<_>>();
+            (kinds, planned.waiting)
+        };
+        assert_eq!(ask(&all).0, ["bot.abc.1.premature", "bot.abc.2.restarted", "bot.abc.2.premature"]);
+        first.not_before = Some(at(60));
+        assert_eq!(ask(&[all[0].clone(), all[1].clone(), first]), (Vec::new(), 3), "nothing overtakes");
+    }
+
+    #[test]
+    fn a_switch_hears_of_its_own_process_whatever_sinks_that_names() {
+        let url = SecretSource::Inline(Secret::new("https://hc".to_owned()));
+        let sink = sink(&"bot".parse().unwrap(), url);
+        let told = |name: &str, kind| {
+            let notify = vec!["ops".to_owned()];
+            super::super::notify::wants(&sink, &Event { notify, ..event(name, 1, kind, 0) })
+        };
+        assert!(told("bot", EventKind::Premature) && told("bot", EventKind::Started));
+        assert!(!told("other", EventKind::Premature) && !told("bot", EventKind::Tripped));
+        assert!(is_ping(&sink) && is_name(&sink.name));
+    }
 }
