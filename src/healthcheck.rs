@@ -10,6 +10,8 @@ use std::time::Duration;
 use crate::alert::drain::{self, Drained};
 use crate::context::Context;
 use crate::error::Error;
+use crate::forget;
+use crate::incidents;
 use crate::inspect::{By, inspect, is_asked_for};
 use crate::launch::{main_to_note, note_main};
 use crate::liveness::{Round, is_due};
@@ -178,6 +180,11 @@ fn check<'a>(
         && first.act == Act::None
         && state.pending.is_empty()
         && main_to_note(ctx, name, &entry.spec, &state)?.is_none();
+    if quiet && mode == Mode::Act && forget::is_due(&entry.spec, &state, now.wall) {
+        let forgotten = forget::forget(ctx, registry, name, &entry.spec, now.wall)?;
+        let outcome = Outcome { actions: if forgotten { vec!["forgotten"] } else { Vec::new() }, ..Outcome::default() };
+        return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, true)));
+    }
     if quiet || mode == Mode::DryRun {
         let word = Word::of(&first);
         let verdict = first.state.last.as_ref().map(|last| last.verdict);
@@ -340,6 +347,7 @@ pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Resul
         Ok(queued) => report.queued += queued,
         Err(error) => report.errors.push(error),
     }
+    incidents::forget_unregistered(ctx, registry)?;
     let drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
     let now = now()?;
     for report in &drained.reports {

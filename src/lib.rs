@@ -14,13 +14,17 @@
 //! Dependencies point down: drivers (`cli`, `shim`, `healthcheck`) → effects (`os`, `store`,
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
+pub mod agent;
 pub mod alert;
 mod blocked;
 pub mod cli;
 pub mod context;
 pub mod dependants;
 pub mod error;
+pub mod forget;
 pub mod healthcheck;
+pub mod hook;
+pub mod incidents;
 pub mod inspect;
 pub mod launch;
 pub mod liveness;

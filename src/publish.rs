@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::incidents::{self, Open};
 use crate::masking;
 use crate::model::event::{Event, EventKind, Notification};
 use crate::model::name::Name;
@@ -48,18 +49,39 @@ pub fn publish(
     durable: Durable,
 ) -> Result<usize, Error> {
     journal::append(&ctx.paths, name, events, durable)?;
-    let mut runs: BTreeMap<Option<u64>, Vec<Event>> = BTreeMap::new();
-    for event in events {
-        runs.entry(event.run).or_default().push(event.clone());
-    }
-    let mut queued = 0;
     // Only where it is asked for: the common case reads nothing.
     let asked = events.iter().any(|event| event.notify.iter().any(|name| name == notify::AUTO));
     let caller = if asked { wake::load(&ctx.paths, name)?.map(|wake| notify::caller(name, wake)) } else { None };
+    if sinks.is_empty() && caller.is_none() {
+        return Ok(0);
+    }
+    let tell = |event: &Event| Notification {
+        event: event.clone(),
+        host: ctx.host.clone(),
+        log_tail: log_tail(ctx, name, spec, event.run),
+        differs: String::new(),
+        of_late: None,
+    };
+    // What cannot be noted is told all the same, and complained of by each pass until it is mended.
+    let (incident, broken) = match incidents::begin(ctx, name, events, tell, now) {
+        Ok(incident) => (incident, None),
+        Err(error) => (None, Some(error)),
+    };
+    let follow = incident.as_ref().map_or(&[][..], Open::events);
+    if !follow.is_empty() {
+        journal::append(&ctx.paths, name, follow, durable)?;
+    }
+    let mut runs: BTreeMap<Option<u64>, Vec<Event>> = BTreeMap::new();
+    for event in events.iter().chain(follow) {
+        let event = incident.as_ref().map_or_else(|| event.clone(), |incident| incident.about(event));
+        runs.entry(event.run).or_default().push(event);
+    }
+    let mut queued = 0;
     for (run, events) in &runs {
         let (mut tail, mut history) = (None, None);
         for sink in sinks.iter().chain(&caller) {
-            let Some(event) = notify::choose(sink, events) else { continue };
+            let closes = incident.as_ref().map_or(Ok(None), |incident| incident.closes(ctx, sink, events))?;
+            let Some(event) = notify::choose(sink, events).or(closes) else { continue };
             // Others may be putting the very same one.
             let _telling = (event.kind == EventKind::Storm).then(|| storm::telling(&ctx.paths)).transpose()?;
             let log_tail = tail.get_or_insert_with(|| log_tail(ctx, name, spec, *run)).clone();
@@ -76,7 +98,10 @@ pub fn publish(
             }
         }
     }
-    Ok(queued)
+    if incident.is_some() {
+        incidents::commit(ctx, name, events, tell, now)?;
+    }
+    broken.map_or(Ok(queued), Err)
 }
 
 /// The last lines that a run wrote (without a run: that were written), fit to be shown anywhere: without control characters

@@ -12,7 +12,7 @@ use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::os::lock;
 use crate::policy::stuck::{self, Backlog};
-use crate::store::{self, ledger, outbox, paths::Paths};
+use crate::store::{self, incident, ledger, outbox, paths::Paths};
 
 /// Looks at the outbox, with at most `recent` receipts.
 ///
@@ -25,12 +25,15 @@ pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
     if ledger.unreadable > 0 {
         unreadable.push(format!("{} receipts in the ledger of the outbox are not valid", ledger.unreadable));
     }
+    let (books, broken) = incident::all(paths)?;
+    unreadable.extend(broken);
+    let books = books.into_iter().map(|(_, book)| book).collect();
     let settled = ledger.receipts.into_iter().rev().take(recent).collect();
     let words = store::last_word::load(paths).unwrap_or_else(|error| {
         unreadable.push(error.message);
         Vec::new()
     });
-    Ok(Overview { pending: pending.entries, dead: dead.entries, words, settled, unreadable })
+    Ok(Overview { pending: pending.entries, dead: dead.entries, words, books, settled, unreadable })
 }
 
 /// The outbox in numbers: whether somebody who should have been told was not.

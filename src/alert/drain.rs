@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::attend::{Time, attend_all};
+use super::due::{bring, hold_back};
 use crate::alert::{Message, last_word, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
@@ -23,7 +24,7 @@ use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::policy::storm::storms;
 use crate::policy::stuck::is_stuck;
 use crate::store::outbox::Part;
-use crate::store::{ledger, outbox, paths::Paths, storm};
+use crate::store::{incident, ledger, outbox, paths::Paths, storm};
 
 /// A send that has its own limit gets this much longer before its thread is abandoned.
 const GRACE: Duration = Duration::from_millis(300);
@@ -109,9 +110,14 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
     let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     let mut found = outbox::whole(paths)?;
     for _ in 0..ROUNDS {
-        // Nothing was ever queued, or nothing waits: then not even a lock is touched.
-        if found.0.is_empty() && !last_word::is_owed(paths, &found.1.entries).unwrap_or(true) {
+        // Nothing was ever queued, or nothing waits and nothing goes on: then not even a lock is touched.
+        let goes_on = !incident::names(paths)?.is_empty();
+        if !goes_on && found.0.is_empty() && !last_word::is_owed(paths, &found.1.entries).unwrap_or(true) {
             break;
+        }
+        if goes_on {
+            drained.next = bring(paths, sinks, &now()?, &mut drained.errors)?;
+            found = outbox::whole(paths)?;
         }
         attend_all(paths, sinks, &found.0.entries, &mut drained, Time { limit, until })?;
         let held = lock::wait(&outbox::lock(paths))?;
@@ -173,8 +179,16 @@ pub(super) fn round(
         drained.errors.push(error.message);
         Vec::new()
     });
-    let plan = plan(&pending, &known.receipts, std::slice::from_ref(sink), &storms(&failures), &now);
+    let storms = storms(&failures);
+    let with = (known.receipts.as_slice(), std::slice::from_ref(sink), storms.as_slice());
+    let (pending, suppressed) = hold_back(paths, pending, with, &mut drained.errors)?;
+    let plan = plan(&pending, &known.receipts, std::slice::from_ref(sink), &storms, &now);
     drained.next.clone_from(&plan.next);
+    for (entry, reason) in suppressed {
+        let receipt = Receipt { reason: Some(reason), ..receipt(&entry, Settled::Suppressed, None, &now) };
+        ledger::append(paths, &[receipt])?;
+        outbox::remove(paths, &entry)?;
+    }
     tidy(paths, &plan, &now, drained)?;
     drop(held);
     let tried = plan.send.len();
@@ -229,6 +243,7 @@ fn receipt(entry: &Entry, how: Settled, storm: Option<&String>, at: &Stamp) -> R
         how,
         part_of: storm.cloned(),
         refused: Vec::new(),
+        reason: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `pagerduty` sink: Events API v2. Trouble triggers an incident, a recovery resolves it; one process on one host is one incident.
+//! The `pagerduty` sink: Events API v2. Trouble triggers an incident, `alerts ack` acknowledges it, its end resolves it; one process on one host is one incident.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Message, Sent, http, secret};
 use crate::model::channel::Pagerduty;
 use crate::model::delivery::Outcome;
-use crate::model::event::Severity;
+use crate::model::event::{EventKind, Severity};
 use crate::view::words::cut;
 
 /// Longest `dedup_key`, in characters.
@@ -19,7 +19,11 @@ const BACKOFF: Duration = Duration::from_secs(180);
 pub(super) fn send(sink: &Pagerduty, message: &Message, limit: Duration) -> Sent {
     let key = secret::read(&sink.routing_key, "routing_key", limit).map_err(Outcome::failed)?;
     let event = &message.event;
-    let action = if event.kind.ends_an_incident() { "resolve" } else { "trigger" };
+    let action = match event.ends_an_incident() {
+        true => "resolve",
+        false if event.kind == EventKind::Acknowledged => "acknowledge",
+        false => "trigger",
+    };
     let severity = match event.severity {
         Severity::Critical => "critical",
         Severity::Warning => "warning",

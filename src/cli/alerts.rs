@@ -41,6 +41,8 @@ enum What {
     },
     /// Tries everything again now, also what was given up
     Retry,
+    /// Says that somebody knows of an incident: no more reminders and escalation of it until it becomes worse
+    Ack(super::ack::Ack),
 }
 
 pub(super) fn run(call: &Call, command: &Alerts) -> Result<u8, Error> {
@@ -48,6 +50,7 @@ pub(super) fn run(call: &Call, command: &Alerts) -> Result<u8, Error> {
         None | Some(What::List) => list(call),
         Some(What::Test { sink }) => test(call, &registry(call)?, sink),
         Some(What::Retry) => retry(call, &registry(call)?),
+        Some(What::Ack(ack)) => super::ack::run(call, ack),
     }
 }
 

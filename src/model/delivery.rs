@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::{EventKind, Notification};
+use super::incident::Book;
 use super::last_word::Word;
 use super::name::Name;
 use super::time::Stamp;
@@ -100,6 +101,8 @@ pub enum Settled {
     Folded,
     /// A recovery from something that this sink was never told.
     Moot,
+    /// It was not to be told: the reason stands beside.
+    Suppressed,
 }
 
 /// Proof that one notification is done with for one sink; never delivered again.
@@ -124,6 +127,9 @@ pub struct Receipt {
     /// What the sink refused for good while it took the rest: recipients with the server's words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// Why it was suppressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The whole of the outbox.
@@ -133,6 +139,8 @@ pub struct Overview {
     pub pending: Vec<Entry>,
     /// What was given up.
     pub dead: Vec<Entry>,
+    /// What goes on.
+    pub books: Vec<Book>,
     /// What was said of that, through which other sinks.
     pub words: Vec<Word>,
     /// What was settled last, newest first.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ending::{Cause, Sender, SignalRecord, Verdict};
+use super::incident::{About, Why};
 use super::name::Name;
 use super::storm::Facts;
 use super::time::Wall;
@@ -76,6 +77,12 @@ pub enum EventKind {
     Storm,
     /// The storm that its end began is over.
     StormOver,
+    /// It becomes well and unwell again and again.
+    Flapping,
+    /// It no longer does, and is well.
+    FlappingOver,
+    /// Somebody said that they know of its incident.
+    Acknowledged,
     /// A time of its schedule was left out.
     Skipped,
     /// The action of a watch was run.
@@ -94,7 +101,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -114,6 +121,9 @@ impl EventKind {
         Self::Unsupervised,
         Self::Storm,
         Self::StormOver,
+        Self::Flapping,
+        Self::FlappingOver,
+        Self::Acknowledged,
         Self::Skipped,
         Self::Acted,
         Self::Overdue,
@@ -126,7 +136,7 @@ impl EventKind {
     /// Whether it says that an incident is over.
     #[must_use]
     pub fn ends_an_incident(self) -> bool {
-        matches!(self, Self::Recovered | Self::StormOver)
+        matches!(self, Self::Recovered | Self::StormOver | Self::FlappingOver)
     }
 
     /// Whether it is about alerts themselves, or a test of them: nobody is alerted of those unasked.
@@ -153,6 +163,9 @@ impl EventKind {
             | Self::Unsupervised
             | Self::Storm
             | Self::StormOver
+            | Self::Flapping
+            | Self::FlappingOver
+            | Self::Acknowledged
             | Self::Skipped
             | Self::Acted
             | Self::Overdue
@@ -189,6 +202,9 @@ impl EventKind {
             Self::Unsupervised => "unsupervised",
             Self::Storm => "storm",
             Self::StormOver => "storm_over",
+            Self::Flapping => "flapping",
+            Self::FlappingOver => "flapping_over",
+            Self::Acknowledged => "acknowledged",
             Self::Skipped => "skipped",
             Self::Acted => "acted",
             Self::Overdue => "overdue",
@@ -267,6 +283,22 @@ pub struct Event {
     /// The storm that it tells, in numbers and names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storm: Option<Box<Facts>>,
+    /// What an end leaves the process as where no restart follows; `None`: not an end, or one that is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<Leaves>,
+    /// The incident that it is told for, where it is on its way to a sink.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<Box<About>>,
+}
+
+/// What an end leaves a process as, where nothing follows by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leaves {
+    /// guardian has given it up: a person is needed.
+    GivenUp,
+    /// Down, as the operator wants it.
+    Down,
 }
 
 impl Event {
@@ -297,7 +329,21 @@ impl Event {
             detail: String::new(),
             notify: Vec::new(),
             storm: None,
+            leaves: None,
+            incident: None,
         }
+    }
+
+    /// Why it is told.
+    #[must_use]
+    pub fn why(&self) -> &Why {
+        self.incident.as_ref().map_or(&Why::News, |about| &about.why)
+    }
+
+    /// Whether it says that an incident is over.
+    #[must_use]
+    pub fn ends_an_incident(&self) -> bool {
+        self.kind.ends_an_incident() || *self.why() == Why::Over
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ending::{Ancestor, Arrived, Cause, Sender, SignalRecord, Verdict};
 use super::event::{Event, EventKind, Notification, Severity};
+use super::incident::Insist;
 use super::signal::Signal;
 use super::sink::{Sink, SinkKind};
 use super::time::{BootId, Stamp, Wall};
@@ -23,7 +24,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         EventKind::Premature | EventKind::Failed => (Severity::Warning, Some(Cause::Exited { code: 1 })),
         EventKind::Storm => (Severity::Critical, None),
         EventKind::Tripped => (Severity::Critical, Some(Cause::Exited { code: 1 })),
-        EventKind::Unsupervised | EventKind::Hung => (Severity::Warning, None),
+        EventKind::Unsupervised | EventKind::Hung | EventKind::Flapping => (Severity::Warning, None),
         EventKind::Registered
         | EventKind::Started
         | EventKind::Restarted
@@ -37,6 +38,8 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::StormOver
+        | EventKind::FlappingOver
+        | EventKind::Acknowledged
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
@@ -89,6 +92,7 @@ pub(crate) fn sink(name: &str, kind: SinkKind) -> Sink {
         min_severity: Severity::Warning,
         cooldown: Duration::from_secs(900),
         timeout: Duration::from_secs(10),
+        insist: Insist::default(),
         ca_file: None,
         heartbeat: None,
     }

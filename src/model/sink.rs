@@ -8,6 +8,7 @@ use super::channel::{
     Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram,
 };
 use super::event::Severity;
+use super::incident::Insist;
 use super::schedule::Zone;
 use super::wake::Wake;
 
@@ -160,6 +161,12 @@ impl SinkKind {
         }
     }
 
+    /// Whether the service keeps incidents of its own, which must be closed there.
+    #[must_use]
+    pub fn keeps_incidents(&self) -> bool {
+        matches!(self, Self::Pagerduty(_) | Self::Alertmanager(_))
+    }
+
     /// Where its secrets come from.
     #[must_use]
     pub fn secrets(&self) -> Vec<&SecretSource> {
@@ -212,6 +219,9 @@ pub struct Sink {
     pub cooldown: Duration,
     /// Limit on one whole delivery.
     pub timeout: Duration,
+    /// What it asks for while an incident goes on.
+    #[serde(default)]
+    pub insist: Insist,
     /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
     pub ca_file: Option<String>,
     /// When it hears how all stands, whatever happens; `None`: never.

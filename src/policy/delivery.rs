@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use super::notify::{hears_trouble, is_trouble};
+use super::notify::{hears_trouble, is_trouble, wants};
 use super::{pings, storm_delivery};
 use crate::model::delivery::{Entry, Outcome, Receipt, Settled};
-use crate::model::event::{EventKind, Severity};
+use crate::model::event::{Event, EventKind, Severity};
+use crate::model::incident::Why;
 use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::storm::Storm;
@@ -120,7 +121,10 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         let process = &members[members.len() - 1].notification.event.process;
         let told_trouble = open_trouble(told(), process);
         let pending_trouble = members.iter().any(|entry| is_trouble(entry.notification.event.kind));
-        if told_trouble.is_empty() && !pending_trouble && hears_trouble(sink) {
+        let lead = &members[members.len() - 1].notification.event;
+        // The end of an incident that the sink asked for by its kind is news, whatever it was told before.
+        let asked_for = lead.kind != EventKind::Recovered && wants(sink, lead);
+        if told_trouble.is_empty() && !pending_trouble && hears_trouble(sink) && !asked_for {
             plan.moot.extend(members.into_iter().cloned());
         } else if let Some(until) = retry_at(&members, now) {
             held.push((members, until));
@@ -131,8 +135,9 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
     }
     let mut groups: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
     for entry in rest {
-        // Each test is a message of its own: somebody waits for exactly that one.
-        let alone = (entry.notification.event.kind == EventKind::Test).then(|| entry.id().to_owned());
+        // Each test is a message of its own: somebody waits for exactly that one. What time has brought is no repetition.
+        let event = &entry.notification.event;
+        let alone = (event.kind == EventKind::Test || *event.why() != Why::News).then(|| entry.id().to_owned());
         groups.entry((entry.group(), entry.notification.event.severity, alone)).or_default().push(entry);
     }
     for ((group, _, alone), mut members) in groups {
@@ -202,7 +207,7 @@ fn split_recoveries(entries: Vec<&Entry>) -> (Vec<Vec<&Entry>>, Vec<&Entry>) {
     let mut newest: BTreeMap<Name, &Entry> = BTreeMap::new();
     for entry in &entries {
         let event = &entry.notification.event;
-        if event.kind == EventKind::Recovered {
+        if answers(event) {
             let best = newest.entry(event.process.clone()).or_insert(entry);
             if best.notification.event.at < event.at {
                 *best = entry;
@@ -213,7 +218,7 @@ fn split_recoveries(entries: Vec<&Entry>) -> (Vec<Vec<&Entry>>, Vec<&Entry>) {
     let mut rest = Vec::new();
     for entry in entries {
         let event = &entry.notification.event;
-        let belongs = event.kind == EventKind::Recovered || is_trouble(event.kind);
+        let belongs = answers(event) || is_trouble(event.kind);
         match newest.get(&event.process) {
             Some(recovery) if belongs && event.at <= recovery.notification.event.at => {
                 answered.entry(event.process.clone()).or_default().push(entry);
@@ -224,18 +229,30 @@ fn split_recoveries(entries: Vec<&Entry>) -> (Vec<Vec<&Entry>>, Vec<&Entry>) {
     for members in answered.values_mut() {
         members.sort_by_key(|entry| {
             let event = &entry.notification.event;
-            (event.at, event.kind == EventKind::Recovered)
+            (event.at, answers(event))
         });
     }
     (answered.into_values().collect(), rest)
 }
 
+/// Kinds of event after which nothing is open between a sink and a process.
+const ANSWERS: [EventKind; 4] =
+    [EventKind::Recovered, EventKind::FlappingOver, EventKind::Completed, EventKind::Stopped];
+
+/// Whether an event answers the trouble before it.
+fn answers(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Recovered | EventKind::FlappingOver) || *event.why() == Why::Over
+}
+
 /// The trouble that a sink was told, of itself or within another message, and that no recovery has
 /// answered yet.
-fn open_trouble<'l>(told: impl Iterator<Item = &'l Receipt>, process: &Name) -> Vec<&'l Receipt> {
+pub(super) fn open_trouble<'l>(told: impl Iterator<Item = &'l Receipt>, process: &Name) -> Vec<&'l Receipt> {
     let mut open = Vec::new();
     for receipt in told.filter(|receipt| receipt.group.process == *process) {
-        if receipt.group.kind == EventKind::Recovered {
+        if receipt.how == Settled::Suppressed {
+            continue;
+        }
+        if ANSWERS.contains(&receipt.group.kind) {
             open.clear();
         } else if is_trouble(receipt.group.kind) {
             open.push(receipt);
@@ -270,7 +287,7 @@ pub(super) fn retry_at(members: &[&Entry], now: &Stamp) -> Option<Stamp> {
 
 /// When the cooldown of a group ends; `None`: it is over, or there was no message.
 fn held_until<'l>(told: impl Iterator<Item = &'l Receipt>, cooldown: Duration, now: &Stamp) -> Option<Stamp> {
-    let last = told.filter(|receipt| receipt.how != Settled::Moot).last()?;
+    let last = told.filter(|receipt| !matches!(receipt.how, Settled::Moot | Settled::Suppressed)).last()?;
     if last.at.boot != now.boot && last.at.wall > now.wall {
         return None; // a clock that was set back since: better a message too many
     }

@@ -13,7 +13,17 @@ fn entry(name: &str, run: u64, kind: EventKind, secs: u64) -> Entry {
 
 fn receipt(entry: &Entry, secs: u64) -> Receipt {
     let (id, sink, group) = (entry.id().to_owned(), entry.sink.clone(), entry.group());
-    Receipt { schema: SCHEMA, id, sink, group, at: at(secs), how: Settled::Sent, part_of: None, refused: Vec::new() }
+    Receipt {
+        schema: SCHEMA,
+        id,
+        sink,
+        group,
+        at: at(secs),
+        how: Settled::Sent,
+        part_of: None,
+        refused: Vec::new(),
+        reason: None,
+    }
 }
 
 fn ask(pending: &[Entry], ledger: &[Receipt], secs: u64) -> Plan {

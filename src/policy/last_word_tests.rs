@@ -29,6 +29,7 @@ fn reached(sink: &str, secs: u64) -> Receipt {
         how: Settled::Sent,
         part_of: None,
         refused: vec![],
+        reason: None,
     }
 }
 

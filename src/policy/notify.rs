@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::pings;
 use crate::model::event::{Event, EventKind, Severity};
+use crate::model::incident::Insist;
 use crate::model::name::Name;
 use crate::model::sink::{Sink, SinkKind};
 use crate::model::wake::Wake;
@@ -46,6 +47,7 @@ pub fn caller(process: &Name, wake: Wake) -> Sink {
         timeout: WAKING,
         ca_file: None,
         heartbeat: None,
+        insist: Insist::default(),
     }
 }
 
@@ -61,7 +63,9 @@ pub fn hears_of_guardian(sink: &Sink, event: &Event) -> bool {
     !pings::is_ping(sink) && wants_kind(sink, event)
 }
 
-fn routed(sink: &Sink, event: &Event) -> bool {
+/// Whether events of this process go to this sink at all, of whatever kind.
+#[must_use]
+pub fn routed(sink: &Sink, event: &Event) -> bool {
     let mut named = event.notify.iter().filter(|name| *name != AUTO).peekable();
     if named.peek().is_some() && !is_caller(&sink.name) && !pings::is_ping(sink) {
         return named.any(|name| *name == sink.name);
@@ -77,6 +81,9 @@ fn wants_kind(sink: &Sink, event: &Event) -> bool {
     }
     if event.kind.is_about_alerts() {
         return false;
+    }
+    if event.kind == EventKind::Acknowledged && matches!(sink.kind, SinkKind::Pagerduty(_)) {
+        return true; // it keeps incidents, which somebody may acknowledge there
     }
     match sink.events.as_slice() {
         [] => event.kind.ends_an_incident() || event.severity >= sink.min_severity,
@@ -97,10 +104,12 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Test => 11,
         EventKind::Storm | EventKind::StormOver => 10,
         EventKind::Tripped => 9,
+        // Before the change that made it so: one message, and it says all.
+        EventKind::Flapping => 9,
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Hung => 8,
         EventKind::Killed => 7,
-        EventKind::Unsupervised | EventKind::Acted => 6,
-        EventKind::Recovered => 5,
+        EventKind::Unsupervised | EventKind::Acted | EventKind::Acknowledged => 6,
+        EventKind::Recovered | EventKind::FlappingOver => 5,
         EventKind::HalfOpen => 4,
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
         EventKind::Exited => 2,
@@ -127,6 +136,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Exited
         | EventKind::Unsupervised
         | EventKind::Storm
+        | EventKind::Flapping
         | EventKind::Acted => true,
         EventKind::Registered
         | EventKind::Slow
@@ -138,6 +148,8 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Stopped
         | EventKind::Recovered
         | EventKind::StormOver
+        | EventKind::FlappingOver
+        | EventKind::Acknowledged
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::Overdue

@@ -1,6 +1,7 @@
 //! What the operator asks for, as decisions: start, stop, reset.
 
 use crate::model::ending::{Sender, StopReason};
+use crate::model::event::{EventKind, Severity};
 use crate::model::state::{Began, Desired, OpenRun, Phase, Stopping};
 
 use super::breaker::Breaker;
@@ -66,7 +67,12 @@ pub fn start_after(look: Look<'_>, found: Decision<'_>) -> Decision<'static> {
 pub fn stop(look: Look<'_>, by: Option<Sender>, then: Desired) -> Decision<'_> {
     let mut next = Draft::new(look);
     next.edit().desired = then;
-    next.edit().incident = None; // the operator knows: no recovery is told
+    // The operator knows: no recovery is told.
+    let troubled = next.edit().incident.take().is_some();
+    if troubled && then == Desired::Down && look.state.open().is_none() {
+        let event = next.event(EventKind::Stopped, Severity::Info, Some(look.state.run));
+        next.tell(event);
+    }
     if look.spec.schedule.is_some() && then == Desired::Down {
         schedule::pause(&mut next);
     }

@@ -8,6 +8,7 @@ use super::delivery::{Batch, Plan, retry_at, wait};
 use crate::model::delivery::Entry;
 use crate::model::ending::{Cause, Verdict};
 use crate::model::event::{Event, EventKind, Severity};
+use crate::model::incident::Insist;
 use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
 use crate::model::time::Stamp;
@@ -55,6 +56,7 @@ pub fn sink(process: &Name, source: SecretSource) -> Sink {
         timeout: LIMIT,
         ca_file: None,
         heartbeat: None,
+        insist: Insist::default(),
     }
 }
 
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn begins_and_ends_go_out_one_by_one_and_wait_for_the_first() {
-        let entry = |run, kind, secs| Entry::new(note(event("bot", run, kind, secs)), "ping:bot", &at(secs));
+        let entry = |run, kind, secs| Entry::new(note(event("bot", run, kind, secs)), "ping:bot", at(secs));
         let mut first = entry(1, EventKind::Premature, 5);
         let all = [entry(2, EventKind::Premature, 9), entry(2, EventKind::Restarted, 6), first.clone()];
         let ask = |entries: &[Entry]| {

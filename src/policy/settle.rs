@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::ending::{Cause, EndedRun, Verdict};
-use crate::model::event::{Event, EventKind, Severity};
+use crate::model::event::{Event, EventKind, Leaves, Severity};
 use crate::model::evidence::Left;
 use crate::model::spec::{OnBoot, OnHang, Restart, Spec};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
@@ -228,7 +228,13 @@ fn tell_verdict(next: &mut Draft<'_>, ended: &EndedRun, what: &Next) {
         Next::Trip(_) => Some(next.look.now.plus(cooldown(next.look.spec, next.state.trips)).wall),
         Next::Complete | Next::StayStopped | Next::GiveUp(_) | Next::MakeRoom => None,
     };
-    next.tell(Event { failures, alike: alike.clone(), next_at, ..event });
+    let leaves = match what {
+        Next::GiveUp(_) if next.look.spec.schedule.is_none() => Some(Leaves::GivenUp),
+        Next::Trip(_) => Some(Leaves::GivenUp),
+        Next::StayStopped => Some(Leaves::Down),
+        Next::Complete | Next::GiveUp(_) | Next::MakeRoom | Next::Restart(_) => None,
+    };
+    next.tell(Event { failures, alike: alike.clone(), leaves, next_at, ..event });
     if let Next::Trip(reason) = what {
         let event = about(next.event(EventKind::Tripped, Severity::Critical, Some(ended.run)), ended);
         next.tell(Event { failures, alike, next_at, detail: reason.clone(), ..event });

@@ -154,6 +154,9 @@ pub fn speaks_for(storm: &Storm, event: &Event) -> bool {
         | EventKind::Unsupervised
         | EventKind::Slow
         | EventKind::Skipped
+        | EventKind::Flapping
+        | EventKind::FlappingOver
+        | EventKind::Acknowledged
         | EventKind::Acted
         | EventKind::AlertDelivered
         | EventKind::AlertFailed

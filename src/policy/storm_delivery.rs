@@ -101,6 +101,9 @@ fn rank(entry: &Entry) -> (u8, crate::model::time::Wall) {
         | EventKind::Unsupervised
         | EventKind::Slow
         | EventKind::Skipped
+        | EventKind::Flapping
+        | EventKind::FlappingOver
+        | EventKind::Acknowledged
         | EventKind::Acted
         | EventKind::AlertDelivered
         | EventKind::AlertFailed

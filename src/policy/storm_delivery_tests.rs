@@ -19,7 +19,17 @@ fn message(storm: &Storm, secs: u64) -> Entry {
 fn receipt(id: &str) -> Receipt {
     let group = entry("zz", 1, EventKind::Storm, 0).group();
     let how = Settled::Sent;
-    Receipt { schema: SCHEMA, id: id.into(), sink: "ops".into(), group, at: at(5), how, part_of: None, refused: vec![] }
+    Receipt {
+        schema: SCHEMA,
+        id: id.into(),
+        sink: "ops".into(),
+        group,
+        at: at(5),
+        how,
+        part_of: None,
+        refused: vec![],
+        reason: None,
+    }
 }
 
 fn ask(pending: &[Entry], told: &[Receipt], storm: &Storm, secs: u64) -> Plan {

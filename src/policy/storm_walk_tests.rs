@@ -83,7 +83,17 @@ impl World {
     fn receipt(&mut self, entry: &Entry, how: Settled, part_of: Option<String>) {
         self.pending.retain(|other| other.id() != entry.id());
         let (id, sink, group) = (entry.id().to_owned(), entry.sink.clone(), entry.group());
-        let receipt = Receipt { schema: SCHEMA, id, sink, group, at: at(self.secs), how, part_of, refused: Vec::new() };
+        let receipt = Receipt {
+            schema: SCHEMA,
+            id,
+            sink,
+            group,
+            at: at(self.secs),
+            how,
+            part_of,
+            refused: Vec::new(),
+            reason: None,
+        };
         assert!(self.ledger.iter().all(|other| other.id != receipt.id), "told twice: {}", receipt.id);
         self.ledger.push(receipt);
     }

@@ -90,6 +90,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             Some(item) => self.reader.some_time("timeout", item, "nothing could be delivered: `\"10s\"` is usual"),
             None => Some(Duration::from_secs(10)),
         };
+        let insist = self.insist();
         // What is wrong with it is in the reader, and drops the sink.
         let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
         let heartbeat = self.heartbeat(machine);
@@ -118,6 +119,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             min_severity,
             cooldown: cooldown?,
             timeout: timeout?,
+            insist: insist?,
             ca_file,
             heartbeat,
         })

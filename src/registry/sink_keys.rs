@@ -137,6 +137,28 @@ pub static SINK: &[SinkKey] = &[
     key(ALL, "timezone", Form::Zone, Need::Default("the machine's"), "Whose clock `heartbeat` goes by"),
     key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
     key(
+        ALL,
+        "after",
+        Form::Count,
+        Need::Default("1"),
+        "A process's failures are told from this one in a row on; what guardian gives up on always is",
+    ),
+    key(
+        ALL,
+        "remind",
+        Form::Duration,
+        Need::Default("off"),
+        "An incident that nobody acknowledged (`guardian alerts ack`) is told again this often while it is open",
+    ),
+    key(
+        ALL,
+        "escalate_after",
+        Form::Duration,
+        Need::Default("off"),
+        "An incident that nobody acknowledged in this time is told to the sinks of `escalate_to`",
+    ),
+    key(ALL, "escalate_to", Form::Texts, Need::Default("none"), "Other sinks, whose filters do not count then"),
+    key(
         TLS_TYPES,
         "ca_file",
         Form::Path,

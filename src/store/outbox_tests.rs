@@ -28,6 +28,7 @@ fn receipt(id: &str, sink: &str, secs: u64) -> Receipt {
         part_of: None,
         how: Settled::Sent,
         refused: vec![],
+        reason: None,
     }
 }
 

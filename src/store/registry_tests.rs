@@ -192,14 +192,14 @@ fn a_registry_with_a_secret_in_its_text_is_not_kept_in_the_state() {
         ("type = 'telegram'\nchat = '1'\ntoken = 'hush'", false),
         ("type = 'ntfy'\ntopic = 'hush'", false),
     ] {
-        let home = Home::with(&format!("{GOOD}\n[sinks.s]\n{sink}\n"));
+        let home = Home::with(format!("{GOOD}\n[sinks.s]\n{sink}\n"));
         cached(&home);
         assert_eq!(home.paths.registry_cache().exists(), is_kept, "{sink}");
     }
     for secret in
         ["[healthcheck]\nping_url = 'https://hush'\n", "[process.p]\nshell = 'x'\nping_url = 'https://hush'\n"]
     {
-        let home = Home::with(&format!("{GOOD}\n{secret}"));
+        let home = Home::with(format!("{GOOD}\n{secret}"));
         cached(&home);
         assert!(!home.paths.registry_cache().exists(), "{secret}");
     }

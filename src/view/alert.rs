@@ -11,6 +11,7 @@ use super::brief::brief;
 use super::facts::{commands, facts};
 use super::fit::fit;
 use super::html::html;
+use super::incident;
 use super::storm;
 use super::words::{cut, end_phrase, lived_of_target, strip_control};
 use crate::model::ending::Cause;
@@ -70,7 +71,9 @@ fn subject(notification: &Notification, folded: usize) -> String {
         Severity::Info => "",
         Severity::Warning | Severity::Critical => &format!("{}: ", event.severity.word().to_uppercase()),
     };
-    let line = format!("[guardian] {severity}{}{of}: {}", cut(&host, HOST_WIDTH), strip_control(&headline(event)));
+    let again = incident::prefix(event);
+    let line =
+        format!("[guardian] {severity}{}{of}: {again}{}", cut(&host, HOST_WIDTH), strip_control(&headline(event)));
     // By columns for what is shown, and by characters for those that take none.
     fit(&cut(&line, SUBJECT_MAX - more.len()), SUBJECT_MAX - more.len()) + &more
 }
@@ -109,6 +112,8 @@ fn headline(event: &Event) -> String {
         EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
         EventKind::Skipped => "a time of its schedule was left out".to_owned(),
         EventKind::Test => "this is a test, nothing is wrong".to_owned(),
+        EventKind::Flapping | EventKind::Acknowledged => format!("{word}: {}", event.detail),
+        EventKind::FlappingOver => format!("no longer flapping: {}", event.detail),
         EventKind::Storm | EventKind::StormOver => {
             event.storm.as_ref().map_or_else(|| word.replace('_', " "), |facts| storm::headline(facts))
         }
@@ -182,6 +187,11 @@ pub(super) fn what(event: &Event) -> &'static str {
         EventKind::Unsupervised => "it lives, but its shim is gone",
         EventKind::Storm => "its end made it a storm, likely the fault is in what they share",
         EventKind::StormOver => "the storm that its end began is over",
+        EventKind::Flapping => {
+            "it becomes well and unwell again and again; until it is calm only what is critical is told"
+        }
+        EventKind::FlappingOver => "it no longer becomes well and unwell, and is well",
+        EventKind::Acknowledged => "somebody knows of it; reminders and escalation end",
         EventKind::Skipped => "a time of its schedule was left out",
         EventKind::Acted => "its action was run",
         EventKind::AlertDelivered => "an alert reached its sink",
@@ -273,6 +283,9 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     if let Some(watch) = &event.watch {
         document["watch"] = json!(watch);
         document["detail"] = json!(event.detail);
+    }
+    if let Some(about) = &event.incident {
+        document["incident"] = incident::json(about);
     }
     if !event.alike.is_empty() {
         document["alike"] = json!(strip_control(&event.alike));

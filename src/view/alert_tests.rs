@@ -31,7 +31,7 @@ fn a_premature_end_is_told_with_everything_that_is_known() {
 
         Look closer: guardian why btc-bot --run 3
         Silence it: guardian alerts silence btc-bot 2h
-        I know of it: guardian alerts ack btc-bot.abc.3.premature
+        I know of it: guardian alerts ack btc-bot
         id btc-bot.abc.3.premature
     "#]].assert_eq(&rendered.text);
 }
@@ -61,7 +61,7 @@ fn the_json_is_that_of_the_contract() {
           "schema": 1,
           "severity": "warning",
           "target_s": 28800,
-          "text": "btc-bot on trader.example.org, run 3: it ended before its time\n\nLevel:   warning\nLived:   3s of 8h (0 %)\nCause:   it exited with code 0, after SIGTERM from node (pid 99, user 1000), command `node gateway.js`, started by bash 42 < systemd 1\nNow:     restarted as run 4\nFailed:  1 in a row\nWhen:    2026-11-18T11:06:43.000Z\n\nLast output:\n  connecting\n  shutting down\n\nLook closer: guardian why btc-bot --run 3\nSilence it: guardian alerts silence btc-bot 2h\nI know of it: guardian alerts ack btc-bot.abc.3.premature\nid btc-bot.abc.3.premature\n",
+          "text": "btc-bot on trader.example.org, run 3: it ended before its time\n\nLevel:   warning\nLived:   3s of 8h (0 %)\nCause:   it exited with code 0, after SIGTERM from node (pid 99, user 1000), command `node gateway.js`, started by bash 42 < systemd 1\nNow:     restarted as run 4\nFailed:  1 in a row\nWhen:    2026-11-18T11:06:43.000Z\n\nLast output:\n  connecting\n  shutting down\n\nLook closer: guardian why btc-bot --run 3\nSilence it: guardian alerts silence btc-bot 2h\nI know of it: guardian alerts ack btc-bot\nid btc-bot.abc.3.premature\n",
           "title": "[guardian] WARNING: trader/btc-bot: premature after 3s of 8h (exit 0 after SIGTERM from node, pid 99)",
           "verdict": "premature"
         }"#]].assert_eq(&serde_json::to_string_pretty(&json).unwrap());
@@ -97,6 +97,9 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] WARNING: h/web: alive, but its shim is gone
         [guardian] CRITICAL: h/web: storm
         [guardian] h/web: storm over
+        [guardian] WARNING: h/web: flapping: 
+        [guardian] h/web: no longer flapping: 
+        [guardian] h/web: acknowledged: 
         [guardian] h/web: a time of its schedule was left out
         [guardian] h/web: acted
         [guardian] h/web: overdue
@@ -123,7 +126,7 @@ fn a_trip_says_that_guardian_gave_up_and_what_to_type() {
 
         Look closer: guardian why web --run 7
         Silence it: guardian alerts silence web 2h
-        I know of it: guardian alerts ack web.abc.7.tripped
+        I know of it: guardian alerts ack web
         id web.abc.7.tripped
     "#]]
     .assert_eq(&render(&tripped, &[]).text);
@@ -155,7 +158,7 @@ fn a_storm_names_the_worst_and_counts_the_rest() {
 
         Look closer: guardian why web --run 7
         Silence it: guardian alerts silence web 2h
-        I know of it: guardian alerts ack web.abc.7.tripped
+        I know of it: guardian alerts ack web
         id web.abc.7.tripped
     "#]]
     .assert_eq(&text);

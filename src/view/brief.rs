@@ -4,6 +4,7 @@
 
 use super::alert::{more, what};
 use super::facts::{commands, next, of_late};
+use super::incident;
 use super::words::{cause_sentence, cut, lived_of_target, strip_control};
 use crate::model::event::{Event, EventKind, Notification};
 
@@ -32,6 +33,7 @@ pub fn brief(notification: &Notification, folded: &[&Event]) -> String {
     if event.failures.is_some_and(|failures| failures > 1) || notification.of_late.is_some_and(|count| count > 1) {
         lines.extend(of_late(notification).map(|failed| format!("Failed: {failed}")));
     }
+    lines.extend(incident::words(event).map(|open| format!("Open: {open}")));
     if !event.detail.is_empty() && !event.action.contains(&event.detail) {
         lines.push(cut(&strip_control(&event.detail), WIDTH));
     }

@@ -1,6 +1,7 @@
 //! What a message about an event says, as a table: shared by its text and its HTML, so that both say the same.
 
 use super::alert::DIFFERS_WIDTH;
+use super::incident;
 use super::storm;
 use super::words::{cause_sentence, cut, lived_of_target, percent_of_target, sender_sentence, strip_control};
 use crate::model::event::{Event, EventKind, Notification};
@@ -31,6 +32,7 @@ pub(super) fn facts(notification: &Notification) -> Vec<(&'static str, String)> 
     }
     facts.extend(next(event).map(|next| ("Next", next)));
     facts.extend(of_late(notification).map(|failed| ("Failed", failed)));
+    facts.extend(incident::words(event).map(|open| ("Open", open)));
     if !event.alike.is_empty() {
         facts.push(("Again", strip_control(&event.alike)));
     }
@@ -78,7 +80,7 @@ pub(super) fn commands(event: &Event) -> Vec<(&'static str, String)> {
     let mut commands = vec![("Look closer", look)];
     if !event.kind.ends_an_incident() {
         commands.push(("Silence it", format!("guardian alerts silence {name} 2h")));
-        commands.push(("I know of it", format!("guardian alerts ack {}", strip_control(&event.id))));
+        commands.push(("I know of it", format!("guardian alerts ack {name}")));
     }
     commands
 }

@@ -55,6 +55,9 @@ fn what(event: &Event) -> String {
         | EventKind::Recovered
         | EventKind::Unsupervised
         | EventKind::Skipped
+        | EventKind::Flapping
+        | EventKind::FlappingOver
+        | EventKind::Acknowledged
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
         | EventKind::Overdue

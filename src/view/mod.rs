@@ -14,6 +14,7 @@ mod facts;
 mod fit;
 pub mod history;
 mod html;
+pub mod incident;
 pub mod outbox;
 pub mod schedule;
 pub mod status;

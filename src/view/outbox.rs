@@ -20,6 +20,7 @@ const STUCK_WIDTH: usize = 220;
 #[must_use]
 pub fn human(overview: &Overview, now: &Stamp) -> String {
     let mut lines = Vec::new();
+    part(&mut lines, "open", &super::incident::rows(overview, now), |line| line.clone());
     part(&mut lines, "pending", &overview.pending, |entry| waiting(entry, now));
     part(&mut lines, "given up (`guardian alerts retry` tries them again)", &overview.dead, |entry| {
         given_up(entry, &overview.words, now)
@@ -106,10 +107,14 @@ fn settled(receipt: &Receipt, now: &Stamp) -> String {
         Settled::Sent => "delivered",
         Settled::Folded => "told within a newer message",
         Settled::Moot => "not told, as the sink never heard of the incident",
+        Settled::Suppressed => "suppressed",
     };
     let storm = receipt.part_of.as_ref().map(|storm| format!("told as part of the storm {storm}"));
     let how = storm.as_deref().unwrap_or(how);
     let mut line = format!("{what} → {}, {how} {} ago", strip_control(&receipt.sink), ago(now, &receipt.at));
+    if let Some(reason) = &receipt.reason {
+        line.push_str(&format!(": {}", strip_control(reason)));
+    }
     if !receipt.refused.is_empty() {
         line.push_str(&format!("; refused: {}", strip_control(&receipt.refused.join("; "))));
     }
@@ -122,6 +127,7 @@ pub fn json(overview: &Overview) -> Value {
     let entries = |entries: &[Entry]| entries.iter().map(entry).collect::<Vec<_>>();
     json!({
         "schema": SCHEMA,
+        "incidents": super::incident::documents(overview),
         "pending": entries(&overview.pending),
         "dead": overview.dead.iter().map(|dead| {
             let mut value = entry(dead);
@@ -160,6 +166,7 @@ fn receipt(receipt: &Receipt) -> Value {
         "how": receipt.how,
         "part_of": receipt.part_of,
         "refused": receipt.refused,
+        "reason": receipt.reason,
     })
 }
 
@@ -188,6 +195,7 @@ mod tests {
             how: Settled::Sent,
             part_of: None,
             refused: vec!["b@example.org: 550 unknown".to_owned()],
+            reason: None,
         };
         Overview {
             pending: vec![entry(3, EventKind::Recovered), failed.clone()],
@@ -199,6 +207,7 @@ mod tests {
                 queued: true,
             }],
             dead: vec![failed],
+            books: Vec::new(),
             settled: vec![receipt],
             unreadable: vec!["outbox entry `x` is not valid".to_owned()],
         }
@@ -244,12 +253,19 @@ mod tests {
 
     #[test]
     fn an_empty_outbox_says_so() {
-        let empty = Overview { pending: vec![], dead: vec![], words: vec![], settled: vec![], unreadable: vec![] };
+        let empty = Overview {
+            pending: vec![],
+            dead: vec![],
+            words: vec![],
+            books: vec![],
+            settled: vec![],
+            unreadable: vec![],
+        };
         assert_eq!(human(&empty, &at(0)), "nothing was ever to be told\n");
     }
 
     #[test]
     fn programs_see_the_same() {
-        expect![[r#"{"dead":[{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"said_through":"chat","severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"pending":[{"attempts":0,"first_failed_at":null,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","part_of":null,"process":"btc-bot","refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
+        expect![[r#"{"dead":[{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"said_through":"chat","severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"incidents":[],"pending":[{"attempts":0,"first_failed_at":null,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","part_of":null,"process":"btc-bot","reason":null,"refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
     }
 }

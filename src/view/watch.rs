@@ -151,6 +151,9 @@ pub(super) fn headline(event: &Event) -> String {
         | EventKind::Slow
         | EventKind::Storm
         | EventKind::StormOver
+        | EventKind::Flapping
+        | EventKind::FlappingOver
+        | EventKind::Acknowledged
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use guardian::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
 use guardian::model::event::{Event, Notification, Severity};
+use guardian::model::incident::Insist;
 use guardian::model::sink::{Sink, SinkKind};
 use guardian::model::time::Stamp;
 use guardian::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
@@ -35,6 +36,7 @@ fn sink(name: &str, events: &[&str], cooldown: u64) -> Sink {
         min_severity: Severity::Warning,
         cooldown: Duration::from_secs(cooldown),
         timeout: Duration::from_secs(10),
+        insist: Insist::default(),
         ca_file: None,
         heartbeat: None,
     }
@@ -160,6 +162,7 @@ impl Outbox {
             how,
             part_of: None,
             refused: Vec::new(),
+            reason: None,
         });
     }
 

@@ -1,0 +1,70 @@
+//! What time has brought, queued before it is sent; and what is not to be told, put away with its reason.
+//!
+//! Part of [`super::drain`], with the lock of the outbox. Decides nothing: that is `policy::remind` and `policy::hold`.
+
+use crate::error::Error;
+use crate::model::delivery::{Entry, Receipt};
+use crate::model::incident::Book;
+use crate::model::name::Name;
+use crate::model::sink::Sink;
+use crate::model::storm::Storm;
+use crate::model::time::Stamp;
+use crate::os::lock;
+use crate::policy::{flapping, hold, remind};
+use crate::store::outbox::{Part, Put};
+use crate::store::{incident, ledger, outbox, paths::Paths};
+
+/// What may be told, and what is held back with its reason.
+type Split = (Vec<Entry>, Vec<(Entry, String)>);
+
+/// Queues what is due; returns when something will be next. Books that cannot be read are among `errors`.
+pub(super) fn bring(
+    paths: &Paths,
+    sinks: &[Sink],
+    now: &Stamp,
+    errors: &mut Vec<String>,
+) -> Result<Option<Stamp>, Error> {
+    let _held = lock::wait(&outbox::lock(paths))?;
+    let (books, unreadable) = incident::all(paths)?;
+    errors.extend(unreadable);
+    let (ledger, pending) = (ledger::read(paths)?.receipts, outbox::list(paths, Part::Pending)?.entries);
+    let due = remind::due(&books, &ledger, &pending, sinks, now);
+    for (notification, sink) in &due.put {
+        let mut notification = notification.clone();
+        let mut put = outbox::put(paths, &notification, sink, now)?;
+        // One that was given up for good does not end the row.
+        while let (Put::Dead, Some(next)) = (put, remind::following(&notification)) {
+            notification = next;
+            put = outbox::put(paths, &notification, sink, now)?;
+        }
+    }
+    settle(paths, &due.calm, now, |book| book.flapping = None)?;
+    settle(paths, &due.forget, now, |_| {})?;
+    Ok(due.next)
+}
+
+/// Takes out of `pending` what is held back.
+pub(super) fn hold_back(
+    paths: &Paths,
+    pending: Vec<Entry>,
+    (ledger, sinks, storms): (&[Receipt], &[Sink], &[Storm]),
+    errors: &mut Vec<String>,
+) -> Result<Split, Error> {
+    let (books, unreadable) = incident::all(paths)?;
+    errors.extend(unreadable);
+    Ok(hold::hold(pending, ledger, sinks, &books, storms))
+}
+
+/// Changes books, and forgets those in which nothing is left.
+fn settle(paths: &Paths, names: &[Name], now: &Stamp, change: impl Fn(&mut Book)) -> Result<(), Error> {
+    for name in names {
+        let _held = incident::lock(paths)?;
+        let Some(mut book) = incident::load(paths, name)? else { continue };
+        change(&mut book);
+        match flapping::is_forgotten(&book, now) {
+            true => incident::forget(paths, name)?,
+            false => incident::store(paths, name, &book)?,
+        }
+    }
+    Ok(())
+}
