@@ -143,6 +143,7 @@ fn a_process_that_lives_on_is_told_with_each_pass_and_a_stop_is_no_failure() {
     let (home, switch) = (Home::new(), Switch::new());
     let file = secret(&home, "file", &switch.url("svc"));
     home.up("svc", &["--ping-url-file", &file], "exec sleep 1000");
+    until("its begin is told before any pass", || switch.paths("svc") == ["/svc/start"]);
     home.ok(&["healthcheck"]);
     home.ok(&["healthcheck"]);
     assert_eq!(switch.paths("svc"), ["/svc/start", "/svc", "/svc"]);
@@ -174,6 +175,7 @@ fn an_end_is_told_after_an_outage_and_after_a_pass_that_was_killed_before_it_sai
     let (home, switch) = (Home::new(), Switch::new());
     let file = secret(&home, "file", &switch.url("bot"));
     home.up("bot", &["--restart", "never", "--ping-url-file", &file], "exec sleep 1000");
+    until("its begin is told", || switch.paths("bot") == ["/bot/start"]);
     home.ok(&["healthcheck"]);
     assert_eq!(switch.paths("bot"), ["/bot/start", "/bot"]);
     kill_together(&[home.shim_pid("bot"), home.pid("bot")]);
