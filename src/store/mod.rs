@@ -9,6 +9,7 @@ pub mod checksum;
 pub mod environment;
 pub mod git;
 pub mod hang;
+pub mod heartbeat;
 pub mod incident;
 pub mod journal;
 pub mod last_word;

@@ -45,6 +45,7 @@ mod mail;
 mod mail_failures;
 mod mcp;
 mod openclaw;
+mod pings;
 mod preflight;
 mod probe;
 mod procs;
