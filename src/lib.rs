@@ -22,6 +22,7 @@ pub mod context;
 pub mod dependants;
 pub mod error;
 pub mod healthcheck;
+pub mod hook;
 pub mod incidents;
 pub mod inspect;
 pub mod launch;

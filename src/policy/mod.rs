@@ -45,6 +45,7 @@ pub mod rotation;
 pub mod schedule;
 pub mod secrets;
 pub mod settle;
+pub mod shell;
 pub mod signature;
 pub mod stagger;
 pub mod storm;

@@ -1,3 +1,5 @@
+//! What time alone brings: reminders, escalations, refreshes.
+
 use super::*;
 use crate::model::delivery::SCHEMA;
 use crate::model::event::EventKind;

@@ -31,6 +31,7 @@ mod hang;
 mod hang_corpus;
 mod history;
 mod home;
+mod hook;
 mod hostile;
 mod house;
 mod incidents;
