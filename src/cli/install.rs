@@ -22,7 +22,9 @@ use super::{Call, install_agent, install_cron, install_units};
 /// comments included. With --every another time than the registry's, `every` of `[healthcheck]` is set to it, so that
 /// `status` knows when a pass is overdue. Saying it twice is not an error.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example: guardian install --cron\nExample: guardian install --cron --every 5m --dry-run\nExample: guardian install --agent codex")]
+#[command(
+    after_help = "Example: guardian install --cron\nExample: guardian install --cron --every 5m --dry-run\nExample: guardian install --agent codex"
+)]
 pub(super) struct Install {
     #[command(flatten)]
     trigger: Trigger,

@@ -76,7 +76,7 @@ pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> 
     let (changes, guardian) = planned(call, client, place)?;
     if mode == Mode::Act {
         for change in changes.iter().filter(|change| !change.is_none()) {
-            change.file.replace(change.new.as_deref().unwrap_or_default())?;
+            change.file.replace(change.new.as_deref().unwrap_or_default(), mode_of(place))?;
         }
     }
     let answer = if mode == Mode::Act { ask(client, &guardian) } else { None };
@@ -110,7 +110,7 @@ pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -
         let root = if place == Place::User { &roots.home } else { &roots.project };
         for change in changes.iter().filter(|change| !change.is_none()) {
             match &change.new {
-                Some(text) => change.file.replace(text)?,
+                Some(text) => change.file.replace(text, mode_of(place))?,
                 None => change.file.remove(root)?,
             }
         }
@@ -137,6 +137,14 @@ pub(super) fn check(call: &Call, client: Client, place: Place) -> Result<u8, Err
     tell(call, answer.as_ref());
     let well = changes.iter().all(Change::is_none) && answer.is_none_or(|answer| answer.refused);
     Ok(if well { 0 } else { Code::No as u8 })
+}
+
+/// The mode of new files: an agent may put secrets into one of the user's later; those of a project are shared.
+fn mode_of(place: Place) -> u32 {
+    match place {
+        Place::User => 0o600,
+        Place::Project => 0o666,
+    }
 }
 
 /// Every file as it is to be; nothing is written yet.
@@ -170,9 +178,8 @@ fn roots(call: &Call, place: Place) -> Result<Roots, Error> {
             return Err(Error::new(Code::System, "no_home", message).hint("set HOME, or use --project"));
         }
     };
-    let variable = |name: &str| {
-        call.ctx.environment.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
-    };
+    let variable =
+        |name: &str| call.ctx.environment.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from);
     Ok(Roots {
         home,
         project,

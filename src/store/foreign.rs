@@ -33,7 +33,9 @@ impl Foreign {
             }
             Err(error) => {
                 let hint = "if it is a symbolic link, make what it leads to, or remove it";
-                return Err(Error::new(Code::System, "io", format!("cannot read `{}`: {error}", path.display())).hint(hint));
+                return Err(
+                    Error::new(Code::System, "io", format!("cannot read `{}`: {error}", path.display())).hint(hint)
+                );
             }
         };
         let text = atomic::read_if_there(&real)?.map(String::from_utf8).transpose().map_err(|_| {
@@ -43,27 +45,31 @@ impl Foreign {
         Ok(Self { path: real, text })
     }
 
-    /// Puts `text` in its place: a new file beside it, synced, then renamed.
+    /// Puts `text` in its place: a new file beside it, synced, then renamed. `mode` is that of a file that was not there.
     ///
     /// # Errors
     /// Any step that fails, or somebody else changed it since it was read; it is then as it was.
-    pub fn replace(&self, text: &str) -> Result<(), Error> {
+    pub fn replace(&self, text: &str, mode: u32) -> Result<(), Error> {
         let fail = |error: io::Error| Error::io("write", &self.path, &error);
         let dir = self.path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(dir).map_err(|error| Error::io("create directory", dir, &error))?;
         let beside = self.beside();
         let old = fs::metadata(&self.path).ok();
-        let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o666).open(&beside).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            if let Some(old) = &old {
-                if (old.uid(), old.gid()) != (file.metadata()?.uid(), file.metadata()?.gid()) {
-                    chown(&beside, Some(old.uid()), Some(old.gid()))?;
+        let written =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside).and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                if let Some(old) = &old {
+                    if (old.uid(), old.gid()) != (file.metadata()?.uid(), file.metadata()?.gid()) {
+                        chown(&beside, Some(old.uid()), Some(old.gid()))?;
+                    }
+                    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
                 }
-                file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
-            }
-            file.sync_data()
-        });
-        let renamed = written.map_err(fail).and_then(|()| self.unchanged()).and_then(|()| fs::rename(&beside, &self.path).map_err(fail));
+                file.sync_data()
+            });
+        let renamed = written
+            .map_err(fail)
+            .and_then(|()| self.unchanged())
+            .and_then(|()| fs::rename(&beside, &self.path).map_err(fail));
         if let Err(error) = renamed {
             // What failed first is what is reported.
             drop(fs::remove_file(&beside));

@@ -25,9 +25,11 @@ pub(super) fn take(old: &str) -> Result<Option<String>, Wrong> {
     let Some((from, to)) = find(old)? else { return Ok(Some(old.to_owned())) };
     let (before, after) = (&old[..from], &old[to..]);
     // The empty line that was put before it goes with it.
-    let before = before.strip_suffix("\r\n\r\n").map(|text| format!("{text}\r\n")).or_else(|| {
-        before.strip_suffix("\n\n").map(|text| format!("{text}\n"))
-    }).unwrap_or_else(|| before.to_owned());
+    let before = before
+        .strip_suffix("\r\n\r\n")
+        .map(|text| format!("{text}\r\n"))
+        .or_else(|| before.strip_suffix("\n\n").map(|text| format!("{text}\n")))
+        .unwrap_or_else(|| before.to_owned());
     let rest = format!("{before}{after}");
     Ok((!rest.trim().is_empty()).then_some(rest))
 }

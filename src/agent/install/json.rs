@@ -39,9 +39,8 @@ pub(super) fn take(old: &str, template: &CstInputValue) -> Result<Option<String>
 
 fn parse(text: &str) -> Result<CstRootNode, Wrong> {
     let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
-    CstRootNode::parse(text, &options).map_err(|error| {
-        Wrong::new(format!("is not valid JSON: {error}"), "mend it, and give the command again")
-    })
+    CstRootNode::parse(text, &options)
+        .map_err(|error| Wrong::new(format!("is not valid JSON: {error}"), "mend it, and give the command again"))
 }
 
 fn top(root: &CstRootNode) -> Result<CstObject, Wrong> {
@@ -59,7 +58,9 @@ fn put_into(object: &CstObject, entries: &[(String, CstInputValue)], path: &str)
             continue;
         };
         changed |= match wanted {
-            CstInputValue::Object(_) if calls_guardian(&plain(wanted)) => put_server(object, key, &found, wanted, &path)?,
+            CstInputValue::Object(_) if calls_guardian(&plain(wanted)) => {
+                put_server(object, key, &found, wanted, &path)?
+            }
             CstInputValue::Object(entries) => {
                 let inner = found.as_object().ok_or_else(|| wrong_kind(&path, "an object"))?;
                 put_into(&inner, entries, &path)?
@@ -182,6 +183,8 @@ fn take_from(object: &CstObject, entries: &[(String, CstInputValue)]) -> bool {
 fn is_bare(object: &CstObject, entries: &[(String, CstInputValue)]) -> bool {
     object.properties().iter().all(|property| {
         let there = property.value().and_then(|value| value.to_serde_value());
-        entries.iter().any(|(key, wanted)| property.decoded_name().as_ref() == Some(key) && there == Some(plain(wanted)))
+        entries
+            .iter()
+            .any(|(key, wanted)| property.decoded_name().as_ref() == Some(key) && there == Some(plain(wanted)))
     })
 }

@@ -90,10 +90,10 @@ impl Client {
             Self::Cursor => &["Restart Cursor, and enable the server `guardian` under Settings, MCP."],
             Self::Gemini => &["Restart Gemini CLI: sessions that are open keep what they read when they began."],
             Self::Opencode => &["Restart opencode: plugins are loaded when it begins."],
-            Self::Copilot => {
-                &["Restart Copilot CLI. Hooks of a project run only in a folder that you trust (and with `-p` only where \
-                 GITHUB_COPILOT_PROMPT_MODE_REPO_HOOKS=true)."]
-            }
+            Self::Copilot => &[
+                "Restart Copilot CLI. Hooks of a project run only in a folder that you trust (and with `-p` only where \
+                 GITHUB_COPILOT_PROMPT_MODE_REPO_HOOKS=true).",
+            ],
             Self::Openclaw => &[
                 "Restart the gateway: openclaw gateway restart.",
                 "Where `plugins.allow` is set, put \"guardian\" into it; `openclaw plugins inspect guardian` shows whether it is loaded.",
@@ -121,7 +121,9 @@ impl Client {
                 "copilot",
                 r#"{"toolName":"bash","toolArgs":{"command":"nohup python3 bot.py &","mode":"sync"}}"#,
             )),
-            Self::Openclaw => Some(("openclaw", r#"{"toolName":"exec","params":{"command":"nohup python3 bot.py &"}}"#)),
+            Self::Openclaw => {
+                Some(("openclaw", r#"{"toolName":"exec","params":{"command":"nohup python3 bot.py &"}}"#))
+            }
             Self::AgentsMd => None,
         }
     }

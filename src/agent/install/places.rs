@@ -142,13 +142,8 @@ impl Maker<'_> {
             let form = Form::Toml(self.guardian.command(&["mcp"]));
             pieces.push(Piece { path: dir.join("config.toml"), form, what: "MCP server" });
         }
-        pieces.push(self.shared_skill());
+        pieces.push(Self::skill(self.below(".agents/skills", ".agents/skills")));
         pieces
-    }
-
-    /// Where several agents look for skills.
-    fn shared_skill(&self) -> Piece {
-        Self::skill(self.below(".agents/skills", ".agents/skills"))
     }
 
     fn cursor(&self) -> Vec<Piece> {
@@ -161,14 +156,12 @@ impl Maker<'_> {
         match self.place {
             Place::User => {
                 let dir = self.roots.home.join(".gemini/extensions/guardian");
-                let whole = |path: &str, text: &str, what| {
-                    // A template of ours is an object, so there is nothing that could be wrong with it.
-                    let text = json::put("", self.template(text).value()).unwrap_or_default();
-                    Piece { path: dir.join(path), form: Form::Whole(text), what }
-                };
+                // A template of ours is an object, so there is nothing that could be wrong with it.
+                let extension = json::put("", self.template(GEMINI_EXTENSION).value()).unwrap_or_default();
+                let path = dir.join("gemini-extension.json");
                 vec![
-                    whole("gemini-extension.json", GEMINI_EXTENSION, "extension"),
-                    whole("hooks/hooks.json", GEMINI_HOOKS, "hooks"),
+                    Piece { path, form: Form::Whole(extension), what: "extension" },
+                    self.hooks(dir.join("hooks/hooks.json"), GEMINI_HOOKS),
                     Self::skill(dir.join("skills")),
                 ]
             }
@@ -192,7 +185,7 @@ impl Maker<'_> {
         let plugin = Form::Whole(self.guardian.script(OPENCODE_PLUGIN));
         let mut pieces = vec![Piece { path: dir.join("plugin/guardian.js"), form: plugin, what: "plugin" }];
         pieces.extend(self.servers(config, OPENCODE_CONFIG));
-        pieces.push(self.shared_skill());
+        pieces.push(Self::skill(dir.join("skills")));
         pieces
     }
 

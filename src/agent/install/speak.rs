@@ -62,9 +62,8 @@ impl Template {
 /// A value as the library takes it, in its order.
 fn input(node: &CstNode) -> CstInputValue {
     if let Some(object) = node.as_object() {
-        let entry = |property: &jsonc_parser::cst::CstObjectProp| {
-            Some((property.decoded_name()?, input(&property.value()?)))
-        };
+        let entry =
+            |property: &jsonc_parser::cst::CstObjectProp| Some((property.decoded_name()?, input(&property.value()?)));
         return CstInputValue::Object(object.properties().iter().filter_map(entry).collect());
     }
     if let Some(array) = node.as_array() {
@@ -96,7 +95,9 @@ pub(super) fn plain(value: &CstInputValue) -> Value {
 fn spoken(value: CstInputValue, guardian: &Guardian) -> CstInputValue {
     let text = CstInputValue::String;
     match value {
-        CstInputValue::Array(items) => CstInputValue::Array(items.into_iter().map(|item| spoken(item, guardian)).collect()),
+        CstInputValue::Array(items) => {
+            CstInputValue::Array(items.into_iter().map(|item| spoken(item, guardian)).collect())
+        }
         CstInputValue::Object(entries) => {
             let with_arguments = entries.iter().any(|(key, _)| key == "args");
             let said = |key: String, value: CstInputValue| {
@@ -108,9 +109,9 @@ fn spoken(value: CstInputValue, guardian: &Guardian) -> CstInputValue {
                         let options = guardian.words.iter().skip(1).cloned().map(text);
                         CstInputValue::Array(options.chain(items).collect())
                     }
-                    ("command", CstInputValue::Array(items)) => {
-                        CstInputValue::Array(guardian.words.iter().cloned().map(text).chain(items.into_iter().skip(1)).collect())
-                    }
+                    ("command", CstInputValue::Array(items)) => CstInputValue::Array(
+                        guardian.words.iter().cloned().map(text).chain(items.into_iter().skip(1)).collect(),
+                    ),
                     ("command" | "bash", CstInputValue::String(line)) => text(said_line(&line, guardian)),
                     (_, other) => spoken(other, guardian),
                 };
@@ -118,7 +119,8 @@ fn spoken(value: CstInputValue, guardian: &Guardian) -> CstInputValue {
             };
             CstInputValue::Object(entries.into_iter().map(|(key, value)| said(key, value)).collect())
         }
-        other @ (CstInputValue::Null | CstInputValue::Bool(_) | CstInputValue::Number(_) | CstInputValue::String(_)) => other,
+        other
+        @ (CstInputValue::Null | CstInputValue::Bool(_) | CstInputValue::Number(_) | CstInputValue::String(_)) => other,
     }
 }
 
