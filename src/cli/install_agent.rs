@@ -80,7 +80,7 @@ pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> 
         }
     }
     let answer = if mode == Mode::Act { ask(client, &guardian) } else { None };
-    report(call, client, place, mode, &changes, answer.as_ref());
+    report(call, (client, place), mode, &changes, answer.as_ref(), client.next_steps());
     if mode == Mode::DryRun {
         return Ok(0);
     }
@@ -115,7 +115,7 @@ pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -
             }
         }
     }
-    report(call, client, place, mode, &changes, None);
+    report(call, (client, place), mode, &changes, None, &[]);
     if mode == Mode::Act {
         for change in &changes {
             let what = if change.is_none() { "nothing of guardian's there" } else { "removed" };
@@ -129,7 +129,7 @@ pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -
 pub(super) fn check(call: &Call, client: Client, place: Place) -> Result<u8, Error> {
     let (changes, guardian) = planned(call, client, place)?;
     let answer = ask(client, &guardian);
-    report(call, client, place, Mode::Act, &changes, answer.as_ref());
+    report(call, (client, place), Mode::Act, &changes, answer.as_ref(), &[]);
     for change in &changes {
         let what = if change.is_none() { "there" } else { "not there, or another one" };
         call.out.say(&format!("{}: {} {what}", change.piece.path.display(), change.piece.what));
@@ -240,12 +240,19 @@ fn tell(call: &Call, answer: Option<&Answer>) {
 }
 
 /// The result for programs; of a dry run also what would be written.
-fn report(call: &Call, client: Client, place: Place, mode: Mode, changes: &[Change], answer: Option<&Answer>) {
+fn report(
+    call: &Call,
+    (client, place): (Client, Place),
+    mode: Mode,
+    changes: &[Change],
+    answer: Option<&Answer>,
+    steps: &[&str],
+) {
     call.out.json(&json!({
         "schema": SCHEMA, "agent": client.word(), "place": place.word(), "dry_run": mode == Mode::DryRun,
         "changed": changes.iter().any(|change| !change.is_none()),
         "files": changes.iter().map(|change| change.json(mode)).collect::<Vec<_>>(),
-        "next_steps": client.next_steps(), "hook": answer.map(Answer::json),
+        "next_steps": steps, "hook": answer.map(Answer::json),
     }));
     if mode == Mode::DryRun && !call.out.is_json() {
         let text: String = changes.iter().filter(|change| !change.is_none()).map(Change::lines).collect();

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::home::{Home, Output, finish};
 
-const AGENTS: [&str; 8] =
-    ["claude-code", "codex", "cursor", "gemini", "opencode", "copilot", "openclaw", "agents-md"];
+const AGENTS: [&str; 8] = ["claude-code", "codex", "cursor", "gemini", "opencode", "copilot", "openclaw", "agents-md"];
 
 /// A project, and the user's own directory of a home.
 struct Rig {
@@ -126,9 +125,15 @@ fn what_was_there_is_kept_to_the_byte() {
             ".claude/settings.json",
             "{\n  \"model\": \"opus\",\n  \"hooks\": {\n    \"PreToolUse\": [\n      { \"matcher\": \"Bash\", \"hooks\": [{ \"type\": \"command\", \"command\": \"lint\" }] }\n    ]\n  }\n}\n",
         ),
-        (".claude.json", "{\n  \"numStartups\": 7,\n  \"mcpServers\": {\n    \"files\": { \"command\": \"files\" }\n  }\n}\n"),
+        (
+            ".claude.json",
+            "{\n  \"numStartups\": 7,\n  \"mcpServers\": {\n    \"files\": { \"command\": \"files\" }\n  }\n}\n",
+        ),
         (".codex/config.toml", "# mine\nmodel = \"gpt\" # big\n\n[mcp_servers.files]\ncommand = \"files\"\n"),
-        (".cursor/hooks.json", "{\n  \"version\": 1,\n  \"hooks\": {\n    \"stop\": [{ \"command\": \"say done\" }]\n  }\n}\n"),
+        (
+            ".cursor/hooks.json",
+            "{\n  \"version\": 1,\n  \"hooks\": {\n    \"stop\": [\n      { \"command\": \"say done\" }\n    ]\n  }\n}\n",
+        ),
         (".config/opencode/opencode.json", "{\n  // mine\n  \"theme\": \"dark\",\n}\n"),
         (
             ".openclaw/openclaw.json",
@@ -168,7 +173,12 @@ fn a_file_that_cannot_be_read_stops_all_of_it_and_changes_nothing() {
         ("claude-code", ".claude/skills/guardian/SKILL.md", "my own skill", "was not written by guardian"),
         ("codex", ".codex/config.toml", "model = \n", "is not valid TOML: line 1"),
         ("cursor", ".cursor/hooks.json", "{\"hooks\": {\"stop\": 3}}", "`hooks.stop` that is not a list"),
-        ("opencode", ".config/opencode/opencode.json", "{\"mcp\":{\"guardian\":{\"command\":[\"x\"]}}}", "another server"),
+        (
+            "opencode",
+            ".config/opencode/opencode.json",
+            "{\"mcp\":{\"guardian\":{\"command\":[\"x\"]}}}",
+            "another server",
+        ),
     ] {
         write(&rig.own(path), garbage);
         let before = rig.files();
@@ -209,8 +219,11 @@ fn wrong_usage_is_said_and_a_directory_of_the_agents_own_is_obeyed() {
     let mut rig = Rig::new();
     rig.run(&["install", "--agent", "emacs"]).expect(2).complains("claude-code");
     rig.run(&["install", "--agent", "codex", "--user", "--project"]).expect(2);
-    rig.run(&["install", "--agent", "codex", "--cron"]).expect(2);
-    rig.run(&["install", "--cron", "--project"]).expect(2);
+    rig.run(&["install", "--agent", "codex", "--cron", "--dry-run"]).expect(2);
+    // Where nothing may be written, should it be taken for a trigger after all.
+    rig.run(&["install", "--cron", "--project", "--dry-run"]).expect(2);
+    rig.run(&["uninstall", "--cron", "--user", "--dry-run"]).expect(2);
+    rig.run(&["install", "--systemd", "--check", "--dry-run"]).expect(2);
     rig.run(&["install", "--agent", "codex", "--every", "5m"]).expect(2);
     rig.run(&["install", "--agent", "agents-md", "--user"]).expect(2).complains("leave out --user");
     let dir = rig.home.path("codex home");

@@ -62,6 +62,10 @@ fn an_object_on_one_line_may_be_broken_into_lines_but_says_the_same() {
     let once = put(old, servers().value()).unwrap();
     let rest = take(&once, servers().value()).unwrap().unwrap();
     assert_eq!(value(&rest), value(old));
+    let old = "{\n  \"hooks\": {\n    \"PreToolUse\": [{ \"hooks\": [] }] // theirs\n  }\n}\n";
+    let rest = take(&put(old, hooks().value()).unwrap(), hooks().value()).unwrap().unwrap();
+    assert_eq!(value(&rest), value(old));
+    assert!(rest.contains("// theirs"));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn every_agent_has_a_place_and_every_piece_goes_in_once_and_out_again() {
         assert!(!pieces(client, client.usual_place(), &roots(), &guardian()).unwrap().is_empty(), "{client:?}");
         assert_eq!(Client::of(client.word()), Some(client));
     }
-    assert_eq!(all().len(), 31);
+    assert_eq!(all().len(), 37);
     for piece in all() {
         let once = piece.form.put(None).unwrap();
         assert_eq!(piece.form.put(Some(&once)).unwrap(), once, "{}", piece.path.display());
