@@ -21,6 +21,7 @@ pub mod cli;
 pub mod context;
 pub mod dependants;
 pub mod error;
+pub mod forget;
 pub mod healthcheck;
 pub mod hook;
 pub mod incidents;

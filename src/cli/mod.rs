@@ -2,6 +2,7 @@
 
 mod ack;
 mod alerts;
+mod attach;
 mod beat;
 mod common;
 mod complete;
@@ -20,16 +21,21 @@ mod install_agent;
 mod install_cron;
 mod install_units;
 mod logs;
+mod logs_errors;
 mod man;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod moment;
 mod needed;
+mod once;
 mod out;
 mod plan;
 mod ready;
 mod register;
 mod reset;
+mod run;
+mod send;
+mod signal;
 mod slow;
 pub mod spec_args;
 mod start;
@@ -37,6 +43,7 @@ mod start_error;
 mod status;
 mod stop;
 mod wait;
+mod wait_tell;
 mod watch;
 mod why;
 
@@ -95,6 +102,9 @@ enum Command {
     Stop(stop::Stop),
     Restart(stop::Restart),
     Status(status::Status),
+    Run(run::Run),
+    Send(send::Send),
+    Signal(signal::Signal),
     Healthcheck(healthcheck::Healthcheck),
     Reset(reset::Reset),
     Logs(logs::Logs),
@@ -180,6 +190,8 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "stop" => stop::Stop::augment_args,
         "beat" => beat::Beat::augment_args,
         "hook" => hook::Hook::augment_args,
+        "run" => run::Run::augment_args,
+        "wait" => wait::Wait::augment_args,
         _ => return None,
     };
     let command = clap::Command::new(name.to_owned()).disable_help_flag(true);
@@ -194,6 +206,8 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "stop" => Command::Stop(stop::Stop::from_arg_matches(matches).ok()?),
         "hook" => Command::Hook(hook::Hook::from_arg_matches(matches).ok()?),
         "beat" => Command::Beat(beat::Beat::from_arg_matches(matches).ok()?),
+        "run" => Command::Run(run::Run::from_arg_matches(matches).ok()?),
+        "wait" => Command::Wait(wait::Wait::from_arg_matches(matches).ok()?),
         _ => return None,
     };
     Some(Cli { global, command })
@@ -207,6 +221,9 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Stop(command) => stop::run(call, &command),
         Command::Restart(command) => stop::restart(call, &command),
         Command::Status(command) => status::run(call, &command),
+        Command::Run(command) => run::run(call, &command),
+        Command::Send(command) => send::run(call, &command),
+        Command::Signal(command) => signal::run(call, &command),
         Command::Healthcheck(command) => healthcheck::run(call, &command),
         Command::Reset(command) => reset::run(call, &command),
         Command::Logs(command) => logs::run(call, &command),

@@ -21,6 +21,7 @@ pub mod delivery;
 pub mod dependencies;
 mod draft;
 pub mod environment;
+pub mod error_lines;
 pub mod flapping;
 pub mod fold;
 mod hang;
@@ -29,6 +30,7 @@ pub mod hold;
 pub mod incident;
 #[cfg(test)]
 mod incident_walk_tests;
+pub mod job_name;
 pub mod kernel_log;
 pub mod last_word;
 pub mod liveness;

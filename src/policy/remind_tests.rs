@@ -1,4 +1,4 @@
-//! What time alone brings: reminders, escalations, refreshes.
+//! When open incidents are said again, and to whom.
 
 use super::*;
 use crate::model::delivery::SCHEMA;
