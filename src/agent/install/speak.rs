@@ -45,13 +45,9 @@ impl Template {
 
     /// The same without these keys at its top.
     pub(super) fn without(self, keys: &[&str]) -> Self {
-        match self.0 {
-            CstInputValue::Object(mut entries) => {
-                entries.retain(|(key, _)| !keys.contains(&key.as_str()));
-                Self(CstInputValue::Object(entries))
-            }
-            other => Self(other),
-        }
+        let CstInputValue::Object(mut entries) = self.0 else { return self };
+        entries.retain(|(key, _)| !keys.contains(&key.as_str()));
+        Self(CstInputValue::Object(entries))
     }
 
     pub(super) fn value(&self) -> &CstInputValue {
