@@ -7,6 +7,7 @@ pub mod atomic;
 pub mod beat;
 pub mod checksum;
 pub mod environment;
+pub mod foreign;
 pub mod git;
 pub mod hang;
 pub mod heartbeat;

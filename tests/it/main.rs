@@ -37,6 +37,7 @@ mod hostile;
 mod house;
 mod incidents;
 mod install;
+mod install_agent;
 mod isolation;
 mod judge;
 mod last_look;
