@@ -43,6 +43,10 @@ enum What {
     Retry,
     /// Says that somebody knows of an incident: no more reminders and escalation of it until it becomes worse
     Ack(super::ack::Ack),
+    /// Tells nobody of a process for a while: what is still so at the end is told then
+    Silence(super::silence::Silence),
+    /// Ends a silence: what is still so is told now
+    Unsilence(super::silence::Unsilence),
 }
 
 pub(super) fn run(call: &Call, command: &Alerts) -> Result<u8, Error> {
@@ -51,6 +55,8 @@ pub(super) fn run(call: &Call, command: &Alerts) -> Result<u8, Error> {
         Some(What::Test { sink }) => test(call, &registry(call)?, sink),
         Some(What::Retry) => retry(call, &registry(call)?),
         Some(What::Ack(ack)) => super::ack::run(call, ack),
+        Some(What::Silence(silence)) => super::silence::run(call, silence),
+        Some(What::Unsilence(unsilence)) => super::silence::end(call, unsilence),
     }
 }
 

@@ -28,6 +28,7 @@ mod plan;
 mod ready;
 mod register;
 mod reset;
+mod silence;
 mod slow;
 pub mod spec_args;
 mod start;
@@ -102,6 +103,8 @@ enum Command {
     Beat(beat::Beat),
     Alerts(alerts::Alerts),
     Ack(ack::Ack),
+    Silence(silence::Silence),
+    Unsilence(silence::Unsilence),
     Init(init::Init),
     Config(config::Config),
     Install(install::Install),
@@ -202,6 +205,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Wait(command) => wait::run(call, &command),
         Command::Beat(command) => beat::run(call, &command),
         Command::Ack(command) => ack::run(call, &command),
+        Command::Silence(command) => silence::run(call, &command),
+        Command::Unsilence(command) => silence::end(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Init(command) => init::run(call, &command),
         Command::Config(command) => config::run(call, &command),

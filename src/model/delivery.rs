@@ -10,6 +10,7 @@ use super::event::{EventKind, Notification};
 use super::incident::Book;
 use super::last_word::Word;
 use super::name::Name;
+use super::silence::Kept;
 use super::time::Stamp;
 
 /// Version of the stored forms.
@@ -40,6 +41,9 @@ pub struct Entry {
     /// Recipients that have it already; they are left out of the next try.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reached: Vec<String>,
+    /// It was kept for the end of a silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
 }
 
 impl Entry {
@@ -57,6 +61,7 @@ impl Entry {
             asked: None,
             last_error: None,
             reached: Vec::new(),
+            kept: None,
         }
     }
 

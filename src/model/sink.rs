@@ -9,6 +9,7 @@ use super::channel::{
 };
 use super::event::Severity;
 use super::incident::Insist;
+use super::timing::Timing;
 use super::wake::Wake;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
@@ -208,6 +209,9 @@ pub struct Sink {
     /// What it asks for while an incident goes on.
     #[serde(default)]
     pub insist: Insist,
+    /// When it may be told.
+    #[serde(default)]
+    pub timing: Timing,
     /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
     pub ca_file: Option<String>,
 }

@@ -236,7 +236,7 @@ const ANSWERS: [EventKind; 4] =
     [EventKind::Recovered, EventKind::FlappingOver, EventKind::Completed, EventKind::Stopped];
 
 /// Whether an event answers the trouble before it.
-fn answers(event: &Event) -> bool {
+pub(super) fn answers(event: &Event) -> bool {
     matches!(event.kind, EventKind::Recovered | EventKind::FlappingOver) || *event.why() == Why::Over
 }
 

@@ -9,6 +9,7 @@ use crate::model::event::{Event, EventKind, Severity};
 use crate::model::incident::Insist;
 use crate::model::name::Name;
 use crate::model::sink::{Sink, SinkKind};
+use crate::model::timing::Timing;
 use crate::model::wake::Wake;
 
 /// Whether this sink wants to be told of this event.
@@ -46,6 +47,7 @@ pub fn caller(process: &Name, wake: Wake) -> Sink {
         timeout: WAKING,
         ca_file: None,
         insist: Insist::default(),
+        timing: Timing::default(),
     }
 }
 

@@ -14,6 +14,7 @@ use super::sink_keys::{self, HEALTHCHECK, SINK};
 use crate::model::event::{EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
+use crate::model::timing::Timing;
 use crate::model::wake::Harness;
 
 /// Kinds of event of the contract that this version never makes: a filter may name them.
@@ -113,6 +114,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             cooldown: cooldown?,
             timeout: timeout?,
             insist: insist?,
+            timing: Timing::default(),
             ca_file,
         })
     }

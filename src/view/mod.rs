@@ -17,6 +17,7 @@ mod html;
 pub mod incident;
 pub mod outbox;
 pub mod schedule;
+pub mod silence;
 pub mod status;
 pub mod storm;
 pub mod table;

@@ -56,6 +56,7 @@ mod schedule;
 mod sd_notify_real;
 mod senders;
 mod shim;
+mod silence;
 mod sinks;
 mod sinks_real;
 mod sinks_tls;
