@@ -21,6 +21,7 @@ use crate::model::sink::Sink;
 use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
+use crate::policy::digest::digest;
 use crate::policy::silence::noted;
 use crate::policy::storm::storms;
 use crate::policy::stuck::is_stuck;
@@ -271,7 +272,8 @@ fn deliver_all(paths: &Paths, sink: &Sink, batches: Vec<Batch>, time: Time, drai
         }
         let folded: Vec<&Event> = batch.folded.iter().map(|entry| &entry.notification.event).collect();
         let Ok(now) = now() else { return };
-        let told = noted(&batch.lead, &sink.timing.zone, &now);
+        let mut told = noted(&batch.lead, &sink.timing.zone, &now);
+        told.event.digest = digest(sink, &told.event, &batch.folded).map(Box::new);
         let mut message = Message::new(&told, &folded, batch.answers.clone());
         message.reached.clone_from(&batch.lead.reached);
         message.log = paths.log(&batch.lead.notification.event.process);

@@ -62,9 +62,12 @@ pub(super) fn run(call: &Call, command: &Alerts) -> Result<u8, Error> {
 
 /// 1 where something was given up, fails for long or cannot be read: somebody was not told.
 fn list(call: &Call) -> Result<u8, Error> {
-    let overview = desk::overview(&call.ctx.paths, RECENT)?;
     let now = now()?;
-    call.out.json(&outbox::json(&overview));
+    let loaded = registry(call);
+    // Who asks what waits is told also where the registry cannot be read; why it waits is then not known.
+    let sinks = loaded.as_ref().map_or(&[][..], |loaded| loaded.registry.sinks.as_slice());
+    let overview = desk::overview(&call.ctx.paths, sinks, RECENT, &now)?;
+    call.out.json(&outbox::json(&overview, &now));
     call.out.say(&outbox::human(&overview, &now));
     let stuck = overview.pending.iter().any(|entry| is_stuck(entry, &now));
     let well = overview.dead.is_empty() && overview.unreadable.is_empty() && !stuck;

@@ -44,7 +44,7 @@ pub fn part(pending: Vec<Entry>, ledger: &[Receipt], sinks: &[Sink], silences: &
     let mut silenced: BTreeMap<(String, Name), Vec<(Entry, &Silence)>> = BTreeMap::new();
     for entry in pending {
         let sink = sinks.iter().find(|sink| sink.name == entry.sink);
-        match sink.and_then(|sink| silencing(sink, &entry, ledger, silences, now)) {
+        match sink.and_then(|sink| is_silenced(sink, &entry, ledger, silences, now)) {
             Some(silence) => {
                 let key = (entry.sink.clone(), entry.notification.event.process.clone());
                 silenced.entry(key).or_default().push((entry, silence));
@@ -66,7 +66,7 @@ pub fn part(pending: Vec<Entry>, ledger: &[Receipt], sinks: &[Sink], silences: &
 
 /// The silence over an entry. None is over what is about alerts themselves, over what keeps an incident as it is at a
 /// service, and over a session that waits for what it started.
-fn silencing<'s>(
+pub(super) fn is_silenced<'s>(
     sink: &Sink,
     entry: &Entry,
     ledger: &[Receipt],

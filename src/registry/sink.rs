@@ -14,7 +14,6 @@ use super::sink_keys::{self, HEALTHCHECK, SINK};
 use crate::model::event::{EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
-use crate::model::timing::Timing;
 use crate::model::wake::Harness;
 
 /// Kinds of event of the contract that this version never makes: a filter may name them.
@@ -86,6 +85,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             None => Some(Duration::from_secs(10)),
         };
         let insist = self.insist();
+        let timing = self.timing(kind);
         // What is wrong with it is in the reader, and drops the sink.
         let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
         let kind = match kind {
@@ -114,7 +114,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             cooldown: cooldown?,
             timeout: timeout?,
             insist: insist?,
-            timing: Timing::default(),
+            timing: timing?,
             ca_file,
         })
     }

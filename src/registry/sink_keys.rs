@@ -151,6 +151,29 @@ pub static SINK: &[SinkKey] = &[
     ),
     key(ALL, "escalate_to", Form::Texts, Need::Default("none"), "Other sinks, whose filters do not count then"),
     key(
+        ALL,
+        "quiet",
+        Form::Texts,
+        Need::Default("none"),
+        "When only what is critical is told: `[\"22:00-07:00\", \"Sat,Sun 00:00-24:00\"]`; the rest waits for the end of it",
+    ),
+    key(ALL, "timezone", Form::Zone, Need::Default("that of the machine"), "The zone that `quiet` and `digest` go by"),
+    key(
+        ALL,
+        "group_window",
+        Form::Duration,
+        Need::Default("\"0s\""),
+        "A message waits so long for others, which are then told in it; by default for none: one death is told within a second, \
+         and a storm gathers by itself",
+    ),
+    key(
+        ALL,
+        "digest",
+        Form::Schedule,
+        Need::Default("off"),
+        "When all that is not critical is told, as one message, as a line of a crontab; not for `pagerduty` and `alertmanager`",
+    ),
+    key(
         TLS_TYPES,
         "ca_file",
         Form::Path,

@@ -60,7 +60,8 @@ pub(super) fn get(path: &Path, meta: &Metadata, home: Option<&Path>) -> Option<R
 
 /// Whether the machine's zone is still the one that its schedules were read with; it is asked for where there are such.
 fn is_of_this_zone(registry: &Registry) -> bool {
-    let zones = registry.processes.values().map(|entry| &entry.spec.zone);
+    let sinks = registry.sinks.iter().map(|sink| &sink.timing.zone);
+    let zones = registry.processes.values().map(|entry| &entry.spec.zone).chain(sinks);
     let machine = zones.filter(|zone| matches!(zone, Zone::Machine(Some(_)))).find_map(Zone::name);
     machine.is_none_or(|machine| zone::name().as_deref() == Some(machine))
 }

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod certificate_json;
 pub mod circumstances;
 pub mod differ;
+mod digest;
 pub mod escape;
 pub mod exit_code;
 mod facts;
