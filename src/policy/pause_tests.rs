@@ -1,3 +1,5 @@
+//! What waits for quiet hours, digests and windows, over a made-up clock.
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -185,7 +187,7 @@ proptest! {
         prop_assert!(parted.suppressed.iter().all(|(_, reason)| !reason.is_empty()));
         let sent = plan.send.iter().flat_map(|batch| batch.folded.iter().chain([&batch.lead]));
         let suppressed = parted.suppressed.iter().map(|(entry, _)| entry);
-        let seen: Vec<&str> = sent.chain(&plan.moot).chain(&parted.kept).chain(suppressed).map(Entry::id).collect();
+        let seen: Vec<&str> = sent.chain(&plan.moot).chain(&plan.done).chain(&parted.kept).chain(suppressed).map(Entry::id).collect();
         let unique: std::collections::BTreeSet<&&str> = seen.iter().collect();
         prop_assert_eq!(unique.len(), seen.len(), "each once");
         prop_assert_eq!(seen.len() + plan.waiting, pending.len());

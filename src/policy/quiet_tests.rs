@@ -1,3 +1,5 @@
+//! Quiet hours by the clock on the wall.
+
 use super::*;
 use crate::model::schedule::Zone;
 

@@ -1,3 +1,5 @@
+//! Each wait, in words.
+
 use super::*;
 use crate::model::sample::{any_sink, at, event, note};
 use crate::model::schedule::Zone;

@@ -1,3 +1,5 @@
+//! What is kept, told and settled while a process is silenced.
+
 use super::*;
 use crate::model::incident::About;
 use crate::model::sample::{any_sink, at, event, note, sink};

@@ -1,3 +1,5 @@
+//! The keys that say when a sink is told, as they are written right and wrong.
+
 use crate::model::schedule::Zone;
 use crate::registry::{Context, parse};
 

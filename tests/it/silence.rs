@@ -101,8 +101,8 @@ fn damaged_silences_swallow_nothing_and_each_pass_says_so() {
 fn in_quiet_hours_only_what_is_critical_is_told_and_who_asks_is_told_why_the_rest_waits() {
     let home = Home::new();
     let minute = |later: i64| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        let minute = (i64::try_from(now).unwrap() / 60 + later).rem_euclid(1440);
+        let now = guardian::os::clock::now().unwrap().wall.0;
+        let minute = (now / 60_000 + later).rem_euclid(1440);
         format!("{:02}:{:02}", minute / 60, minute % 60)
     };
     let (from, to) = (minute(-60), minute(120));
