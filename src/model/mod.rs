@@ -4,10 +4,12 @@
 //! parsing, so a value that exists is valid. On-disk forms are derived here and versioned in `store`.
 
 pub mod channel;
+pub mod check;
 pub mod delivery;
 pub mod ending;
 pub mod event;
 pub mod evidence;
+pub mod hook;
 pub mod incident;
 pub mod last_word;
 pub mod liveness;

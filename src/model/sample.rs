@@ -44,6 +44,8 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::Acted
         | EventKind::Test => (Severity::Info, None),
     };
@@ -94,6 +96,7 @@ pub(crate) fn sink(name: &str, kind: SinkKind) -> Sink {
         insist: Insist::default(),
         timing: Timing::default(),
         ca_file: None,
+        heartbeat: None,
     }
 }
 

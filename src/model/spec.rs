@@ -9,6 +9,7 @@ use super::name::Name;
 use super::never::Never;
 use super::probe::Probe;
 use super::schedule::{Overlap, Zone};
+use super::sink::SecretSource;
 
 /// How the process is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +86,16 @@ pub enum Follow {
     Main,
     /// What the one that was started leaves behind when it ends well.
     Fork,
+}
+
+/// What the program reads from standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stdin {
+    /// Nothing: its end at once. The default.
+    Null,
+    /// What `send` writes.
+    Pipe,
 }
 
 /// What is done about a hang.
@@ -185,6 +196,8 @@ pub struct Spec {
     pub log_max: u64,
     /// Rotated parts of its log that are kept.
     pub log_keep: u32,
+    /// Once it is completed for this long, it is forgotten: entry, log, history.
+    pub forget_after: Option<Duration>,
     /// Without any sign of progress for this long it is hung.
     pub hang_after: Option<Duration>,
     /// Without output for this long it is hung.
@@ -219,6 +232,8 @@ pub struct Spec {
     pub isolation: Isolation,
     /// Which process is the main one.
     pub follow: Follow,
+    /// What it reads from standard input.
+    pub stdin: Stdin,
     /// Record the sender of signals sent straight to the process (Linux, by ptrace).
     pub trace_signals: bool,
     /// What happens to processes that outlive the main one.
@@ -233,6 +248,8 @@ pub struct Spec {
     pub overlap: Overlap,
     /// Names of the sinks that are told; empty: every sink that wants it.
     pub notify: Vec<String>,
+    /// Address of a dead-man's switch that hears of its runs.
+    pub ping_url: Option<SecretSource>,
 }
 
 impl Spec {
@@ -277,6 +294,7 @@ impl Spec {
             tasks: None,
             log_max: 50 << 20,
             log_keep: 10,
+            forget_after: None,
             hang_after: None,
             output_stale: None,
             heartbeat: None,
@@ -294,6 +312,7 @@ impl Spec {
             on_dependency_end: OnDependencyEnd::Ignore,
             isolation: Isolation::Auto,
             follow: Follow::Main,
+            stdin: Stdin::Null,
             trace_signals: false,
             leftover: Leftover::Kill,
             on_boot: OnBoot::Start,
@@ -301,6 +320,7 @@ impl Spec {
             zone: Zone::Machine(None),
             overlap: Overlap::Skip,
             notify: Vec::new(),
+            ping_url: None,
         }
     }
 }

@@ -12,7 +12,9 @@ const MOST: usize = 20;
 /// The digest that a message is; `None`: it is an ordinary one.
 #[must_use]
 pub fn digest(sink: &Sink, lead: &Event, folded: &[Entry]) -> Option<Digest> {
-    let ordinary = sink.timing.digest.is_none() || lead.severity == Severity::Critical || lead.kind == EventKind::Test;
+    let ordinary = sink.timing.digest.is_none()
+        || lead.severity == Severity::Critical
+        || matches!(lead.kind, EventKind::Test | EventKind::Heartbeat);
     if ordinary || folded.is_empty() {
         return None;
     }

@@ -1,7 +1,7 @@
 //! What waits although nothing failed: for the end of a quiet time, for the hour of a digest, for what it could speak for.
 //!
 //! Asked by [`super::delivery`], which holds what waits like what waits for its next try, so that nothing overtakes. What is
-//! critical waits for a group window alone; tests wait for nothing, and neither does what tells a service that an incident
+//! critical waits for a group window alone; tests and heartbeats wait for nothing, and neither does what tells a service that an incident
 //! goes on, nor a storm's message with all that it speaks for.
 
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use super::delivery::{Batch, as_one};
 use super::quiet;
 use super::storm::speaks_for;
 use crate::model::delivery::{Entry, Receipt};
-use crate::model::event::{EventKind, Severity};
+use crate::model::event::{Event, EventKind, Severity};
 use crate::model::incident::Why;
 use crate::model::sink::Sink;
 use crate::model::storm::Storm;
@@ -53,6 +53,11 @@ pub(super) fn put_off<'e>(
     Cow::Owned(pending.iter().map(later).collect())
 }
 
+/// Whether somebody waits for exactly that one: a test, a heartbeat at its hour, what a service must hear.
+fn is_apart(event: &Event) -> bool {
+    matches!(event.kind, EventKind::Test | EventKind::Heartbeat) || matches!(event.why(), Why::Refresh(_))
+}
+
 fn is_timed(sink: &Sink) -> bool {
     let timing = &sink.timing;
     !timing.quiet.is_empty() || timing.digest.is_some() || !timing.group_window.is_zero()
@@ -75,7 +80,7 @@ fn is_told_by_storm(entry: &Entry, pending: &[Entry], ledger: &[Receipt], storms
 #[must_use]
 pub fn pause(entry: &Entry, sink: &Sink, pending: &[Entry], now: &Stamp) -> Option<(Wall, Pause)> {
     let event = &entry.notification.event;
-    if event.kind == EventKind::Test || matches!(event.why(), Why::Refresh(_)) {
+    if is_apart(event) {
         return None;
     }
     let window = window(entry, sink, pending, now).map(|until| (until, Pause::Window));
@@ -132,7 +137,7 @@ pub(super) fn together(sink: &Sink, batches: Vec<Batch>) -> Vec<Batch> {
     let (mut done, mut rest) = (Vec::new(), Vec::new());
     for batch in batches {
         let event = &batch.lead.notification.event;
-        let alone = event.kind == EventKind::Test || matches!(event.why(), Why::Refresh(_));
+        let alone = is_apart(event);
         let critical = event.severity == Severity::Critical;
         match () {
             () if alone => done.push(batch),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::clock::clock;
 use super::delivery::{answers, open_trouble};
 use super::notify::{is_caller, is_trouble};
+use super::pings::is_ping;
 use crate::model::delivery::{Entry, Receipt, Settled};
 use crate::model::event::{Event, EventKind, Notification, Severity};
 use crate::model::incident::Why;
@@ -64,8 +65,8 @@ pub fn part(pending: Vec<Entry>, ledger: &[Receipt], sinks: &[Sink], silences: &
     parted
 }
 
-/// The silence over an entry. None is over what is about alerts themselves, over what keeps an incident as it is at a
-/// service, and over a session that waits for what it started.
+/// The silence over an entry. None is over what is about alerts or guardian itself, over what keeps an incident as it is at a
+/// service, over a session that waits for what it started, and over a dead-man's switch.
 pub(super) fn is_silenced<'s>(
     sink: &Sink,
     entry: &Entry,
@@ -75,7 +76,9 @@ pub(super) fn is_silenced<'s>(
 ) -> Option<&'s Silence> {
     let event = &entry.notification.event;
     let keeps = matches!(event.why(), Why::Refresh(_)) || event.kind == EventKind::Acknowledged;
-    let passes = event.kind.is_about_alerts() || is_caller(&sink.name) || (sink.kind.keeps_incidents() && keeps);
+    let asked = is_caller(&sink.name) || is_ping(sink);
+    let apart = event.kind.is_about_alerts() || event.kind.is_of_guardian();
+    let passes = asked || apart || (sink.kind.keeps_incidents() && keeps);
     let settled = || ledger.iter().any(|receipt| receipt.sink == entry.sink && receipt.id == entry.id());
     if silences.is_empty() || passes || settled() {
         return None;

@@ -1,7 +1,8 @@
 //! The keys of a `[process.NAME]`: the rows of the one table.
 
-use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, OVERLAP, RESTART};
+use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, OVERLAP, RESTART, STDIN};
 use super::keys::{Chapter, Field, Key};
+use super::secret::Spelling;
 
 const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
     Key { name, field, help, chapter }
@@ -42,6 +43,12 @@ pub static PROCESS: &[Key] = &[
         "follow",
         FOLLOW,
         "`fork`: the program puts itself into the background; what it leaves behind is the main process",
+    ),
+    key(
+        Chapter::Start,
+        "stdin",
+        STDIN,
+        "What it reads from standard input: nothing, or what `send` writes (it never sees an end)",
     ),
     key(
         Chapter::Start,
@@ -226,6 +233,30 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::Other,
+        "ping_url",
+        Field::Secret(Spelling::Value, |s| &mut s.ping_url),
+        "Address of a dead-man's switch (healthchecks.io, Uptime Kuma) that hears of its runs; a secret, so better one of the next three",
+    ),
+    key(
+        Chapter::Other,
+        "ping_url_file",
+        Field::Secret(Spelling::File, |s| &mut s.ping_url),
+        "`ping_url` is the first line of this file",
+    ),
+    key(
+        Chapter::Other,
+        "ping_url_env",
+        Field::Secret(Spelling::Env, |s| &mut s.ping_url),
+        "`ping_url` is in this variable of guardian's own environment",
+    ),
+    key(
+        Chapter::Other,
+        "ping_url_command",
+        Field::Secret(Spelling::Command, |s| &mut s.ping_url),
+        "`ping_url` is the first line of what this prints",
+    ),
+    key(
+        Chapter::Other,
         "log_max",
         Field::SizeOrOff(|s| &mut s.log_max),
         "Size at which the log is rotated, without losing a line; `0`: never",
@@ -238,6 +269,12 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::Other,
+        "forget_after",
+        Field::Limit(|s| &mut s.forget_after),
+        "Once it is completed for this long, a pass takes it out of the registry, with its log and history",
+    ),
+    key(
+        Chapter::Other,
         "trace_signals",
         Field::Switch(|s| &mut s.trace_signals),
         "Record who sends it signals (Linux, by ptrace)",
@@ -246,4 +283,4 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &["pty", "user", "ping_url"];
+pub static UNSUPPORTED: &[&str] = &["pty", "user"];

@@ -39,6 +39,7 @@ fn sink(name: &str, events: &[&str], cooldown: u64) -> Sink {
         insist: Insist::default(),
         timing: guardian::model::timing::Timing::default(),
         ca_file: None,
+        heartbeat: None,
     }
 }
 
