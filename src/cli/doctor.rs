@@ -120,8 +120,8 @@ fn trigger(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
 fn sinks(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
     let now = now()?;
     let count = loaded.map_or(0, |loaded| loaded.registry.sinks.len());
-    let found =
-        desk::backlog(&call.ctx.paths, &now).and_then(|backlog| Ok((backlog, desk::overview(&call.ctx.paths, 1)?)));
+    let found = desk::backlog(&call.ctx.paths, &now)
+        .and_then(|backlog| Ok((backlog, desk::overview(&call.ctx.paths, &[], 1, &now)?)));
     Ok(match found {
         Ok((backlog, overview)) => {
             let delivered = overview.settled.first().map(|receipt| now.since(&receipt.at));

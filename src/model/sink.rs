@@ -10,6 +10,7 @@ use super::channel::{
 use super::event::Severity;
 use super::incident::Insist;
 use super::schedule::Zone;
+use super::timing::Timing;
 use super::wake::Wake;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
@@ -222,6 +223,9 @@ pub struct Sink {
     /// What it asks for while an incident goes on.
     #[serde(default)]
     pub insist: Insist,
+    /// When it may be told.
+    #[serde(default)]
+    pub timing: Timing,
     /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
     pub ca_file: Option<String>,
     /// When it hears how all stands, whatever happens; `None`: never.

@@ -28,6 +28,7 @@ mod sink;
 pub mod sink_keys;
 #[cfg(test)]
 mod tests;
+mod timing;
 pub mod value;
 mod wake;
 mod watch;

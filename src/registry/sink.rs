@@ -91,6 +91,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             None => Some(Duration::from_secs(10)),
         };
         let insist = self.insist();
+        let timing = self.timing(kind);
         // What is wrong with it is in the reader, and drops the sink.
         let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
         let heartbeat = self.heartbeat(machine);
@@ -120,6 +121,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             cooldown: cooldown?,
             timeout: timeout?,
             insist: insist?,
+            timing: timing?,
             ca_file,
             heartbeat,
         })

@@ -134,7 +134,13 @@ pub static SINK: &[SinkKey] = &[
         Need::Default("never"),
         "When it hears how all stands, even if nothing happened: a line as in a crontab, such as `\"0 9 * * *\"`",
     ),
-    key(ALL, "timezone", Form::Zone, Need::Default("the machine's"), "Whose clock `heartbeat` goes by"),
+    key(
+        ALL,
+        "timezone",
+        Form::Zone,
+        Need::Default("the machine's"),
+        "Whose clock `heartbeat`, `quiet` and `digest` go by",
+    ),
     key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
     key(
         ALL,
@@ -158,6 +164,28 @@ pub static SINK: &[SinkKey] = &[
         "An incident that nobody acknowledged in this time is told to the sinks of `escalate_to`",
     ),
     key(ALL, "escalate_to", Form::Texts, Need::Default("none"), "Other sinks, whose filters do not count then"),
+    key(
+        ALL,
+        "quiet",
+        Form::Texts,
+        Need::Default("none"),
+        "When only what is critical is told: `[\"22:00-07:00\", \"Sat,Sun 00:00-24:00\"]`; the rest waits for the end of it",
+    ),
+    key(
+        ALL,
+        "group_window",
+        Form::Duration,
+        Need::Default("\"0s\""),
+        "A message waits so long for others, which are then told in it; by default for none: one death is told within a second, \
+         and a storm gathers by itself",
+    ),
+    key(
+        ALL,
+        "digest",
+        Form::Schedule,
+        Need::Default("off"),
+        "When all that is not critical is told, as one message, as a line of a crontab; not for `pagerduty` and `alertmanager`",
+    ),
     key(
         TLS_TYPES,
         "ca_file",

@@ -63,7 +63,8 @@ pub(super) fn get(path: &Path, meta: &Metadata, home: Option<&Path>) -> Option<R
 fn is_of_this_zone(registry: &Registry) -> bool {
     let zones = registry.processes.values().map(|entry| &entry.spec.zone);
     let heartbeats = registry.sinks.iter().filter_map(|sink| sink.heartbeat.as_ref()).map(|heartbeat| &heartbeat.zone);
-    let machine = zones.chain(heartbeats).filter(|zone| matches!(zone, Zone::Machine(Some(_)))).find_map(Zone::name);
+    let sinks = registry.sinks.iter().map(|sink| &sink.timing.zone).chain(heartbeats);
+    let machine = zones.chain(sinks).filter(|zone| matches!(zone, Zone::Machine(Some(_)))).find_map(Zone::name);
     machine.is_none_or(|machine| zone::name().as_deref() == Some(machine))
 }
 

@@ -63,6 +63,7 @@ mod send;
 mod senders;
 mod shim;
 mod signal;
+mod silence;
 mod sinks;
 mod sinks_real;
 mod sinks_tls;
