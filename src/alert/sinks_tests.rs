@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::fake::{Act, http, message};
 use super::{Message, send};
-use crate::model::channel::{Alertmanager, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Slack, Telegram};
+use crate::model::channel::{
+    Alertmanager, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Slack, Telegram, Webhook,
+};
 use crate::model::delivery::Outcome;
 use crate::model::sample::sink;
 use crate::model::sink::{Secret, SecretSource, SinkKind};
@@ -33,7 +35,7 @@ pub(super) fn cases(base: &str) -> Vec<Case> {
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     let case = |kind, well| Case { kind, well };
     vec![
-        case(SinkKind::Webhook { url: url(), header: vec![("X-Key".to_owned(), SECRET.to_owned())] }, ok),
+        case(SinkKind::Webhook(Webhook::plain(url(), vec![("X-Key".to_owned(), SECRET.to_owned())])), ok),
         case(
             SinkKind::Telegram(Telegram { api_base: api_base.clone(), token: secret(), chat: "-100".to_owned() }),
             "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"ok\":true}",

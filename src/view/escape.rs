@@ -29,6 +29,19 @@ pub fn fenced(text: &str) -> String {
     format!("```\n{}\n```", text.replace("``", "`\u{200b}`").replace("``", "`\u{200b}`"))
 }
 
+/// Text as a part of a path, a query or a form: all but letters, digits and `-._~` is percent-encoded (RFC 3986, section 2.3).
+#[must_use]
+pub fn percent(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut done, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            done.push(char::from(byte));
+        } else {
+            done.push_str(&format!("%{byte:02X}"));
+        }
+        done
+    })
+}
+
 /// The first characters that take at most `max` units of UTF-16, in which Telegram and Discord count.
 #[must_use]
 pub fn cut_utf16(text: &str, max: usize) -> String {

@@ -161,3 +161,36 @@ fn a_proxy_in_the_environment_is_used_save_for_the_hosts_that_need_none() {
     home.run(&["alerts", "test", "s"]).expect(0);
     assert!(asked.join().unwrap().starts_with("POST /x "));
 }
+
+#[test]
+fn a_template_gives_the_receiver_its_own_form_and_a_mistake_in_one_is_told_with_its_place() {
+    let home = Home::new();
+    let (url, served) = server();
+    let template = r#"{"content": "{{title}}\n{{brief}}", "from": {{host}}, "all": {{json}}}"#;
+    home.sinks(&format!("[sinks.s]\ntype = 'webhook'\nurl = '{url}/x'\nmethod = 'PUT'\ntemplate = '{template}'\n"));
+    home.run(&["alerts", "test", "s"]).expect(0);
+    let request = served.join().unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert!(head.starts_with("PUT /x HTTP/1.1"), "{head}");
+    assert!(body["content"].as_str().unwrap().starts_with("[guardian]"), "{body}");
+    assert_eq!((&body["all"]["kind"], &body["all"]["host"]), (&serde_json::json!("test"), &body["from"]));
+
+    home.sinks("[sinks.s]\ntype = 'webhook'\nurl = 'http://127.0.0.1:1'\ntemplate = '{\"a\": {{nmae}}}'\n");
+    let told = home.run(&["config", "check"]).expect(78);
+    assert!(
+        told.stdout.contains("registry.toml:4:19: sink `s`: `template`: there is no placeholder `{{nmae}}`"),
+        "{told:?}"
+    );
+    let file = home.path("body");
+    let sink =
+        format!("[sinks.s]\ntype = 'webhook'\nurl = 'http://127.0.0.1:1'\ntemplate_file = '{}'\n", file.display());
+    home.sinks(&sink);
+    fs::write(&file, "{\n  \"a\": {{title}\n}\n").unwrap();
+    let told = home.run(&["config", "check"]).expect(78);
+    assert!(told.stdout.contains(&format!("{}:2:8: `{{{{` is not closed", file.display())), "{told:?}");
+    let told = home.run(&["alerts", "test", "s"]).expect(1);
+    assert!(format!("{told:?}").contains(":2:8: `{{` is not closed"), "{told:?}");
+    fs::write(&file, "{\n  \"a\": {{title}}\n}\n").unwrap();
+    home.run(&["config", "check"]).expect(0);
+}
