@@ -19,6 +19,8 @@ mod email;
 mod fake;
 mod file;
 mod gotify;
+#[cfg(test)]
+mod hostile_tests;
 mod http;
 mod inbox;
 mod last_word;
