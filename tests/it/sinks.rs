@@ -126,7 +126,7 @@ fn apprise_gets_its_addresses_in_its_environment_and_never_among_its_arguments()
 }
 
 #[test]
-fn a_desktop_without_a_session_is_tried_again_and_one_with_a_session_reads_no_option_and_no_markup() {
+fn a_desktop_with_a_session_reads_no_option_and_no_markup() {
     let home = Home::new();
     let seen = home.path("seen");
     script(&home, "notify-send", &format!("printf '%s\\n' \"$DBUS_SESSION_BUS_ADDRESS\" \"$@\" > {}", seen.display()));
@@ -138,11 +138,6 @@ fn a_desktop_without_a_session_is_tried_again_and_one_with_a_session_reads_no_op
     let seen = fs::read_to_string(seen).unwrap();
     let lines: Vec<&str> = seen.lines().collect();
     assert_eq!(lines[..6], ["unix:path=/tmp/bus", "-a", "guardian", "-u", "normal", "--"], "{seen}");
-    let mut command = home.command(&["alerts", "test", "s"]);
-    command.env("PATH", &path).env_remove("DBUS_SESSION_BUS_ADDRESS");
-    let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && told.contains("session bus"), "{told}");
 }
 
 #[test]
