@@ -17,6 +17,12 @@ while True:
     if message.header.message_type != MessageType.method_call:
         continue
     fields = message.header.fields
+    if fields[HeaderFields.member] == "GetServerInformation":
+        bus.send(new_method_return(message, "ssss", ("screen", "tests", "1", "1.2")))
+        continue
+    if fields[HeaderFields.member] == "GetCapabilities":
+        bus.send(new_method_return(message, "as", (["body"],)))
+        continue
     if fields[HeaderFields.member] != "Notify":
         bus.send(new_error(message, "org.freedesktop.DBus.Error.UnknownMethod"))
         continue
