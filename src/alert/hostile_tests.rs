@@ -53,6 +53,36 @@ fn header(letter: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A header value as a reader's program shows it: encoded words (RFC 2047) are decoded, blanks between two of them are nothing.
+fn read(value: &str) -> String {
+    let mut bytes = Vec::new();
+    let (mut rest, mut after_word) = (value, false);
+    while let Some((before, word)) = rest.split_once("=?utf-8?b?") {
+        if !(after_word && before.trim().is_empty()) {
+            bytes.extend(before.bytes());
+        }
+        let (word, behind) = word.split_once("?=").unwrap();
+        bytes.extend(base64(word));
+        (rest, after_word) = (behind, true);
+    }
+    bytes.extend(rest.bytes());
+    String::from_utf8(bytes).unwrap()
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
+    for digit in text.trim_end_matches('=').chars() {
+        bits = bits << 6 | u32::try_from(DIGITS.find(digit).unwrap()).unwrap();
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from(bits >> held & 0xff).unwrap());
+        }
+    }
+    bytes
+}
+
 proptest! {
     // Each is a connection or more.
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
@@ -126,6 +156,8 @@ proptest! {
         let letter = email::compose("g@example.org", &["ops@example.org".to_owned()], &message).unwrap();
         let names = |letter: &str| header(letter).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         prop_assert_eq!(names(&letter), names(&plain));
+        let shown_subject = header(&letter).into_iter().find(|(name, _)| name == "Subject").unwrap().1;
+        prop_assert_eq!(read(&shown_subject), message.rendered.subject.clone(), "{}", shown_subject);
         prop_assert!(letter.is_ascii(), "8 bits in {}", letter);
         prop_assert!(letter.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])), "{}", letter);
         let marked = &message.rendered.html;

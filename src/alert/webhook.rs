@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -87,10 +86,7 @@ fn expand(path: &str) -> PathBuf {
 }
 
 fn read(path: &str) -> Result<String, String> {
-    fs::read_to_string(expand(path)).map_err(|error| match error.kind() {
-        ErrorKind::InvalidData => format!("its template `{path}` is not UTF-8"),
-        _ => format!("its template `{path}` cannot be read: {error}"),
-    })
+    fs::read_to_string(expand(path)).map_err(|error| format!("its template `{path}` cannot be read: {error}"))
 }
 
 #[cfg(test)]
