@@ -58,6 +58,7 @@ fn read(value: &str) -> String {
     let mut bytes = Vec::new();
     let (mut rest, mut after_word) = (value, false);
     while let Some((before, word)) = rest.split_once("=?utf-8?b?") {
+        assert!(!before.contains("=?"), "an encoded word of a process's own in {value}");
         if !(after_word && before.trim().is_empty()) {
             bytes.extend(before.bytes());
         }
@@ -65,6 +66,7 @@ fn read(value: &str) -> String {
         bytes.extend(base64(word));
         (rest, after_word) = (behind, true);
     }
+    assert!(!rest.contains("=?"), "an encoded word of a process's own in {value}");
     bytes.extend(rest.bytes());
     String::from_utf8(bytes).unwrap()
 }
@@ -157,7 +159,7 @@ proptest! {
         let names = |letter: &str| header(letter).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         prop_assert_eq!(names(&letter), names(&plain));
         let shown_subject = header(&letter).into_iter().find(|(name, _)| name == "Subject").unwrap().1;
-        prop_assert_eq!(read(&shown_subject), message.rendered.subject.clone(), "{}", shown_subject);
+        prop_assert_eq!(read(&shown_subject).replace("=\u{200b}?", "=?"), message.rendered.subject.clone(), "{}", shown_subject);
         prop_assert!(letter.is_ascii(), "8 bits in {}", letter);
         prop_assert!(letter.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])), "{}", letter);
         let marked = &message.rendered.html;

@@ -22,6 +22,13 @@ pub fn slack(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// A header line of a letter: nothing in it reads as an encoded word (RFC 2047), which would be shown as what it stands for.
+#[must_use]
+pub fn header(text: &str) -> String {
+    // A zero-width space shows nothing and is no encoded word.
+    text.replace("=?", "=\u{200b}?")
+}
+
 /// A code block of Discord's or Slack's: nothing in it can end it.
 #[must_use]
 pub fn fenced(text: &str) -> String {
