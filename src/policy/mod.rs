@@ -19,6 +19,7 @@ pub mod decide;
 mod decide_tests;
 pub mod delivery;
 pub mod dependencies;
+pub mod doctor;
 mod draft;
 pub mod environment;
 pub mod error_lines;

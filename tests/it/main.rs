@@ -27,6 +27,7 @@ mod delivery_sweep;
 mod demo;
 mod dependencies;
 mod desktop;
+mod doctor;
 mod groups;
 mod hang;
 mod hang_corpus;
