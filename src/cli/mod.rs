@@ -18,6 +18,7 @@ mod healthcheck;
 mod hook;
 mod init;
 mod install;
+mod install_agent;
 mod install_cron;
 mod install_units;
 mod logs;

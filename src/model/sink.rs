@@ -9,6 +9,7 @@ use super::channel::{
 };
 use super::event::Severity;
 use super::incident::Insist;
+use super::schedule::Zone;
 use super::wake::Wake;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
@@ -125,6 +126,8 @@ pub enum SinkKind {
     Sendmail(Sendmail),
     /// An agent is woken.
     Wake(Wake),
+    /// The dead-man's switch of one process, by its address.
+    Ping(SecretSource),
 }
 
 impl SinkKind {
@@ -149,6 +152,7 @@ impl SinkKind {
             Self::Desktop => "desktop",
             Self::Sendmail(_) => "sendmail",
             Self::Wake(wake) => wake.harness.word(),
+            Self::Ping(_) => "ping",
         }
     }
 
@@ -178,9 +182,19 @@ impl SinkKind {
             Self::Alertmanager(Alertmanager { url, token, .. }) => [url].into_iter().chain(token).collect(),
             Self::Apprise(Apprise { url, .. }) => vec![url],
             Self::Wake(Wake { token, .. }) => token.iter().collect(),
+            Self::Ping(url) => vec![url],
             Self::Command { .. } | Self::File { .. } | Self::Desktop | Self::Sendmail(_) => Vec::new(),
         }
     }
+}
+
+/// When a sink hears that all is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// A line of a crontab.
+    pub line: String,
+    /// Whose clock it goes by.
+    pub zone: Zone,
 }
 
 /// One `[sinks.NAME]` of the registry.
@@ -207,6 +221,8 @@ pub struct Sink {
     pub insist: Insist,
     /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
     pub ca_file: Option<String>,
+    /// When it hears how all stands, whatever happens; `None`: never.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// `[healthcheck]` of the registry.
@@ -216,10 +232,12 @@ pub struct HealthcheckConfig {
     pub every: Duration,
     /// Different processes that fail within a minute and are a storm, if they are also a quarter of all; 0: never.
     pub storm: u32,
+    /// Address of a service that hears of each pass over all processes, and tells when none comes.
+    pub ping_url: Option<SecretSource>,
 }
 
 impl Default for HealthcheckConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), storm: 5 }
+        Self { every: Duration::from_secs(60), storm: 5, ping_url: None }
     }
 }
