@@ -3,6 +3,7 @@
 use super::*;
 use crate::alert::desk;
 use crate::alert::fake::{Act, http};
+use crate::model::channel::Webhook;
 use crate::model::event::EventKind;
 use crate::model::sample::{any_sink, at, event, note, sink};
 use crate::model::sink::{Secret, SecretSource, SinkKind, Tls};
@@ -43,7 +44,7 @@ fn shell(name: &str, script: &str) -> Sink {
 }
 
 fn web(url: String) -> Sink {
-    sink("web", SinkKind::Webhook { url: SecretSource::Inline(Secret::new(url)), header: vec![] })
+    sink("web", SinkKind::Webhook(Webhook::plain(SecretSource::Inline(Secret::new(url)), vec![])))
 }
 
 #[test]

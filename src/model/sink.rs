@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::channel::{
-    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram,
+    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram, Webhook,
 };
 use super::event::Severity;
 use super::incident::Insist;
@@ -89,13 +89,8 @@ pub enum SinkKind {
         /// Recipients, one or more.
         to: Vec<String>,
     },
-    /// HTTP POST of the contract's JSON.
-    Webhook {
-        /// `http://` or `https://`.
-        url: SecretSource,
-        /// Further headers.
-        header: Vec<(String, String)>,
-    },
+    /// A web address, sent the contract's JSON or what a template makes of it.
+    Webhook(Webhook),
     /// A program that gets the JSON on standard input.
     Command {
         /// Argument vector.
@@ -142,7 +137,7 @@ impl SinkKind {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Email { .. } => "email",
-            Self::Webhook { .. } => "webhook",
+            Self::Webhook(_) => "webhook",
             Self::Command { .. } => "command",
             Self::File { .. } => "file",
             Self::Telegram(_) => "telegram",
@@ -173,7 +168,9 @@ impl SinkKind {
     pub fn secrets(&self) -> Vec<&SecretSource> {
         match self {
             Self::Email { password, .. } => password.iter().collect(),
-            Self::Webhook { url, .. } | Self::Slack(Slack::Webhook { url }) | Self::Discord(Discord { url }) => {
+            Self::Webhook(Webhook { url, .. })
+            | Self::Slack(Slack::Webhook { url })
+            | Self::Discord(Discord { url }) => {
                 vec![url]
             }
             Self::Telegram(Telegram { token, .. })

@@ -36,6 +36,9 @@ pub mod watch_keys;
 pub mod watch_show;
 #[cfg(test)]
 mod watch_tests;
+mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 
 use std::collections::BTreeMap;
 

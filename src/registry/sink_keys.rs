@@ -35,6 +35,9 @@ pub static SEVERITIES: &[&str] = &["info", "warning", "critical"];
 /// Words of `tls`.
 pub static TLS: &[&str] = &["starttls", "implicit", "none"];
 
+/// Words of `method`.
+pub static METHODS: &[&str] = &["POST", "PUT"];
+
 /// Whether a sink can do without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -208,6 +211,22 @@ pub static SINK: &[SinkKey] = &[
     key(MAIL, "to", Form::Texts, Need::Required, "Recipients, one or more"),
     key(WEBHOOK, "url", Form::Secret, Need::Required, "Where the JSON is posted, `https://` or `http://`"),
     key(WEBHOOK, "header", Form::Headers, Need::Default("none"), "Further header lines"),
+    key(WEBHOOK, "method", Form::Words(METHODS), Need::Default("\"POST\""), "How it is sent"),
+    key(
+        WEBHOOK,
+        "template",
+        Form::Text,
+        Need::Default("the JSON"),
+        "Body with placeholders such as `{{title}}`, `{{brief}}`, `{{json}}`, each escaped for its place",
+    ),
+    key(WEBHOOK, "template_file", Form::Path, Need::Default("the JSON"), "File that holds the template"),
+    key(
+        WEBHOOK,
+        "content_type",
+        Form::Text,
+        Need::Default("\"application/json\""),
+        "What the template makes: JSON, `application/x-www-form-urlencoded` or `text/plain`",
+    ),
     key(COMMAND, "command", Form::Argv, Need::Required, "Program that gets the JSON on standard input"),
     key(&["discord"], "url", Form::Secret, Need::Required, "Address of the webhook"),
     key(SLACK, "url", Form::Secret, Need::Default("`token` and `channel`"), "Address of an incoming webhook"),

@@ -10,6 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{atomic, checksum, registry_compact};
+use crate::model::channel::{TemplateSource, Webhook};
 use crate::model::schedule::Zone;
 use crate::model::sink::{SecretSource, SinkKind};
 use crate::model::time::Wall;
@@ -71,8 +72,11 @@ fn is_of_this_zone(registry: &Registry) -> bool {
 /// Whether a secret stands in the text of the registry itself. Those of processes are among the sinks, as their switches.
 fn has_secret(registry: &Registry) -> bool {
     let sinks = registry.sinks.iter().flat_map(|sink| sink.kind.secrets());
-    // What a header says is often a token.
-    let says = |kind: &SinkKind| matches!(kind, SinkKind::Webhook { header, .. } if !header.is_empty());
+    // What a header says is often a token, and what a template says may be one.
+    let says = |kind: &SinkKind| {
+        matches!(kind, SinkKind::Webhook(Webhook { header, template, .. })
+            if !header.is_empty() || matches!(template, Some(TemplateSource::Inline(_))))
+    };
     let headers = registry.sinks.iter().any(|sink| says(&sink.kind));
     let mut all = sinks.chain(&registry.healthcheck.ping_url);
     headers || all.any(|source| matches!(source, SecretSource::Inline(_)))

@@ -14,6 +14,8 @@ pub mod exit_code;
 mod facts;
 mod fit;
 pub mod history;
+#[cfg(test)]
+pub(crate) mod hostile;
 mod html;
 pub mod incident;
 pub mod outbox;
@@ -22,6 +24,7 @@ pub mod silence;
 pub mod status;
 pub mod storm;
 pub mod table;
+pub mod template;
 pub mod trigger;
 pub mod usual;
 pub mod wake;

@@ -26,6 +26,7 @@ mod delivery;
 mod delivery_sweep;
 mod demo;
 mod dependencies;
+mod desktop;
 mod doctor;
 mod groups;
 mod hang;
