@@ -180,7 +180,7 @@ fn note(call: &Call, every: Duration, mode: Mode) -> Result<(), Error> {
     Ok(())
 }
 
-fn home(call: &Call) -> Result<String, Error> {
+pub(super) fn home(call: &Call) -> Result<String, Error> {
     let registry = &call.ctx.paths.registry;
     text(registry.parent().unwrap_or(registry).as_os_str())
 }

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod foreign;
 pub mod git;
 pub mod hang;
+pub mod heartbeat;
 pub mod incident;
 pub mod journal;
 pub mod last_word;
