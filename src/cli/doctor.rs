@@ -23,6 +23,7 @@ use super::Call;
 use super::common::registry;
 use super::demo_stage::{Cut, Stage};
 use super::install::home;
+use super::install_agent;
 use super::install_cron::DAEMONS;
 
 /// How long the trial run is waited for.
@@ -64,6 +65,7 @@ pub(super) fn run(call: &Call, command: &Doctor) -> Result<u8, Error> {
     atomic::make_dir(&call.ctx.paths.state)?;
     checks.push(doctor::disk(health::room(&call.ctx.paths.state)));
     checks.push(doctor::clock(health::is_synchronised()));
+    checks.extend(install_agent::checks(call));
     if command.agent {
         checks = checks.into_iter().map(doctor::strict).collect();
     }
