@@ -90,6 +90,7 @@ fn a_webhook_is_tried_again_with_the_same_id() {
     ));
     home.up("bot", &["--restart", "never"], "exit 3");
     let (head, first) = posts.recv_timeout(PATIENCE).unwrap();
+    until("the failure is noted", || home.json(&["alerts"])["pending"][0]["attempts"] == 1);
     home.run(&["alerts", "retry"]).expect(0);
     let (_, second) = posts.recv_timeout(PATIENCE).unwrap();
     let id = first["id"].as_str().unwrap();

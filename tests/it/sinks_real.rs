@@ -211,7 +211,10 @@ fn delivery_of_a_death(home: &Home) -> (&'static str, Value) {
     eventually("it was tried", || {
         let alerts = home.json(&["alerts", "--json"]);
         ["pending", "dead"].into_iter().find_map(|part| {
-            let alert = alerts[part].as_array()?.iter().find(|alert| alert["last_error"].is_string())?;
+            // What is given up is noted first and then moved: in between it waits for nothing.
+            let is_settled = |alert: &&Value| part == "dead" || alert["next_try_at"].is_string();
+            let alert =
+                alerts[part].as_array()?.iter().filter(is_settled).find(|alert| alert["last_error"].is_string())?;
             Some((part, alert.clone()))
         })
     })
