@@ -40,6 +40,7 @@ pub mod rotate;
 pub mod shim;
 pub mod store;
 pub mod storm;
+pub mod strays;
 pub mod supervise;
 pub mod view;
 pub mod watches;

@@ -34,6 +34,7 @@ mod start;
 mod start_error;
 mod status;
 mod stop;
+mod strays;
 mod wait;
 mod watch;
 mod why;
@@ -102,6 +103,7 @@ enum Command {
     Beat(beat::Beat),
     Alerts(alerts::Alerts),
     Ack(ack::Ack),
+    Strays(strays::Strays),
     Init(init::Init),
     Config(config::Config),
     Install(install::Install),
@@ -202,6 +204,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Wait(command) => wait::run(call, &command),
         Command::Beat(command) => beat::run(call, &command),
         Command::Ack(command) => ack::run(call, &command),
+        Command::Strays(command) => strays::run(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Init(command) => init::run(call, &command),
         Command::Config(command) => config::run(call, &command),

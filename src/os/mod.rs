@@ -52,6 +52,12 @@ mod since;
 #[path = "began_macos.rs"]
 mod since;
 pub mod spawn;
+#[cfg(target_os = "linux")]
+#[path = "stranger_linux.rs"]
+pub mod stranger;
+#[cfg(not(target_os = "linux"))]
+#[path = "stranger_none.rs"]
+pub mod stranger;
 pub mod surroundings;
 #[cfg(target_os = "linux")]
 #[path = "trace_linux.rs"]

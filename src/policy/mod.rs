@@ -49,6 +49,7 @@ pub mod signature;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod strays;
 pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;

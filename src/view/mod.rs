@@ -19,6 +19,7 @@ pub mod outbox;
 pub mod schedule;
 pub mod status;
 pub mod storm;
+pub mod strays;
 pub mod table;
 pub mod trigger;
 pub mod usual;

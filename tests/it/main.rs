@@ -63,6 +63,7 @@ mod start;
 mod stop;
 mod storm;
 mod story;
+mod strays;
 mod takeover;
 mod tracing;
 mod trees;
