@@ -14,6 +14,7 @@
 //! Dependencies point down: drivers (`cli`, `shim`, `healthcheck`) → effects (`os`, `store`,
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
+pub mod adopt;
 pub mod agent;
 pub mod alert;
 mod blocked;

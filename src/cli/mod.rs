@@ -1,6 +1,7 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
 mod ack;
+mod adopt;
 mod alerts;
 mod beat;
 mod common;
@@ -104,6 +105,7 @@ enum Command {
     Alerts(alerts::Alerts),
     Ack(ack::Ack),
     Strays(strays::Strays),
+    Adopt(adopt::Adopt),
     Init(init::Init),
     Config(config::Config),
     Install(install::Install),
@@ -205,6 +207,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Beat(command) => beat::run(call, &command),
         Command::Ack(command) => ack::run(call, &command),
         Command::Strays(command) => strays::run(call, &command),
+        Command::Adopt(command) => adopt::run(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Init(command) => init::run(call, &command),
         Command::Config(command) => config::run(call, &command),

@@ -137,6 +137,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "blocked_on": certificate.hang.as_ref().map(|(blocked, _)| words(blocked)),
         "leftover": end.map(|end| end.leftover), "left": certificate.left.as_ref().map(|left| self::left(left, room)),
         "taken_over_at": certificate.taken_over.last().map(ToString::to_string),
+        "adopted_at": certificate.adopted.map(|at| at.to_string()),
         "memory_kills": end.and_then(|end| end.oom?.own_group),
         "isolation": certificate.placed.as_ref().map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(words)})),
         "started_by": certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(|asked| by(asked, room)),

@@ -10,6 +10,7 @@
     reason = "clippy allows these in test functions only; helpers of tests may panic just the same"
 )]
 
+mod adopt;
 mod alerts;
 mod alerts_mail;
 mod bad_input;
