@@ -118,7 +118,8 @@ impl Adoptee {
     /// It cannot be told, was removed, or cannot be written into a registry.
     pub fn cwd(&self) -> Result<String, Error> {
         let pid = self.identity.pid;
-        let cwd = stranger::cwd(pid).map_err(|error| unreadable(pid, "working directory", &error).hint("give --cwd"))?;
+        let cwd =
+            stranger::cwd(pid).map_err(|error| unreadable(pid, "working directory", &error).hint("give --cwd"))?;
         let text = cwd.into_os_string().into_string().ok().filter(|cwd| !cwd.ends_with(" (deleted)"));
         text.ok_or_else(|| {
             let message = format!("the working directory of process {pid} was removed, or is not UTF-8");

@@ -39,6 +39,7 @@ pub mod readiness;
 pub mod registry;
 pub mod rotate;
 pub mod shim;
+pub mod spool;
 pub mod store;
 pub mod storm;
 pub mod strays;

@@ -78,14 +78,18 @@ pub(crate) fn run(
     limit: Duration,
 ) -> io::Result<Ran> {
     let (program, arguments) = argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
+    let mut command = Command::new(program);
+    command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+    run_command(command, input, limit)
+}
+
+/// The same for a command that has all but its streams.
+///
+/// # Errors
+/// It cannot be started or waited for.
+pub(crate) fn run_command(mut command: Command, input: &str, limit: Duration) -> io::Result<Ran> {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
     let streams = match attach(&mut child, input) {
         Ok(streams) => streams,
         Err(error) => {

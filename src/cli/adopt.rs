@@ -44,9 +44,8 @@ pub(super) fn run(call: &Call, command: &Adopt) -> Result<u8, Error> {
     let adoptee = Adoptee::look(ctx, &loaded.registry, command.pid)?;
     let cwd = adoptee.cwd();
     // What was given relative is meant from where it was given.
-    let here = std::env::current_dir().map_err(|error| {
-        Error::new(Code::System, "no_cwd", format!("cannot tell the working directory: {error}"))
-    })?;
+    let here = std::env::current_dir()
+        .map_err(|error| Error::new(Code::System, "no_cwd", format!("cannot tell the working directory: {error}")))?;
     let mut draft = command.spec.0.draft(&here)?;
     if command.spec.0.command().is_empty() {
         draft.set("command", Value::Texts(adoptee.command()?));
@@ -56,7 +55,8 @@ pub(super) fn run(call: &Call, command: &Adopt) -> Result<u8, Error> {
     }
     let reading = Reading { home_dir: ctx.home.clone(), zone: zone::name() };
     registry_file::update(paths, ctx.home.as_deref(), |text| {
-        let edited = insert(text, &name, &draft, Replace::Refuse, &reading).map_err(|error| taken(error.into(), &name))?;
+        let edited =
+            insert(text, &name, &draft, Replace::Refuse, &reading).map_err(|error| taken(error.into(), &name))?;
         Ok(edited.text)
     })?;
     state::prepare(paths, &name)?;

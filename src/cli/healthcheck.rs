@@ -17,7 +17,7 @@ use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
-use crate::os::{cgroup, clock, descriptor, kernel_trace, signals, spawn};
+use crate::os::{cgroup, clock, descriptor, kernel_trace, signals, spawn, surroundings};
 use crate::readiness::until_ready;
 use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
@@ -26,7 +26,7 @@ use crate::watches;
 
 use super::common::{complain_of, known, parse, registry};
 use super::out::worse;
-use super::{Call, watch};
+use super::{Call, requests, watch};
 
 /// Up to this number every process is listed; above it only those that were not as desired.
 const LISTED: usize = 50;
@@ -90,10 +90,12 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             deliver_more(call, &loaded, &mut drained, &mut report);
         }
         if all {
+            requests::serve(call, &loaded.registry, &mut report);
             kernel_trace::tidy();
             let living = report.checked.iter().filter(|checked| checked.state.is_alive()).count();
             cgroup::sweep(&call.ctx.paths.state, living);
-            let last = LastPass { at: now()?.wall, duration_ms: elapsed(&began)? };
+            let pid_namespace = surroundings::pid_namespace();
+            let last = LastPass { at: now()?.wall, duration_ms: elapsed(&began)?, pid_namespace };
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }
     }

@@ -28,6 +28,7 @@ mod out;
 mod plan;
 mod ready;
 mod register;
+mod requests;
 mod reset;
 mod slow;
 pub mod spec_args;

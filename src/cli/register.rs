@@ -21,7 +21,7 @@ use crate::view::schedule::sentence;
 
 use super::ready::Until;
 use super::spec_args::SpecArgs;
-use super::{Call, start};
+use super::{Call, requests, start};
 
 /// Puts a process into the registry
 ///
@@ -45,6 +45,9 @@ pub(super) struct Register {
 
 pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
+    if let Some(why) = requests::needed(call).filter(|_| command.start) {
+        return requests::ask(call, &why, "register", vec![(name, requests::words_after("register")?)]);
+    }
     let paths = &call.ctx.paths;
     let here = std::env::current_dir().map_err(|error| {
         Error::new(Code::System, "no_cwd", format!("cannot tell the working directory: {error}"))

@@ -15,6 +15,9 @@ pub struct LastPass {
     pub at: Wall,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// The pid namespace that it ran in; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_namespace: Option<u64>,
 }
 
 /// Notes that a pass over all processes ran, unless another one is noting that right now.

@@ -219,10 +219,14 @@ pub struct HealthcheckConfig {
     pub every: Duration,
     /// Different processes that fail within a minute and are a storm, if they are also a quarter of all; 0: never.
     pub storm: u32,
+    /// A process that an agent left behind is told of once it is that old; `None`: nobody looks.
+    pub strays: Option<Duration>,
+    /// Directories in which requests may be left, besides those of projects.
+    pub spool: Vec<String>,
 }
 
 impl Default for HealthcheckConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), storm: 5 }
+        Self { every: Duration::from_secs(60), storm: 5, strays: None, spool: Vec::new() }
     }
 }

@@ -38,6 +38,7 @@ pub mod process;
 mod processes_macos;
 pub mod program;
 pub mod read;
+pub mod sandbox;
 #[cfg(target_os = "linux")]
 #[path = "shrink_linux.rs"]
 pub mod shrink;

@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_listening_socket_of_ours_gives_its_port_and_no_other() {
-        let line = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0";
+        let line =
+            "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0";
         assert_eq!(port(line, &BTreeSet::from([4711])), Some(8080));
         assert_eq!(port(line, &BTreeSet::from([4712])), None);
         assert_eq!(port(&line.replace(" 0A ", " 01 "), &BTreeSet::from([4711])), None);

@@ -52,6 +52,17 @@ pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> 
     if let Some(storm) = table.get("storm").and_then(|item| reader.count("storm", item)) {
         config.storm = storm;
     }
+    config.strays =
+        table.get("strays").and_then(|item| reader.some_time("strays", item, "ten minutes are usual: `\"10m\"`"));
+    let spool = table.get("spool").and_then(|item| reader.texts("spool", item).map(|paths| (item, paths)));
+    for path in spool.into_iter().flat_map(|(item, paths)| paths.into_iter().map(move |path| (item, path))) {
+        match path {
+            (_, path) if path.starts_with('/') => config.spool.push(path),
+            (item, path) => {
+                reader.fail::<()>(item.span(), format!("`spool`: {path:?} is not absolute"), "write it out from `/`");
+            }
+        }
+    }
     reader.scope.clear();
     config
 }

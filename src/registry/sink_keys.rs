@@ -273,6 +273,20 @@ pub static HEALTHCHECK: &[SinkKey] = &[
         "So many different processes that fail within a minute are a storm, if they are also a quarter of those that are \
          to be up, or four times this number: one message, restarts paced; `0`: never",
     ),
+    key(
+        ALL,
+        "strays",
+        Form::Duration,
+        Need::Default("off"),
+        "A process that an agent left running past guardian for this long is told, once (`stray`)",
+    ),
+    key(
+        ALL,
+        "spool",
+        Form::Texts,
+        Need::Default("none"),
+        "Directories in which callers in a sandbox may leave requests, besides those of projects; absolute",
+    ),
 ];
 
 /// The names under which a key may be written: a secret has four.

@@ -30,6 +30,7 @@ pub mod rotation;
 mod rotation_note;
 pub mod says;
 pub mod sentinel;
+pub mod spool;
 pub mod state;
 pub mod storm;
 pub mod wake;

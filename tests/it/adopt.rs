@@ -12,7 +12,8 @@ fn an_adopted_process_is_watched_its_end_is_recorded_and_the_next_run_begins_as_
     let mut home = Home::new();
     home.set_env("COLOUR", "green");
     let session = Session::new(&home);
-    let bot = "import os, sys, time; open('runs', 'a').write(f'{os.getpid()} {os.getcwd()} {os.environ[\"COLOUR\"]}\\n')
+    let bot =
+        "import os, sys, time; open('runs', 'a').write(f'{os.getpid()} {os.getcwd()} {os.environ[\"COLOUR\"]}\\n')
 while not os.path.exists('end'): time.sleep(0.01)
 os._exit(9)";
     let script = home.script("bot.py", bot);
@@ -26,12 +27,12 @@ os._exit(9)";
     assert_eq!(parent(home.shim_pid("bot")), 1);
     assert!(strays(&home, &session, "0s").is_empty(), "it is none any more");
     assert_eq!(home.kinds("bot"), ["started"], "no shim was lost");
-    let why = home.ok(&["why", "bot"]);
-    assert!(why.contains("it ran already when guardian adopted it") && !why.contains("was killed"), "{why}");
     std::fs::write(home.path("end"), "").unwrap();
     let last = last_exit(&home, "bot");
     assert_eq!((&last["cause"]["kind"], &last["cause"]["code"]), (&"exited".into(), &9.into()), "{last}");
     assert!(!alive(pid));
+    let why = home.ok(&["why", "bot", "--run", "1"]);
+    assert!(why.contains("it ran already when guardian adopted it") && !why.contains("was killed"), "{why}");
     let runs = home.has_lines("runs", 2);
     let words = |line: &str| line.split(' ').skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(&runs[1]), words(&runs[0]), "directory and environment are the same");

@@ -60,6 +60,7 @@ mod shim;
 mod sinks;
 mod sinks_real;
 mod sinks_tls;
+mod spool;
 mod start;
 mod stop;
 mod storm;

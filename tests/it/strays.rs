@@ -83,7 +83,8 @@ fn a_tool_call_that_goes_on_and_what_guardian_runs_are_no_strays() {
     let mut call: Child = session.call(&home, "sleep 1000 & echo $! >inner; wait").spawn().unwrap();
     home.has_lines("inner", 1);
     // An agent starts the right way; its marks reach the program by name.
-    let mut start = home.command(&["register", "bot", "--pass-env", "CODEX_THREAD_ID", "--start", "--", "sleep", "1000"]);
+    let mut start =
+        home.command(&["register", "bot", "--pass-env", "CODEX_THREAD_ID", "--start", "--", "sleep", "1000"]);
     start.env("CODEX_THREAD_ID", &session.0);
     finish(start).expect(0);
     eventually("both carry the session", || (carrying(&session.mark()).len() >= 3).then_some(()));
