@@ -21,7 +21,7 @@ use crate::model::request::{Answer, Request, SCHEMA, VERBS};
 use crate::model::state::State;
 use crate::model::time::Stamp;
 use crate::os::surroundings::{self, INITIAL_PIDS};
-use crate::os::{process, sandbox};
+use crate::os::{lock, process, sandbox};
 use crate::policy::environment::unbound;
 use crate::registry::Registry;
 use crate::store::spool::{Spool, Waiting};
@@ -172,23 +172,34 @@ pub fn serve(ctx: &Context, registry: &Registry) -> Served {
     if is_foreign(ctx) {
         return served;
     }
+    let mut held = None;
     for path in spools(ctx, registry) {
-        let waiting = Spool::open(&path).and_then(|spool| {
-            let waiting = spool.as_ref().map_or(Ok(Vec::new()), Spool::waiting)?;
-            Ok(spool.map(|spool| (spool, waiting)))
-        });
-        match waiting {
-            Ok(Some((spool, waiting))) => {
-                for waiting in waiting {
-                    let answered = one(ctx, &spool, &path, waiting, &mut served);
-                    served.errors.extend(answered.err());
-                }
-            }
-            Ok(None) => {}
+        match in_one(ctx, &path, &mut held, &mut served) {
+            Ok(true) => {}
+            Ok(false) => break,
             Err(error) => served.errors.push(error),
         }
     }
     served
+}
+
+/// Serves one spool; false: somebody else serves. Their lock is taken once something waits, and before that is read.
+fn in_one(ctx: &Context, path: &Path, held: &mut Option<lock::Held>, served: &mut Served) -> Result<bool, Error> {
+    let Some(spool) = Spool::open(path)? else { return Ok(true) };
+    if spool.is_empty()? {
+        return Ok(true);
+    }
+    if held.is_none() {
+        *held = lock::try_take(&ctx.paths.state.join("spool.lock"))?;
+    }
+    if held.is_none() {
+        return Ok(false);
+    }
+    for waiting in spool.waiting()? {
+        let answered = one(ctx, &spool, path, waiting, served);
+        served.errors.extend(answered.err());
+    }
+    Ok(true)
 }
 
 fn one(ctx: &Context, spool: &Spool, path: &Path, waiting: Waiting, served: &mut Served) -> Result<(), Error> {

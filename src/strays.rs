@@ -25,6 +25,11 @@ use crate::policy::strays::{self as policy, Around, Marks, Seen};
 use crate::registry::Registry;
 use crate::store::{record, state};
 use crate::supervise::now;
+use crate::view::strays::Row;
+
+mod tell;
+
+pub use tell::tell;
 
 /// Most processes of one tree whose sockets are looked at.
 const TREE: usize = 64;
@@ -154,6 +159,22 @@ pub fn environment(variables: Vec<Vec<u8>>) -> Environment {
         environment.entry(OsString::from_vec(name)).or_insert(OsString::from_vec(value));
     }
     environment
+}
+
+/// It as it is shown at `at`.
+#[must_use]
+pub fn row(stray: &Stray, at: Wall) -> Row {
+    Row {
+        pid: stray.identity.pid,
+        agents: stray.agents.clone(),
+        command: stray.command.clone(),
+        uid: stray.uid,
+        since: stray.since.map(|since| since.to_string()),
+        age_s: stray.since.map(|since| since.until(at).as_secs()),
+        processes: stray.processes,
+        rss_bytes: stray.rss_bytes,
+        ports: stray.ports.clone(),
+    }
 }
 
 /// `None`: it is gone.

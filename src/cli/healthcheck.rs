@@ -21,6 +21,7 @@ use crate::os::{cgroup, clock, descriptor, kernel_trace, signals, spawn, surroun
 use crate::readiness::until_ready;
 use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
+use crate::strays;
 use crate::supervise::now;
 use crate::watches;
 
@@ -72,6 +73,12 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     let mode = if command.dry_run { Mode::DryRun } else { Mode::Act };
     let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
     let mut drained = Drained::default();
+    if mode == Mode::Act && all {
+        match strays::tell(&call.ctx, &loaded.registry) {
+            Ok(queued) => report.queued += queued,
+            Err(error) => report.errors.push(error),
+        }
+    }
     if mode == Mode::Act {
         match deliver(&call.ctx, &loaded.registry, &mut report) {
             Ok(done) => drained = done,

@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::error::{Code, Error};
 use crate::model::units::parse_duration;
-use crate::strays::{Found, find};
+use crate::strays::{find, row};
 use crate::supervise::now;
 use crate::view::strays::{Rest, Row, document, remarks, table};
 
@@ -35,7 +35,7 @@ pub(super) fn run(call: &Call, command: &Strays) -> Result<u8, Error> {
     let found = find(&call.ctx, &loaded.registry, older, LISTED)?;
     let at = now()?.wall;
     let rest = Rest { more: found.more, unreadable: found.unreadable, hidden: found.hidden };
-    let rows = rows(found, |since| since.until(at).as_secs());
+    let rows: Vec<Row> = found.strays.iter().map(|stray| row(stray, at)).collect();
     call.out.json(&document(&rows, rest, at, older.as_secs()));
     if !call.out.is_json() {
         if rows.is_empty() {
@@ -49,19 +49,4 @@ pub(super) fn run(call: &Call, command: &Strays) -> Result<u8, Error> {
     }
     let code = if rows.is_empty() { 0 } else { Code::No as u8 };
     Ok(worse(code, complain_of(&loaded, call)))
-}
-
-fn rows(found: Found, age: impl Fn(crate::model::time::Wall) -> u64) -> Vec<Row> {
-    let rows = found.strays.into_iter().map(|stray| Row {
-        pid: stray.identity.pid,
-        agents: stray.agents,
-        command: stray.command,
-        uid: stray.uid,
-        since: stray.since.map(|since| since.to_string()),
-        age_s: stray.since.map(&age),
-        processes: stray.processes,
-        rss_bytes: stray.rss_bytes,
-        ports: stray.ports,
-    });
-    rows.collect()
 }

@@ -73,6 +73,8 @@ pub enum EventKind {
     Recovered,
     /// It lives, but its shim is gone.
     Unsupervised,
+    /// An agent left it running past guardian.
+    Stray,
     /// Its end made it many processes that failed at once.
     Storm,
     /// The storm that its end began is over.
@@ -97,7 +99,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -115,6 +117,7 @@ impl EventKind {
         Self::HalfOpen,
         Self::Recovered,
         Self::Unsupervised,
+        Self::Stray,
         Self::Storm,
         Self::StormOver,
         Self::Flapping,
@@ -155,6 +158,7 @@ impl EventKind {
             | Self::HalfOpen
             | Self::Recovered
             | Self::Unsupervised
+            | Self::Stray
             | Self::Storm
             | Self::StormOver
             | Self::Flapping
@@ -186,6 +190,7 @@ impl EventKind {
             Self::HalfOpen => "half_open",
             Self::Recovered => "recovered",
             Self::Unsupervised => "unsupervised",
+            Self::Stray => "stray",
             Self::Storm => "storm",
             Self::StormOver => "storm_over",
             Self::Flapping => "flapping",

@@ -8,7 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::model::event::EventKind;
 use crate::model::metadata::Agent;
+use crate::model::name::{Name, NameError};
+use crate::model::time::{Identity, Stamp};
 
 /// Programs that adopt orphans without having started them, by their short names.
 const REAPERS: &[&str] = &[
@@ -108,6 +113,48 @@ fn is_left(process: &Seen, parent: Option<&Seen>, by_pid: &BTreeMap<i32, &Seen>)
     adopted || process.session.is_some_and(|session| !by_pid.contains_key(&session))
 }
 
+/// A stray that a pass has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Which process.
+    pub identity: Identity,
+    /// When it was first seen as one.
+    pub since: Stamp,
+    /// It was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
+}
+
+/// Those that are seen now, with what was known of each before; what is not seen any more is forgotten.
+#[must_use]
+pub fn seen_again(known: &[Known], seen: impl Iterator<Item = Identity>, now: &Stamp) -> Vec<Known> {
+    let again = seen.map(|identity| {
+        let earlier = known.iter().find(|known| known.identity.is(&identity)).cloned();
+        earlier.unwrap_or(Known { identity, since: now.clone(), told: false })
+    });
+    again.collect()
+}
+
+/// How the names begin that strays have in events: they are in no registry.
+const NAMED: &str = "stray-";
+
+/// The name of a stray in events, and the id of the one that tells of it: both of who it is.
+///
+/// # Errors
+/// None that a pid can cause.
+pub fn event_name(identity: &Identity) -> Result<(Name, String), NameError> {
+    let name: Name = format!("{NAMED}{}", identity.pid).parse()?;
+    let boot: String = identity.boot.as_str().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    let id = format!("{name}.{boot}{}.0.{}", identity.started, EventKind::Stray.word());
+    Ok((name, id))
+}
+
+/// Whether events of that name may be about a stray.
+#[must_use]
+pub fn is_event_name(name: &Name) -> bool {
+    name.as_str().starts_with(NAMED)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,5 +214,21 @@ mod tests {
         let unread = Seen { marks: Marks::Unreadable, ..marked(11, 1, 11) };
         let ageless = Seen { age: None, ..marked(12, 1, 12) };
         assert_eq!(found(&[plain(1, 0, "init"), young, unread, ageless], &[], &[]), [12]);
+    }
+
+    #[test]
+    fn a_process_is_known_again_by_pid_and_start_and_what_is_gone_is_forgotten() {
+        use crate::model::time::{BootId, Wall};
+        let boot = BootId::new("b").unwrap();
+        let at = |ms: u64| Stamp { wall: Wall(0), boot_ms: ms, boot: boot.clone() };
+        let who = |pid, started| Identity { pid, started, boot: boot.clone(), unique: None };
+        let known = seen_again(&[], [who(7, 1), who(8, 1)].into_iter(), &at(5));
+        let known: Vec<Known> = known.into_iter().map(|known| Known { told: true, ..known }).collect();
+        let again = seen_again(&known, [who(7, 1), who(8, 2)].into_iter(), &at(9));
+        assert_eq!(
+            again.iter().map(|known| (known.since.boot_ms, known.told)).collect::<Vec<_>>(),
+            [(5, true), (9, false)]
+        );
+        assert_ne!(event_name(&who(8, 1)).unwrap().1, event_name(&who(8, 2)).unwrap().1);
     }
 }

@@ -16,9 +16,6 @@ use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
 use crate::model::wake::Harness;
 
-/// Kinds of event of the contract that this version never makes: a filter may name them.
-const LATER: [&str; 1] = ["stray"];
-
 /// Reads one sink; on `None` the reader knows why.
 pub(super) fn read(
     reader: &mut Reader<'_>,
@@ -165,7 +162,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
     }
 
     fn events(&mut self) -> Vec<String> {
-        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.word()).chain(LATER).chain(["*"]).collect();
+        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.word()).chain(["*"]).collect();
         let mut events = Vec::new();
         for word in self.texts("events") {
             let plain = word.replace('-', "_");

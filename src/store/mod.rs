@@ -33,5 +33,6 @@ pub mod sentinel;
 pub mod spool;
 pub mod state;
 pub mod storm;
+pub mod strays;
 pub mod wake;
 pub mod watch;

@@ -118,18 +118,30 @@ impl Spool {
         self.dir.sync_all().map_err(|error| fail("sync", &self.path, error))
     }
 
+    /// Whether no request waits.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        self.names().map(|names| names.is_empty())
+    }
+
     /// Requests that wait, by name of their files; a few at a time.
     ///
     /// # Errors
     /// The directory cannot be listed.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
+        let read = |file: String| self.read(&file).map(|request| Waiting { file, request });
+        Ok(self.names()?.into_iter().filter_map(read).collect())
+    }
+
+    fn names(&self) -> Result<Vec<String>, Error> {
         let entries = fs::read_dir(&self.path).map_err(|error| fail("list", &self.path, error))?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<String> = names.filter(|name| name.ends_with(SUFFIX) && !name.starts_with('.')).collect();
         names.sort_unstable();
         names.truncate(MOST);
-        let read = |file: String| self.read(&file).map(|request| Waiting { file, request });
-        Ok(names.into_iter().filter_map(read).collect())
+        Ok(names)
     }
 
     /// What `file` asks for, or why it is not believed; `None`: it is gone.

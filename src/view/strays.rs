@@ -49,6 +49,19 @@ pub fn starters(agents: &[Agent]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
+/// All of it in one sentence, for a message.
+#[must_use]
+pub fn sentence(row: &Row) -> String {
+    let mut parts = vec![format!("`{}` was started by {}", strip_control(&row.command), starters(&row.agents))];
+    parts.extend(row.since.as_ref().map(|since| format!("runs since {since}")));
+    parts.extend(row.rss_bytes.map(|bytes| format!("uses {} MiB", bytes >> 20)));
+    let ports = row.ports.iter().flatten().map(u16::to_string).collect::<Vec<_>>();
+    if !ports.is_empty() {
+        parts.push(format!("listens on {}", ports.join(", ")));
+    }
+    parts.join(", ")
+}
+
 /// The whole of `strays --json`.
 #[must_use]
 pub fn document(rows: &[Row], rest: Rest, at: Wall, older_s: u64) -> Value {
@@ -91,7 +104,7 @@ pub fn remarks(rest: Rest) -> Vec<String> {
     }
     if rest.unreadable > 0 {
         let (count, are) = (rest.unreadable, if rest.unreadable == 1 { "process" } else { "processes" });
-        lines.push(format!("{count} {are} of other users could not be looked at"));
+        lines.push(format!("{count} {are} could not be looked at: not ours to read"));
     }
     if rest.hidden {
         lines.push("processes of other users are hidden here, and could not be looked at".to_owned());
@@ -121,6 +134,6 @@ mod tests {
         assert!(text.ends_with("7    codex 01a1  ?      ?       8080,9090  python bot.py\n"), "{text}");
         assert_eq!(table(&[]), "");
         let lines = remarks(Rest { more: 2, unreadable: 1, hidden: false });
-        assert_eq!(lines, ["and 2 more, younger ones", "1 process of other users could not be looked at"]);
+        assert_eq!(lines, ["and 2 more, younger ones", "1 process could not be looked at: not ours to read"]);
     }
 }

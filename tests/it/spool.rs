@@ -153,3 +153,17 @@ fn a_command_that_cannot_be_asked_for_is_refused_and_what_is_meant_for_another_h
     home.run(&["healthcheck"]).expect(1).complains("not among the commands that can be asked for");
     assert!(home.registry().contains("bot"));
 }
+
+#[cfg(feature = "mcp")]
+#[test]
+fn a_server_outside_of_the_sandbox_makes_the_start_that_was_asked_for_in_it() {
+    let mut home = Home::new();
+    home.set_env("GUARDIAN_SPOOL", home.path("spool").to_str().unwrap());
+    home.ok(&["register", "bot", "--", "sleep", "1000"]);
+    read_only(&home, &home.path(""), &["start", "bot"]).expect(75);
+    let mut server = home.command(&["mcp"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    home.reaches("bot", "running");
+    drop(server.stdin.take()); // its end
+    server.wait().unwrap();
+    assert!(alive(home.pid("bot")));
+}

@@ -106,3 +106,29 @@ fn what_another_user_cannot_look_at_is_counted_and_never_taken_for_nothing() {
     assert!(seen, "{found}");
     assert!(strays(&home, &session, "0s").is_empty());
 }
+
+#[test]
+fn a_stray_is_told_once_when_it_has_been_one_for_as_long_as_was_asked_for_and_its_end_is_not() {
+    let home = Home::new();
+    let session = Session::new(&home);
+    home.write_registry("[healthcheck]\nstrays = \"1s\"\n");
+    home.listen("events = [\"stray\"]");
+    let pid = session.leave(&home, "sleep 1000");
+    let name = format!("stray-{pid}");
+    home.run(&["healthcheck"]);
+    assert!(home.told().iter().all(|told| told["process"] != name.as_str()), "it is one since a moment ago");
+    let told = eventually("it is told", || {
+        home.run(&["healthcheck"]);
+        home.told().into_iter().find(|told| told["process"] == name.as_str())
+    });
+    assert_eq!((&told["kind"], &told["severity"]), (&"stray".into(), &"warning".into()), "{told}");
+    let text = told.to_string();
+    assert!(text.contains(&session.0) && text.contains("sleep 1000") && text.contains("guardian adopt NAME"), "{text}");
+    home.run(&["healthcheck"]);
+    signal(pid, Signal::SIGKILL);
+    until("it is gone", || !alive(pid));
+    home.run(&["healthcheck"]);
+    let ours = home.told().iter().filter(|told| told["process"] == name.as_str()).count();
+    assert_eq!(ours, 1, "once, and nothing of its end");
+    assert!(!home.state_dir().join("process").join(&name).exists(), "it leaves no history");
+}
