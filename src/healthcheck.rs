@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::alert::drain::{self, Drained};
+use crate::alert::due;
 use crate::context::Context;
 use crate::error::Error;
+use crate::forget;
 use crate::incidents;
 use crate::inspect::{By, inspect, is_asked_for};
 use crate::launch::{main_to_note, note_main};
@@ -85,6 +87,8 @@ pub struct Report {
     pub queued: usize,
     /// What failed; the rest was done.
     pub errors: Vec<Error>,
+    /// It looked at every process.
+    whole: bool,
     /// How long what is to be told waits for other processes that fail now.
     gather: Duration,
     /// When the pass before this one ran.
@@ -102,7 +106,7 @@ pub struct Report {
 /// Checks `names` one after the other.
 #[must_use]
 pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> Report {
-    let mut report = Report::default();
+    let mut report = Report { whole: names.len() == registry.processes.len(), ..Report::default() };
     match last(&ctx.paths) {
         Ok(before) => {
             report.last = before.map(|before| before.at);
@@ -179,6 +183,11 @@ fn check<'a>(
         && first.act == Act::None
         && state.pending.is_empty()
         && main_to_note(ctx, name, &entry.spec, &state)?.is_none();
+    if quiet && mode == Mode::Act && forget::is_due(&entry.spec, &state, now.wall) {
+        let forgotten = forget::forget(ctx, registry, name, &entry.spec, now.wall)?;
+        let outcome = Outcome { actions: if forgotten { vec!["forgotten"] } else { Vec::new() }, ..Outcome::default() };
+        return Ok(Some(Checked::new(name, Word::of(&first), None, outcome, true)));
+    }
     if quiet || mode == Mode::DryRun {
         let word = Word::of(&first);
         let verdict = first.state.last.as_ref().map(|last| last.verdict);
@@ -341,8 +350,13 @@ pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Resul
         Ok(queued) => report.queued += queued,
         Err(error) => report.errors.push(error),
     }
-    incidents::forget_unregistered(ctx, registry)?;
-    let drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
+    let mut said = Vec::new();
+    let next = match report.whole && incidents::forget_unregistered(ctx, registry)? {
+        true => due::bring(&ctx.paths, &registry.sinks, &now()?, &mut said)?,
+        false => None,
+    };
+    let mut drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
+    drained.also(next, said);
     let now = now()?;
     for report in &drained.reports {
         let Some(event) = report.event(now.wall) else { continue };

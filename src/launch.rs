@@ -14,7 +14,7 @@ use crate::metadata;
 use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink};
-use crate::model::spec::{Follow, Leftover, Spec, Target};
+use crate::model::spec::{Follow, Leftover, Spec, Stdin, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
 use crate::os::cgroup::{self, Wanted};
@@ -29,8 +29,8 @@ use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::log::{Log, is_a_pipe};
 use crate::store::record::{self, Durable, Line};
-use crate::store::says;
 use crate::store::{atomic, paths::Paths};
+use crate::store::{says, stdin};
 
 mod main_pid;
 mod notify;
@@ -75,7 +75,11 @@ pub fn launch(
     let log = open_log(paths, name)?;
     aside.extend(atomic::remove_if_there(&paths.sentinel(name, "status")).err());
     let told = tell(ctx, name, spec, open, (&environment, &socket), snapshot.as_ref())?;
-    let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree])?;
+    let stdin = match spec.stdin {
+        Stdin::Null => None,
+        Stdin::Pipe => Some(stdin::make(paths, name)?),
+    };
+    let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree], stdin.as_ref())?;
     let launched = match read(report) {
         Some(launched) => {
             if let Launched::Failed { step, errno } = launched {
@@ -132,7 +136,7 @@ pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sin
     };
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| system("open /dev/null", &error))?;
-    start_shim(ctx, spec, sinks, &told, [&null; 3]).map(drop)
+    start_shim(ctx, spec, sinks, &told, [&null; 3], None).map(drop)
 }
 
 /// Starts a shim that is told `told`, with its log, record and tree lock; returns the end of the pipe it reports through.
@@ -142,6 +146,7 @@ fn start_shim(
     sinks: &[Sink],
     told: &Launch<CString>,
     [log, record, tree]: [&File; 3],
+    stdin: Option<&File>,
 ) -> Result<File, Error> {
     let mut launch = anonymous_file().map_err(|error| system("make the launch file", &error))?;
     launch.write_all(&told.encode()).map_err(|error| system("write the launch file", &error))?;
@@ -152,7 +157,7 @@ fn start_shim(
     environment.extend(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME".into(), home.clone().into())));
     let environment = variables(&environment)?;
     let birthplace = cgroup::birthplace(spec.isolation);
-    let files = ShimFiles { launch: &launch, log, record, tree, birthplace: birthplace.as_ref() };
+    let files = ShimFiles { launch: &launch, log, record, tree, stdin, birthplace: birthplace.as_ref() };
     detach_shim(&exe, &argv, &environment, &files).map_err(|error| system("start the shim", &error))
 }
 

@@ -13,7 +13,7 @@ mod attend;
 mod command;
 mod desktop;
 mod discord;
-mod due;
+pub mod due;
 mod email;
 #[cfg(test)]
 mod fake;

@@ -18,9 +18,9 @@ use crate::store::log_index::Sample;
 use crate::store::{log_index, record};
 use crate::supervise::now;
 
-use super::Call;
 use super::common::{known, registry};
 use super::moment;
+use super::{Call, logs_errors};
 
 /// Lines shown when nothing else limits them.
 const LINES: usize = 100;
@@ -55,6 +55,12 @@ pub(super) struct Logs {
     /// Only lines that match this regular expression
     #[arg(long, value_name = "RE")]
     grep: Option<String>,
+    /// Only lines that look like errors, each kind once, counted
+    #[arg(long, conflicts_with_all = ["follow", "lines"])]
+    errors: bool,
+    /// Take escape sequences (colours, cursor) out of it
+    #[arg(long, conflicts_with = "follow")]
+    plain: bool,
     /// Only what this run wrote
     #[arg(long, value_name = "N", conflicts_with = "cursor")]
     run: Option<u64>,
@@ -92,6 +98,12 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     };
     let span = span.map_err(fail)?;
     let mut lines = read(&log, span, grep.as_ref()).map_err(fail)?;
+    if command.plain || command.errors {
+        lines.iter_mut().for_each(|line| *line = anstream::adapter::strip_str(line).to_string());
+    }
+    if command.errors {
+        return Ok(logs_errors::tell(call, &name, &lines, span.to, cut));
+    }
     let plain = command.since.is_none() && command.until.is_none() && command.run.is_none() && command.cursor.is_none();
     let most = command.lines.or((plain && grep.is_none()).then_some(LINES));
     if let Some(most) = most {

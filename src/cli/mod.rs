@@ -3,6 +3,7 @@
 mod ack;
 mod adopt;
 mod alerts;
+mod attach;
 mod beat;
 mod common;
 mod complete;
@@ -14,22 +15,28 @@ mod dependants;
 mod deregister;
 mod events;
 mod healthcheck;
+mod hook;
 mod init;
 mod install;
 mod install_cron;
 mod install_units;
 mod logs;
+mod logs_errors;
 mod man;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod moment;
 mod needed;
+mod once;
 mod out;
 mod plan;
 mod ready;
 mod register;
 mod requests;
 mod reset;
+mod run;
+mod send;
+mod signal;
 mod slow;
 pub mod spec_args;
 mod start;
@@ -38,6 +45,7 @@ mod status;
 mod stop;
 mod strays;
 mod wait;
+mod wait_tell;
 mod watch;
 mod why;
 
@@ -96,6 +104,9 @@ enum Command {
     Stop(stop::Stop),
     Restart(stop::Restart),
     Status(status::Status),
+    Run(run::Run),
+    Send(send::Send),
+    Signal(signal::Signal),
     Healthcheck(healthcheck::Healthcheck),
     Reset(reset::Reset),
     Logs(logs::Logs),
@@ -104,6 +115,7 @@ enum Command {
     Wait(wait::Wait),
     Beat(beat::Beat),
     Alerts(alerts::Alerts),
+    Hook(hook::Hook),
     Ack(ack::Ack),
     Strays(strays::Strays),
     Adopt(adopt::Adopt),
@@ -136,15 +148,23 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     if arguments.get(1).is_some_and(|command| command == metadata::COMMAND) {
         background::stand_apart(); // at once: whoever started it may end any moment
     }
+    let asks_hook = hook::is_asked(&arguments);
     let json = arguments.iter().any(|argument| argument == "--json");
     let cli = match quick(&arguments) {
         Some(cli) => cli,
         None => match Cli::try_parse_from(arguments) {
             Ok(cli) => cli,
+            Err(error) if error.use_stderr() && asks_hook => {
+                Out::new(false, false, false).complain(&error.to_string());
+                return 1; // 2 would be a refusal
+            }
             Err(error) => return usage(&error, json),
         },
     };
     let out = Out::new(cli.global.json, cli.global.quiet, cli.global.no_color);
+    if let Command::Hook(command) = &cli.command {
+        return hook::run(command, cli.global.home, out); // whatever is wrong with the home
+    }
     let outcome = Context::read(cli.global.home.clone()).and_then(|mut ctx| {
         ctx.begun.by_pass = matches!(cli.command, Command::Healthcheck(_));
         let call = Call {
@@ -173,6 +193,9 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "start" => start::Start::augment_args,
         "stop" => stop::Stop::augment_args,
         "beat" => beat::Beat::augment_args,
+        "hook" => hook::Hook::augment_args,
+        "run" => run::Run::augment_args,
+        "wait" => wait::Wait::augment_args,
         _ => return None,
     };
     let command = clap::Command::new(name.to_owned()).disable_help_flag(true);
@@ -185,7 +208,10 @@ fn quick(arguments: &[OsString]) -> Option<Cli> {
         "healthcheck" => Command::Healthcheck(healthcheck::Healthcheck::from_arg_matches(matches).ok()?),
         "start" => Command::Start(start::Start::from_arg_matches(matches).ok()?),
         "stop" => Command::Stop(stop::Stop::from_arg_matches(matches).ok()?),
+        "hook" => Command::Hook(hook::Hook::from_arg_matches(matches).ok()?),
         "beat" => Command::Beat(beat::Beat::from_arg_matches(matches).ok()?),
+        "run" => Command::Run(run::Run::from_arg_matches(matches).ok()?),
+        "wait" => Command::Wait(wait::Wait::from_arg_matches(matches).ok()?),
         _ => return None,
     };
     Some(Cli { global, command })
@@ -199,6 +225,9 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Stop(command) => stop::run(call, &command),
         Command::Restart(command) => stop::restart(call, &command),
         Command::Status(command) => status::run(call, &command),
+        Command::Run(command) => run::run(call, &command),
+        Command::Send(command) => send::run(call, &command),
+        Command::Signal(command) => signal::run(call, &command),
         Command::Healthcheck(command) => healthcheck::run(call, &command),
         Command::Reset(command) => reset::run(call, &command),
         Command::Logs(command) => logs::run(call, &command),
@@ -210,6 +239,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Strays(command) => strays::run(call, &command),
         Command::Adopt(command) => adopt::run(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
+        Command::Hook(command) => Ok(hook::run(&command, None, call.out)),
         Command::Init(command) => init::run(call, &command),
         Command::Config(command) => config::run(call, &command),
         Command::Install(command) => install::run(call, &command),

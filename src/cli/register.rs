@@ -11,6 +11,7 @@ use crate::os::{process, zone};
 use crate::policy::environment::unbound;
 use crate::policy::schedule::{activate, registered};
 use crate::registry::edit::{Change, Replace, insert};
+use crate::registry::value::{Draft, Value};
 use crate::registry::{Context as Reading, Registry};
 use crate::store::environment::{Snapshot, load, save};
 use crate::store::record::Durable;
@@ -48,37 +49,12 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
     if let Some(why) = requests::needed(call).filter(|_| command.start) {
         return requests::ask(call, &why, "register", vec![(name, requests::words_after("register")?)]);
     }
-    let paths = &call.ctx.paths;
-    let here = std::env::current_dir().map_err(|error| {
-        Error::new(Code::System, "no_cwd", format!("cannot tell the working directory: {error}"))
-            .hint("it may have been removed: change to one that exists, or give --cwd")
-    })?;
-    let mut draft = command.spec.draft(&here)?;
-    if draft.get("cwd").is_none() {
-        let here = here.to_str().ok_or_else(|| {
-            Error::new(Code::Usage, "bad_cwd", "the working directory is not UTF-8, so the registry cannot hold it")
-                .hint("give --cwd")
-        })?;
-        draft.set("cwd", crate::registry::value::Value::Text(here.to_owned()));
-    }
+    let draft = draft(&command.spec)?;
     let replace = if command.replace { Replace::Allow } else { Replace::Refuse };
-    let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name() };
-    let mut change = Change::None;
-    let updated = registry_file::update(paths, call.ctx.home.as_deref(), |text| {
-        let edited = insert(text, &name, &draft, replace, &reading).map_err(|error| Error::from(error).about(&name))?;
-        change = edited.change;
-        Ok(edited.text)
-    })?;
+    let (change, registry) = put(call, &name, &draft, replace)?;
     take_down_environment(call, &name, change, replace)?;
-    let word = match change {
-        Change::Added => "registered",
-        Change::Replaced => "replaced",
-        Change::None | Change::Removed => "unchanged",
-    };
-    if change == Change::Added {
-        tell(call, &name, &updated.registry)?;
-    }
-    let next = count(call, &name, change, &updated.registry)?;
+    let word = word(change);
+    let next = count(call, &name, change, &registry)?;
     if !command.start {
         let next = next.map(|next| format!("; {next}")).unwrap_or_default();
         call.out.say(&format!("{name}: {word}{next}"));
@@ -88,11 +64,52 @@ pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
     start::start_all(call, &[name], Some(word), Until::Begun)
 }
 
+/// What is to be registered; in the directory of the caller, where none is given.
+pub(super) fn draft(spec: &SpecArgs) -> Result<Draft, Error> {
+    let here = std::env::current_dir().map_err(|error| {
+        Error::new(Code::System, "no_cwd", format!("cannot tell the working directory: {error}"))
+            .hint("it may have been removed: change to one that exists, or give --cwd")
+    })?;
+    let mut draft = spec.draft(&here)?;
+    if draft.get("cwd").is_none() {
+        let here = here.to_str().ok_or_else(|| {
+            Error::new(Code::Usage, "bad_cwd", "the working directory is not UTF-8, so the registry cannot hold it")
+                .hint("give --cwd")
+        })?;
+        draft.set("cwd", Value::Text(here.to_owned()));
+    }
+    Ok(draft)
+}
+
+/// Puts `name` into the registry; its history begins, if it is new. What was done, and the registry as it is now.
+pub(super) fn put(call: &Call, name: &Name, draft: &Draft, replace: Replace) -> Result<(Change, Registry), Error> {
+    let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name() };
+    let mut change = Change::None;
+    let updated = registry_file::update(&call.ctx.paths, call.ctx.home.as_deref(), |text| {
+        let edited = insert(text, name, draft, replace, &reading).map_err(|error| Error::from(error).about(name))?;
+        change = edited.change;
+        Ok(edited.text)
+    })?;
+    state::prepare(&call.ctx.paths, name)?;
+    if change == Change::Added {
+        tell(call, name, &updated.registry)?;
+    }
+    Ok((change, updated.registry))
+}
+
+/// What was done, in a word.
+pub(super) fn word(change: Change) -> &'static str {
+    match change {
+        Change::Added => "registered",
+        Change::Replaced => "replaced",
+        Change::None | Change::Removed => "unchanged",
+    }
+}
+
 /// A process that stays as it is keeps the environment it has, unless `--replace` says otherwise: the one that asks now
 /// may be poorer. One that is damaged is taken down anew.
-fn take_down_environment(call: &Call, name: &Name, change: Change, replace: Replace) -> Result<(), Error> {
+pub(super) fn take_down_environment(call: &Call, name: &Name, change: Change, replace: Replace) -> Result<(), Error> {
     let paths = &call.ctx.paths;
-    state::prepare(paths, name)?;
     let kept = change == Change::None && replace == Replace::Refuse;
     if kept && matches!(load(paths, name), Ok(Some(_))) {
         return Ok(());
@@ -103,7 +120,7 @@ fn take_down_environment(call: &Call, name: &Name, change: Change, replace: Repl
 }
 
 /// The times of its schedule count from now on; when it is due next, in words. `None`: it has no schedule.
-fn count(call: &Call, name: &Name, change: Change, registry: &Registry) -> Result<Option<String>, Error> {
+pub(super) fn count(call: &Call, name: &Name, change: Change, registry: &Registry) -> Result<Option<String>, Error> {
     let spec = registry.processes.get(name).map(|entry| &entry.spec).filter(|spec| spec.schedule.is_some());
     let Some(spec) = spec else { return Ok(None) };
     let now = now()?;

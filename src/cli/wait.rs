@@ -1,16 +1,18 @@
 //! `wait`: blocks until runs have ended, and gives their true code.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 use regex_lite::Regex;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::{Code, Error};
-use crate::model::ending::{Cause, EndedRun, Verdict, WaitStatus};
+use crate::model::ending::EndedRun;
 use crate::model::event::SCHEMA;
-use crate::model::evidence::{Recorded, SpawnStep};
+use crate::model::evidence::Recorded;
 use crate::model::name::Name;
+use crate::model::spec::Spec;
 use crate::model::state::State;
 use crate::model::time::Stamp;
 use crate::model::units::parse_duration;
@@ -21,16 +23,36 @@ use crate::store::log::Log;
 use crate::store::registry_file::Loaded;
 use crate::store::{record, state};
 use crate::supervise::{consider, now};
-use crate::view::status::{LastExit, State as Word};
-use crate::view::words::end_phrase;
+use crate::view::status::State as Word;
 
 use super::Call;
 use super::common::{Which, registry};
 use super::logs::{pattern, search};
 use super::ready::{changes, is_ready, late};
+use super::wait_tell::{progress, tell};
 
-/// Between the end of a process and its record lie two system calls: looks this far apart bridge them.
-const MOMENT: Duration = Duration::from_millis(1);
+/// Pauses between looks where the kernel cannot tell. Between the end of a process and its record lie two system calls, so
+/// the first are short; what it left behind may take as long as its grace, so they grow.
+#[derive(Debug)]
+pub(super) struct Pause(Duration);
+
+/// Longest of them: whoever waits returns within 20 ms.
+const LONGEST: Duration = Duration::from_millis(12);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(1))
+    }
+}
+
+impl Pause {
+    /// The next one.
+    pub(super) fn next(&mut self) -> Duration {
+        let next = self.0;
+        self.0 = self.0.mul_f64(1.25).min(LONGEST);
+        next
+    }
+}
 
 /// Blocks until processes have ended, and gives the code of the process
 ///
@@ -61,7 +83,7 @@ pub(super) fn run(call: &Call, command: &Wait) -> Result<u8, Error> {
     match command.until.split_once(':') {
         Some(("output", "")) => Err(Error::new(Code::Usage, "bad_until", "`output:` names nothing to wait for")
             .hint("write `output:RE`, such as `output:^ready`; `output:.` is any line that is not empty")),
-        Some(("output", text)) => for_output(call, &loaded, &names, &pattern(text)?, until.as_ref()),
+        Some(("output", text)) => for_output(call, command, &loaded, &names, &pattern(text)?, until.as_ref()),
         None if command.until == "exit" => for_ends(call, command, &loaded, &names, until.as_ref()),
         None if command.until == "ready" => for_ready(call, command, &loaded, &names, limit),
         Some(_) | None => {
@@ -82,7 +104,7 @@ fn left(until: Option<&Stamp>) -> Result<Option<Duration>, Error> {
 }
 
 /// How one process stands with regard to the run that is waited for.
-enum Seen {
+pub(super) enum Seen {
     /// The run has ended.
     Ended(Box<EndedRun>, Word),
     /// It lives; its end is watched.
@@ -97,13 +119,17 @@ fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until:
         runs.push((name.clone(), awaited(call, loaded, name)?));
     }
     let mut ended: Vec<(Name, EndedRun, Word)> = Vec::new();
+    let mut pause = Pause::default();
     loop {
         let mut ends = Ends::default();
         let mut soon = false;
         let mut open = Vec::new();
         for (name, run) in runs {
-            match look(call, loaded, &name, run, &mut ends)? {
-                Seen::Ended(last, word) => ended.push((name, *last, word)),
+            match look(call, &entry(loaded, &name)?.spec, &name, run, &mut ends)? {
+                Seen::Ended(last, word) => {
+                    ended.push((name, *last, word));
+                    progress(call, names, &ended);
+                }
                 Seen::Watched => open.push((name, run)),
                 Seen::Soon => {
                     soon = true;
@@ -113,18 +139,31 @@ fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until:
         }
         runs = open;
         if runs.is_empty() || (command.any && !ended.is_empty()) {
-            return Ok(tell(call, names, &ended, &runs));
+            return Ok(tell(call, names, &ended, &left_names(&runs)));
         }
         let left = match left(until) {
             Ok(left) => left,
             Err(error) => {
-                tell(call, names, &ended, &runs);
+                tell(call, names, &ended, &left_names(&runs));
                 return Err(error);
             }
         };
-        let limit = if soon { Some(left.map_or(MOMENT, |left| left.min(MOMENT))) } else { left };
+        let limit = match soon {
+            true => {
+                let moment = pause.next();
+                Some(left.map_or(moment, |left| left.min(moment)))
+            }
+            false => {
+                pause = Pause::default();
+                left
+            }
+        };
         ends.wait(limit).map_err(|error| Error::new(Code::System, "wait", format!("cannot wait: {error}")))?;
     }
+}
+
+fn left_names(runs: &[(Name, Option<u64>)]) -> Vec<Name> {
+    runs.iter().map(|(name, _)| name.clone()).collect()
 }
 
 /// The run whose end is waited for; `None`: none is open, the last one has ended.
@@ -142,7 +181,8 @@ fn awaited(call: &Call, loaded: &Loaded, name: &Name) -> Result<Option<u64>, Err
     Ok(state.open().map(|open| open.run))
 }
 
-fn state_of(call: &Call, name: &Name) -> Result<State, Error> {
+/// What is remembered of `name`.
+pub(super) fn state_of(call: &Call, name: &Name) -> Result<State, Error> {
     match state::load(&call.ctx.paths, name)? {
         Some(state) => Ok(state),
         None => Ok(State::new(&now()?)),
@@ -153,10 +193,11 @@ fn entry<'a>(loaded: &'a Loaded, name: &Name) -> Result<&'a Entry, Error> {
     loaded.registry.processes.get(name).ok_or_else(|| Error::not_registered(name, None))
 }
 
-fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut Ends) -> Result<Seen, Error> {
+/// How `name` stands; `run`: the one that is waited for, `None`: the last one.
+pub(super) fn look(call: &Call, spec: &Spec, name: &Name, run: Option<u64>, ends: &mut Ends) -> Result<Seen, Error> {
     let state = state_of(call, name)?;
     let now = now()?;
-    let decision = consider(&call.ctx, name, &entry(loaded, name)?.spec, &state, &now);
+    let decision = consider(&call.ctx, name, spec, &state, &now);
     let word = Word::of(&decision);
     if let Some(last) = decision.state.last.as_ref().filter(|last| run.is_none_or(|run| last.run >= run)) {
         return Ok(Seen::Ended(Box::new(last.clone()), word));
@@ -177,52 +218,6 @@ fn look(call: &Call, loaded: &Loaded, name: &Name, run: Option<u64>, ends: &mut 
         None => false,
     };
     Ok(if watched { Seen::Watched } else { Seen::Soon })
-}
-
-/// The code of the process, as its caller would have seen it.
-///
-/// A run that guardian ended for a limit was ended by a signal, whatever it said on the way out.
-fn code(last: &EndedRun) -> u8 {
-    let code = match (&last.cause, last.status) {
-        (
-            Cause::TimeLimit { .. }
-            | Cause::Hung { .. }
-            | Cause::MemoryLimit { .. }
-            | Cause::NotReady { .. }
-            | Cause::Overlap,
-            Some(WaitStatus::Code(0)),
-        ) => 128 + libc::SIGTERM,
-        (_, Some(WaitStatus::Code(code))) => code,
-        (_, Some(WaitStatus::Signal(signal, _))) => 128 + signal.0,
-        (Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. }, None) => 126,
-        (Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. }, None) => 127,
-        (Cause::SpawnFailed { .. }, None) => 126,
-        (Cause::PreflightFailed { code: Some(code), .. }, None) => *code,
-        (_, None) => 1, // how it ended is not known: surely not well
-    };
-    u8::try_from(code).unwrap_or(1) // codes are 0 to 255, signals 1 to 64
-}
-
-fn tell(call: &Call, names: &[Name], ended: &[(Name, EndedRun, Word)], open: &[(Name, Option<u64>)]) -> u8 {
-    let rows: Vec<Value> = ended
-        .iter()
-        .map(|(name, last, word)| json!({"name": name, "state": word, "exit_code": code(last), "last_exit": LastExit::of(last)}))
-        .collect();
-    let waiting: Vec<&Name> = open.iter().map(|(name, _)| name).collect();
-    let completed = ended.iter().filter(|(_, last, _)| last.verdict == Verdict::Completed).count();
-    call.out.json(&json!({"schema": SCHEMA, "ended": rows, "still_running": waiting,
-                          "completed": completed, "not_completed": ended.len() - completed}));
-    for (name, last, _) in ended {
-        let lived =
-            last.ran().map_or(String::new(), |ran| format!(" after {}", crate::model::units::human_duration(ran)));
-        let cause = end_phrase(&last.cause, &last.signals, last.stopped_by.as_ref());
-        call.out.say(&format!("{name} run {}: {}{lived}: {cause}", last.run, last.verdict.word()));
-    }
-    match (names, ended) {
-        ([_], [(_, last, _)]) => code(last),
-        (_, _) if completed == ended.len() => 0,
-        (_, _) => Code::No as u8,
-    }
 }
 
 /// Until each is ready, whatever restarts come between; with `--any`, until the first is.
@@ -269,43 +264,76 @@ fn for_ready(
 /// Between two looks at several processes.
 const SOON: Duration = Duration::from_millis(50);
 
-/// Until a line of what the open run of each writes matches.
+/// A process whose output is waited for, and where to look on from.
+struct Writer<'a> {
+    name: &'a Name,
+    log: Log,
+    path: PathBuf,
+    from: u64,
+}
+
+/// Until a line of what the open run of each writes matches; with `--any`, of the first.
 fn for_output(
     call: &Call,
+    command: &Wait,
     loaded: &Loaded,
     names: &[Name],
     wanted: &Regex,
     until: Option<&Stamp>,
 ) -> Result<u8, Error> {
-    let mut found = Vec::new();
+    let mut writers = Vec::new();
     for name in names {
-        let state = state_of(call, name)?;
-        let mut from = state.open().map_or(0, |open| open.log_offset);
         let path = call.ctx.paths.log(name);
-        let log = Log::at(&path);
-        let fail = |error: std::io::Error| Error::io("read", &path, &error).about(name);
-        let watch = FileWatch::new(&path).map_err(fail)?;
-        let line = loop {
+        let from = state_of(call, name)?.open().map_or(0, |open| open.log_offset);
+        writers.push(Writer { name, log: Log::at(&path), path, from });
+    }
+    let paths: Vec<&PathBuf> = writers.iter().map(|writer| &writer.path).collect();
+    let watch =
+        FileWatch::all(&paths).map_err(|error| Error::io("watch", &call.ctx.paths.state.join("log"), &error))?;
+    let mut found = Vec::new();
+    loop {
+        let mut ends = Ends::default();
+        let mut open = Vec::new();
+        for mut writer in writers {
+            let name = writer.name;
             // Whether it lives is asked before its output is read: what a dying one wrote last is still found.
-            let word =
-                Word::of(&consider(&call.ctx, name, &entry(loaded, name)?.spec, &state_of(call, name)?, &now()?));
-            let (line, next) = search(&log, from, wanted).map_err(fail)?;
-            from = next;
-            if let Some(line) = line {
-                break line;
+            let seen = look(
+                call,
+                &entry(loaded, name)?.spec,
+                name,
+                state_of(call, name)?.open().map(|open| open.run),
+                &mut ends,
+            )?;
+            let fail = |error: std::io::Error| Error::io("read", &writer.path, &error).about(name);
+            let (line, next) = search(&writer.log, writer.from, wanted).map_err(fail)?;
+            match (line, seen) {
+                (Some(line), _) => {
+                    call.out.say(&line);
+                    found.push(json!({"name": name, "line": line}));
+                    continue;
+                }
+                (None, Seen::Ended(_, word)) if !word.is_alive() => return Err(never_wrote(name, word)),
+                (None, Seen::Ended(..) | Seen::Watched | Seen::Soon) => {}
             }
-            if !word.is_alive() {
-                let message = format!("`{name}` is {} and never wrote what was waited for", word.word());
-                return Err(Error::new(Code::No, "no_match", message).hint(format!("guardian why {name}")).about(name));
-            }
-            let left = left(until)?;
-            watch.wait(Some(left.map_or(LIVES, |left| left.min(LIVES)))).map_err(fail)?;
-        };
-        call.out.say(&line);
-        found.push(json!({"name": name, "line": line}));
+            writer.from = next;
+            open.push(writer);
+        }
+        writers = open;
+        if writers.is_empty() || (command.any && !found.is_empty()) {
+            break;
+        }
+        let left = left(until)?;
+        let limit = Some(left.map_or(LIVES, |left| left.min(LIVES)));
+        ends.wait_or(&watch, limit)
+            .map_err(|error| Error::new(Code::System, "wait", format!("cannot wait: {error}")))?;
     }
     call.out.json(&json!({"schema": SCHEMA, "matched": found}));
     Ok(0)
+}
+
+fn never_wrote(name: &Name, word: Word) -> Error {
+    let message = format!("`{name}` is {} and never wrote what was waited for", word.word());
+    Error::new(Code::No, "no_match", message).hint(format!("guardian why {name}")).about(name)
 }
 
 /// While output is waited for, whether the process still lives is asked this often.

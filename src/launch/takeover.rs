@@ -66,7 +66,7 @@ pub fn take_over(
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| system("open /dev/null", &error))?;
     let log = open_log(paths, name)?;
-    let report = start_shim(ctx, spec, sinks, &told, [&log, &lock, &null])?;
+    let report = start_shim(ctx, spec, sinks, &told, [&log, &lock, &null], None)?;
     let reported = read(report);
     drop(lock); // the shim has it, or nobody
     match reported {

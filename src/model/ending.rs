@@ -175,6 +175,15 @@ pub enum WaitStatus {
 }
 
 impl WaitStatus {
+    /// As a shell would give it: the code, or 128 + the signal.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal, _) => 128 + signal.0,
+        }
+    }
+
     /// The cause this is when nothing else is known.
     #[must_use]
     pub fn cause(self) -> Cause {

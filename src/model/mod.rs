@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod ending;
 pub mod event;
 pub mod evidence;
+pub mod hook;
 pub mod incident;
 pub mod last_word;
 pub mod liveness;

@@ -87,6 +87,16 @@ pub enum Follow {
     Fork,
 }
 
+/// What the program reads from standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stdin {
+    /// Nothing: its end at once. The default.
+    Null,
+    /// What `send` writes.
+    Pipe,
+}
+
 /// What is done about a hang.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -185,6 +195,8 @@ pub struct Spec {
     pub log_max: u64,
     /// Rotated parts of its log that are kept.
     pub log_keep: u32,
+    /// Once it is completed for this long, it is forgotten: entry, log, history.
+    pub forget_after: Option<Duration>,
     /// Without any sign of progress for this long it is hung.
     pub hang_after: Option<Duration>,
     /// Without output for this long it is hung.
@@ -219,6 +231,8 @@ pub struct Spec {
     pub isolation: Isolation,
     /// Which process is the main one.
     pub follow: Follow,
+    /// What it reads from standard input.
+    pub stdin: Stdin,
     /// Record the sender of signals sent straight to the process (Linux, by ptrace).
     pub trace_signals: bool,
     /// What happens to processes that outlive the main one.
@@ -277,6 +291,7 @@ impl Spec {
             tasks: None,
             log_max: 50 << 20,
             log_keep: 10,
+            forget_after: None,
             hang_after: None,
             output_stale: None,
             heartbeat: None,
@@ -294,6 +309,7 @@ impl Spec {
             on_dependency_end: OnDependencyEnd::Ignore,
             isolation: Isolation::Auto,
             follow: Follow::Main,
+            stdin: Stdin::Null,
             trace_signals: false,
             leftover: Leftover::Kill,
             on_boot: OnBoot::Start,

@@ -120,6 +120,29 @@ pub fn reset_all() {
     }
 }
 
+/// Somebody pressed Ctrl-C.
+static INTERRUPTED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// From now on SIGINT ends no command; [`was_interrupted`] tells of it, and it wakes a `poll`.
+pub fn note_interrupt() {
+    extern "C" fn note(_signal: i32) {
+        INTERRUPTED.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    let handler = note as extern "C" fn(i32) as libc::sighandler_t;
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: zeroes are a valid action without flags; the handler does one atomic store; `execve` takes it away.
+    unsafe {
+        (*action.as_mut_ptr()).sa_sigaction = handler;
+        libc::sigaction(libc::SIGINT, action.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Whether SIGINT came since [`note_interrupt`].
+#[must_use]
+pub fn was_interrupted() -> bool {
+    INTERRUPTED.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// Waits for the next signal. All of them must be blocked. Uses no CPU while it waits.
 ///
 /// # Errors

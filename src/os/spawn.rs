@@ -32,6 +32,8 @@ pub struct ShimFiles<'a> {
     pub record: &'a File,
     /// The tree's lock.
     pub tree: &'a File,
+    /// What the program reads; `None`: nothing.
+    pub stdin: Option<&'a File>,
     /// The control group that it is to be born in.
     pub birthplace: Option<&'a File>,
 }
@@ -59,9 +61,9 @@ fn aside(fd: i32) -> io::Result<OwnedFd> {
 /// the pipe: `F`, step, errno.
 pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files: &ShimFiles<'_>) -> io::Result<File> {
     let (report, report_write) = pipe()?;
-    let null = File::open("/dev/null")?;
+    let null = File::open("/dev/null")?; // what it reads, where it is given nothing to read
     let places = [
-        (aside(null.as_raw_fd())?, 0),
+        (aside(files.stdin.unwrap_or(&null).as_raw_fd())?, 0),
         (aside(files.log.as_raw_fd())?, 1),
         (aside(files.log.as_raw_fd())?, 2),
         (aside(files.launch.as_raw_fd())?, LAUNCH_FD),

@@ -145,6 +145,31 @@ impl Ends {
         Ok(())
     }
 
+    /// The same, or when what `file` watches has changed.
+    ///
+    /// # Errors
+    /// Those of `poll`.
+    #[cfg(target_os = "linux")]
+    pub fn wait_or(&mut self, file: &FileWatch, limit: Option<Duration>) -> io::Result<()> {
+        let mut fds: Vec<i32> = self.watched.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
+        let inotify = file.inotify.as_fd().as_raw_fd();
+        fds.push(inotify);
+        if poll(&fds, limit)?.contains(&inotify) {
+            drop(file.inotify.read_events()?);
+        }
+        self.watched.clear();
+        Ok(())
+    }
+
+    /// The same, or when what `file` watches has changed.
+    ///
+    /// # Errors
+    /// Never.
+    #[cfg(not(target_os = "linux"))]
+    pub fn wait_or(&mut self, _file: &FileWatch, limit: Option<Duration>) -> io::Result<()> {
+        self.wait(limit)
+    }
+
     /// Watches the process that `identity` means; false: it has ended already.
     ///
     /// # Errors

@@ -1,3 +1,5 @@
+//! What is not told, and the reason that is recorded.
+
 use super::*;
 use crate::model::incident::{Flapping, Insist};
 use crate::model::sample::{any_sink, at, event, note};

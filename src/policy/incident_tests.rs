@@ -1,3 +1,5 @@
+//! Incidents are opened, noted, closed and counted as they should be.
+
 use super::*;
 use crate::model::incident::Ack;
 use crate::model::sample::{at, event, note as told};

@@ -1,3 +1,5 @@
+//! When open incidents are said again, and to whom.
+
 use super::*;
 use crate::model::delivery::SCHEMA;
 use crate::model::event::EventKind;

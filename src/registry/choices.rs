@@ -2,7 +2,7 @@
 
 use super::keys::Field;
 use crate::model::schedule::Overlap;
-use crate::model::spec::{Follow, Isolation, Leftover, OnBoot, OnDependencyEnd, OnHang, Restart};
+use crate::model::spec::{Follow, Isolation, Leftover, OnBoot, OnDependencyEnd, OnHang, Restart, Stdin};
 
 pub(super) const RESTART: Field = Field::Words(
     &["premature", "on-failure", "always", "never"],
@@ -126,6 +126,20 @@ pub(super) const OVERLAP: Field = Field::Words(
             "queue" => Overlap::Queue,
             "kill" => Overlap::Kill,
             _ => Overlap::Skip,
+        }
+    },
+);
+
+pub(super) const STDIN: Field = Field::Words(
+    &["null", "pipe"],
+    |spec| match spec.stdin {
+        Stdin::Null => "null",
+        Stdin::Pipe => "pipe",
+    },
+    |spec, word| {
+        spec.stdin = match word {
+            "pipe" => Stdin::Pipe,
+            _ => Stdin::Null,
         }
     },
 );

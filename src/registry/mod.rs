@@ -9,6 +9,7 @@ mod choices;
 mod dependencies;
 pub mod edit;
 pub mod form;
+pub mod hook;
 mod insist;
 pub mod keys;
 pub mod parse;
@@ -40,6 +41,7 @@ use serde::{Deserialize, Serialize};
 pub use parse::parse;
 pub use problem::Problem;
 
+use crate::model::hook::HookConfig;
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Sink};
 use crate::model::spec::Spec;
@@ -87,6 +89,8 @@ pub struct Registry {
     pub sinks: Vec<Sink>,
     /// `[healthcheck]`.
     pub healthcheck: HealthcheckConfig,
+    /// `[hook]`.
+    pub hook: HookConfig,
     /// Names, as written, of processes and watches that were left out because something in them is not valid.
     pub invalid: Vec<String>,
 }

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Field, Key};
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::{Context, Entry, Parsed, Registry, dependencies, insist, schedule, sink, watch};
+use super::{Context, Entry, Parsed, Registry, dependencies, hook, insist, schedule, sink, watch};
 use crate::model::name::Name;
 use crate::model::probe::Probe;
 use crate::model::signal::Signal;
@@ -18,7 +18,7 @@ use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::parse_duration;
 use crate::policy::notify::AUTO;
 
-const TABLES: &[&str] = &["defaults", "process", "watch", "sinks", "healthcheck"];
+const TABLES: &[&str] = &["defaults", "process", "watch", "sinks", "healthcheck", "hook"];
 
 /// Reads a registry. Never fails: what is wrong is in the answer.
 #[must_use]
@@ -57,6 +57,9 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> 
     let mut registry = Registry::default();
     if let Some(config) = root.get("healthcheck").and_then(|item| reader.table("healthcheck", item)) {
         registry.healthcheck = sink::read_healthcheck(reader, config);
+    }
+    if let Some(config) = root.get("hook").and_then(|item| reader.table("hook", item)) {
+        registry.hook = hook::read(reader, config);
     }
     let mut sinks = Vec::new();
     if let Some(table) = root.get("sinks").and_then(|item| reader.table("sinks", item)) {

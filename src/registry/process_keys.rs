@@ -1,6 +1,6 @@
 //! The keys of a `[process.NAME]`: the rows of the one table.
 
-use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, OVERLAP, RESTART};
+use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, OVERLAP, RESTART, STDIN};
 use super::keys::{Chapter, Field, Key};
 
 const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
@@ -42,6 +42,12 @@ pub static PROCESS: &[Key] = &[
         "follow",
         FOLLOW,
         "`fork`: the program puts itself into the background; what it leaves behind is the main process",
+    ),
+    key(
+        Chapter::Start,
+        "stdin",
+        STDIN,
+        "What it reads from standard input: nothing, or what `send` writes (it never sees an end)",
     ),
     key(
         Chapter::Start,
@@ -235,6 +241,12 @@ pub static PROCESS: &[Key] = &[
         "log_keep",
         Field::Count(|s| &mut s.log_keep),
         "Rotated parts of the log that are kept, each of about `log_max`",
+    ),
+    key(
+        Chapter::Other,
+        "forget_after",
+        Field::Limit(|s| &mut s.forget_after),
+        "Once it is completed for this long, a pass takes it out of the registry, with its log and history",
     ),
     key(
         Chapter::Other,

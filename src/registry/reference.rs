@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::form::Form;
+use super::hook::HOOK;
 use super::keys::{Chapter, Field, PROCESS};
 use super::sink_keys::{HEALTHCHECK, Need, SINK, SinkKey, TYPES, spellings};
 use super::watch_keys::{KINDS, SHARED, WATCH};
@@ -45,6 +46,8 @@ pub fn reference() -> String {
     page.push_str("file or of what a command prints, `X_env` takes a variable. Exactly one of the four is given.\n");
     page.push_str("\n## `[healthcheck]`\n\n");
     page.push_str(&sink_rows(HEALTHCHECK.iter()));
+    page.push_str("\n## `[hook]`\n\n");
+    page.push_str(&sink_rows(HOOK.iter()));
     page
 }
 
@@ -97,6 +100,7 @@ pub fn schema() -> Json {
     let sinks: Vec<Json> = TYPES.iter().map(|kind| sink_schema(kind)).collect();
     let healthcheck: Map<_, _> =
         HEALTHCHECK.iter().map(|key| (key.name.to_owned(), described(key.form, key.help))).collect();
+    let hook: Map<_, _> = HOOK.iter().map(|key| (key.name.to_owned(), described(key.form, key.help))).collect();
     let name = r"^[a-z0-9](?!.*\.\.)[a-z0-9._-]{0,63}$";
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -126,6 +130,7 @@ pub fn schema() -> Json {
                 "additionalProperties": {"oneOf": sinks},
             },
             "healthcheck": {"type": "object", "additionalProperties": false, "properties": healthcheck},
+            "hook": {"type": "object", "additionalProperties": false, "properties": hook},
         },
     })
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::hook::HookConfig;
 use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Sink};
 use crate::model::spec::{Command, Spec, Target};
@@ -19,6 +20,7 @@ struct Head {
     watches: Vec<(Name, WatchEntry)>,
     sinks: Vec<Sink>,
     healthcheck: HealthcheckConfig,
+    hook: HookConfig,
     invalid: Vec<String>,
     rows: usize,
 }
@@ -93,6 +95,7 @@ pub(super) fn write(registry: &Registry, bytes: Vec<u8>) -> postcard::Result<Vec
         watches: registry.watches.iter().map(|(name, entry)| (name.clone(), entry.clone())).collect(),
         sinks: registry.sinks.clone(),
         healthcheck: registry.healthcheck.clone(),
+        hook: registry.hook.clone(),
         invalid: registry.invalid.clone(),
         rows: rows.len(),
     };
@@ -131,6 +134,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
         watches: head.watches.into_iter().collect(),
         sinks: head.sinks,
         healthcheck: head.healthcheck,
+        hook: head.hook,
         invalid: head.invalid,
     })
 }

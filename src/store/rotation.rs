@@ -233,6 +233,21 @@ fn is_unsupported(error: &io::Error) -> bool {
         || matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EINVAL | libc::ENODEV))
 }
 
+/// Removes the log at `path` with all that belongs to it; nobody writes to it any more.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn forget(path: &Path) -> Result<(), Error> {
+    if note::dir(path).is_dir() {
+        let parts = numbers(path).map_err(|error| Error::io("read", &note::dir(path), &error))?;
+        for file in parts.map(|number| note::part(path, number)).chain([note::path(path), note::lock(path)]) {
+            atomic::remove_if_there(&file)?;
+        }
+    }
+    atomic::remove_if_there(&path.with_extension("log.index"))?;
+    atomic::remove_if_there(path)
+}
+
 /// Numbers of the parts of `log` that lie there, in no order.
 fn numbers(log: &Path) -> io::Result<impl Iterator<Item = u64>> {
     let mut numbers = Vec::new();

@@ -1,6 +1,33 @@
-//! What an exit code usually means, where there is a convention. A meaning is a custom, never a cause.
+//! The code of a run as its caller would have seen it; and what a code usually means, where there is a convention. A
+//! meaning is a custom, never a cause.
 
+use crate::model::ending::{Cause, EndedRun, WaitStatus};
+use crate::model::evidence::SpawnStep;
 use crate::model::signal::Signal;
+
+/// The code of the process, as its caller would have seen it.
+///
+/// A run that guardian ended for a limit was ended by a signal, whatever it said on the way out.
+#[must_use]
+pub fn code_of(last: &EndedRun) -> u8 {
+    let code = match (&last.cause, last.status) {
+        (
+            Cause::TimeLimit { .. }
+            | Cause::Hung { .. }
+            | Cause::MemoryLimit { .. }
+            | Cause::NotReady { .. }
+            | Cause::Overlap,
+            Some(WaitStatus::Code(0)),
+        ) => 128 + libc::SIGTERM,
+        (_, Some(status)) => status.code(),
+        (Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. }, None) => 126,
+        (Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. }, None) => 127,
+        (Cause::SpawnFailed { .. }, None) => 126,
+        (Cause::PreflightFailed { code: Some(code), .. }, None) => *code,
+        (_, None) => 1, // how it ended is not known: surely not well
+    };
+    u8::try_from(code).unwrap_or(1) // codes are 0 to 255, signals 1 to 64
+}
 
 /// What the code usually means; `None`: nothing in particular.
 #[must_use]

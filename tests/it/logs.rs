@@ -150,3 +150,17 @@ fn a_log_that_is_a_link_to_the_null_device_is_written_to_nowhere_and_keeps_nobod
     home.ok(&["stop", "x"]);
     assert_eq!(home.state("x"), "stopped");
 }
+
+#[test]
+fn errors_are_folded_and_counted_and_escape_sequences_go_on_request() {
+    let home = Home::new();
+    let line = "for i in 1 2 3; do printf '\\033[31mERROR: row %d failed\\033[0m\\n' $i; echo fine; done; echo '2 passed, 0 failed'; echo fatal: x";
+    home.up("job", &["--target", "exit"], line);
+    home.run(&["wait", "job"]).expect(0);
+    let errors = home.run(&["logs", "job", "--errors"]).expect(0);
+    assert_eq!(errors.stdout, "    3x ERROR: row 1 failed\n    1x fatal: x\n");
+    errors.complains("4 of 8 lines look like errors, of 2 kinds");
+    let json = home.json(&["logs", "job", "--errors"]);
+    assert_eq!((&json["total"], &json["kinds"], &json["errors"][0]["count"]), (&4.into(), &2.into(), &3.into()));
+    assert!(home.ok(&["logs", "job"]).contains('\u{1b}') && !home.ok(&["logs", "job", "--plain"]).contains('\u{1b}'));
+}

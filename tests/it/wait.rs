@@ -87,3 +87,79 @@ fn waiting_for_nobody_is_an_error() {
     home.ok(&["register", "new", "--", "true"]);
     home.run(&["wait", "new"]).expect(3);
 }
+
+#[test]
+fn the_aggregate_of_ten_test_suites_fits_into_4_kb_and_has_the_last_lines_of_each() {
+    let home = Home::new();
+    let names: Vec<String> = (0..10).map(|number| format!("suite-{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let line = format!("seq 1 500; printf '\\033[31mlast words of {number}\\033[0m\\n'; exit {}", number % 2);
+        home.up(name, &["--target", "exit", "--restart", "never", "--group", "tests"], &line);
+    }
+    let output = home.run(&["--json", "wait", "--group", "tests"]).expect(1);
+    assert!(output.stdout.len() <= 4096, "{}", output.stdout.len());
+    let all: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((all["passed"].as_array().unwrap().len(), all["failed"].as_array().unwrap().len()), (5, 5));
+    for row in all["ended"].as_array().unwrap() {
+        let number = row["name"].as_str().unwrap().trim_start_matches("suite-");
+        let last = row["tail"].as_array().unwrap().last().unwrap();
+        assert_eq!(*last, format!("last words of {number}"), "{row}");
+    }
+}
+
+#[test]
+fn a_line_of_any_of_several_is_waited_for_and_the_end_of_one_that_never_wrote_it_is_told_at_once() {
+    let home = Home::new();
+    home.up("mute", &["--target", "exit"], "exec sleep 1000");
+    home.up("loud", &["--target", "exit"], "sleep 0.2; echo READY; exec sleep 1000");
+    let found = home.run(&["wait", "mute", "loud", "--any", "--until", "output:^READY$", "--timeout", "20s"]).expect(0);
+    assert_eq!(found.stdout, "READY\n");
+    home.up("short", &["--target", "exit"], "sleep 0.2");
+    home.run(&["wait", "short", "--until", "output:never", "--timeout", "20s"]).expect(1).complains("never wrote");
+}
+
+#[test]
+fn a_hundred_are_waited_for_without_cpu() {
+    let home = Home::new();
+    let mut registry = String::new();
+    for number in 0..100 {
+        registry += &format!("[process.p{number}]\ncommand = [\"sleep\", \"1000\"]\n");
+    }
+    home.write_registry(registry);
+    home.ok(&["start", "--all"]);
+    let mut waiter = home.command(&["wait", "--all"]).stdout(Stdio::null()).spawn().unwrap();
+    let pid = i32::try_from(waiter.id()).unwrap();
+    let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let used = || -> u64 {
+        let stat = stat();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let polls = || std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|at| at.contains("poll"));
+    until("it waits", || stat().contains(") S ") && (polls() || !std::path::Path::new("/proc/self/wchan").exists()));
+    let before = used();
+    for _ in 0..5 {
+        home.run(&["status", "-q"]).expect(0);
+    }
+    assert_eq!(used(), before, "it uses CPU");
+    signal(pid, Signal::SIGKILL);
+    waiter.wait().unwrap();
+}
+
+#[test]
+fn a_waiter_gets_the_true_code_although_the_shim_is_killed_meanwhile() {
+    let home = Home::new();
+    let go = home.path("go");
+    home.up("job", &["--target", "exit"], &format!("while ! test -e {}; do sleep 0.05; done; exit 7", go.display()));
+    let waiter = home.command(&["wait", "job"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let shim = home.shim_pid("job");
+    signal(shim, Signal::SIGKILL);
+    until("it has a new shim", || {
+        home.run(&["healthcheck"]);
+        home.status("job")["shim_pid"].as_i64().is_some_and(|pid| pid != i64::from(shim))
+    });
+    std::fs::write(&go, "").unwrap();
+    let code = waiter.wait_with_output().unwrap().status.code();
+    // Not the child of the new shim: where the kernel gives no status, nobody knows the code, and it is not called 0.
+    assert!(code == Some(7) || code == Some(1), "{code:?}");
+}

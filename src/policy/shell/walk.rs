@@ -1,0 +1,391 @@
+//! The walk over a command: which shells it opens, what each starts, and what is left when it is done.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum is the parser's; most of it is arithmetic and words without code"
+)]
+
+use std::collections::BTreeMap;
+
+use rable::{ListOperator, Node, NodeKind};
+
+use super::detail::{self, Source, raw, unwrap, words_of};
+use super::jobs::Shell;
+use super::words::{Arg, substitutions, unquote};
+use super::wrappers::{self, Script};
+use super::{Launch, advice, parse};
+
+/// Texts inside of texts are followed this deep.
+const DEEPEST: usize = 8;
+/// So many texts inside of a command are read, all together.
+const MOST_TEXTS: usize = 256;
+/// So many launches are described; of more only the number counts.
+const MOST_DESCRIBED: usize = 32;
+
+/// What is known all along the walk.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    found: Vec<Launch>,
+    functions: BTreeMap<String, Node>,
+    /// The functions that the walk is in.
+    calling: Vec<String>,
+    depth: usize,
+    texts: usize,
+    described: usize,
+}
+
+/// Commands joined by `&&` and `||`.
+pub(super) struct Chain<'a> {
+    pub(super) commands: Vec<&'a Node>,
+    /// Whether `&` ends it.
+    background: bool,
+}
+
+/// The chains of a list; lists in lists, as the parser builds them, are one.
+pub(super) fn chains<'a>(nodes: impl DoubleEndedIterator<Item = &'a Node>) -> Vec<Chain<'a>> {
+    let mut found = Vec::new();
+    let mut open: Vec<&Node> = Vec::new();
+    let mut left: Vec<(&Node, Option<ListOperator>)> =
+        nodes.rev().map(|node| (node, Some(ListOperator::Semi))).collect();
+    while let Some((node, after)) = left.pop() {
+        if let NodeKind::List { items } = &node.kind {
+            for (index, item) in items.iter().enumerate().rev() {
+                let own = if index + 1 == items.len() { item.operator.or(after) } else { item.operator };
+                left.push((&item.command, own));
+            }
+            continue;
+        }
+        if !matches!(node.kind, NodeKind::Empty | NodeKind::Comment { .. }) {
+            open.push(node);
+        }
+        match after {
+            Some(ListOperator::And | ListOperator::Or) => {}
+            Some(ListOperator::Semi | ListOperator::Background) | None => {
+                let background = after == Some(ListOperator::Background);
+                let commands = std::mem::take(&mut open);
+                if !commands.is_empty() {
+                    found.push(Chain { commands, background });
+                }
+            }
+        }
+    }
+    if !open.is_empty() {
+        found.push(Chain { commands: open, background: false });
+    }
+    found
+}
+
+impl Walk {
+    /// All that a command would leave running.
+    pub(super) fn of(command: &str, nodes: &[Node]) -> Vec<Launch> {
+        let mut walk = Self::default();
+        let mut shell = Shell::default();
+        walk.list(nodes, &mut shell, Source { text: Some(command), top: true });
+        walk.close(shell);
+        walk.found
+    }
+
+    fn list(&mut self, nodes: &[Node], shell: &mut Shell, source: Source<'_>) {
+        let chains = chains(nodes.iter());
+        for (index, chain) in chains.iter().enumerate() {
+            if chain.background && !is_address(chain, chains.get(index + 1)) {
+                self.job(&chain.commands, shell, source);
+            } else {
+                for node in &chain.commands {
+                    self.node(node, shell, source);
+                }
+            }
+        }
+    }
+
+    /// `chain &`.
+    fn job(&mut self, chain: &[&Node], shell: &mut Shell, source: Source<'_>) {
+        let before = self.found.len();
+        let mut own = Shell::default();
+        for node in chain {
+            self.node(node, &mut own, source);
+        }
+        self.close(own);
+        let inside = self.found.split_off(before);
+        if detail::is_guardians(chain) && inside.is_empty() {
+            return shell.start(None, false);
+        }
+        // What leaves the job is not brought back by waiting for the job.
+        let how = inside.first().map_or("&", |launch| launch.how.as_str());
+        let launch = self.describe(how, chain, source);
+        shell.start(Some(launch), !inside.is_empty());
+    }
+
+    fn describe(&mut self, how: &str, chain: &[&Node], source: Source<'_>) -> Launch {
+        self.described += 1;
+        if self.described > MOST_DESCRIBED {
+            return Launch { how: how.to_owned(), ..Launch::default() };
+        }
+        detail::of_chain(how, chain, source)
+    }
+
+    /// The end of a shell: its traps run, and what it did not wait for is left.
+    fn close(&mut self, mut shell: Shell) {
+        for code in std::mem::take(&mut shell.traps) {
+            self.text(&code, &mut shell);
+        }
+        self.found.extend(shell.left());
+    }
+
+    /// Another shell, for code in the same text.
+    fn subshell(&mut self, node: &Node, source: Source<'_>) {
+        let mut own = Shell::default();
+        self.node(node, &mut own, source);
+        self.close(own);
+    }
+
+    /// Code in a text of its own, run by `shell`.
+    fn text(&mut self, code: &str, shell: &mut Shell) {
+        self.texts += 1;
+        if self.depth >= DEEPEST || self.texts > MOST_TEXTS {
+            return;
+        }
+        // A text that cannot be read is not run either, or is another language.
+        if let Ok(nodes) = parse(code) {
+            self.depth += 1;
+            self.list(&nodes, shell, Source { text: Some(code), top: false });
+            self.depth -= 1;
+        }
+    }
+
+    /// Code in a text of its own, run by another shell.
+    fn other_text(&mut self, code: &str) {
+        let mut own = Shell::default();
+        self.text(code, &mut own);
+        self.close(own);
+    }
+
+    fn all<'a>(&mut self, nodes: impl IntoIterator<Item = &'a Node>, shell: &mut Shell, source: Source<'_>) {
+        for node in nodes {
+            self.node(node, shell, source);
+        }
+    }
+
+    fn node(&mut self, node: &Node, shell: &mut Shell, source: Source<'_>) {
+        match &node.kind {
+            NodeKind::List { .. } => self.list(std::slice::from_ref(node), shell, source),
+            NodeKind::Command { .. } => self.command(node, None, shell, source),
+            NodeKind::Pipeline { commands, .. } => self.pipeline(commands, source),
+            NodeKind::If { condition, then_body, else_body, redirects } => {
+                self.all([condition.as_ref(), then_body.as_ref()], shell, source);
+                self.all(else_body.as_deref().into_iter().chain(redirects), shell, source);
+            }
+            NodeKind::While { condition, body, redirects } | NodeKind::Until { condition, body, redirects } => {
+                shell.loops += 1;
+                self.all([condition.as_ref(), body.as_ref()], shell, source);
+                shell.loops -= 1;
+                self.all(redirects, shell, source);
+            }
+            NodeKind::For { words, body, redirects, .. } | NodeKind::Select { words, body, redirects, .. } => {
+                self.all(words.iter().flatten(), shell, source);
+                shell.loops += 1;
+                self.node(body, shell, source);
+                shell.loops -= 1;
+                self.all(redirects, shell, source);
+            }
+            NodeKind::ForArith { body, redirects, .. } => {
+                shell.loops += 1;
+                self.node(body, shell, source);
+                shell.loops -= 1;
+                self.all(redirects, shell, source);
+            }
+            NodeKind::Case { word, patterns, redirects } => {
+                let bodies = patterns.iter().filter_map(|pattern| pattern.body.as_ref());
+                self.all([word.as_ref()].into_iter().chain(bodies).chain(redirects), shell, source);
+            }
+            NodeKind::Function { name, body } => {
+                self.functions.insert(name.clone(), body.as_ref().clone());
+            }
+            NodeKind::Subshell { body, redirects } => {
+                self.subshell(body, source);
+                self.all(redirects, shell, source);
+            }
+            NodeKind::BraceGroup { body, redirects } | NodeKind::ConditionalExpr { body, redirects } => {
+                self.all([body.as_ref()].into_iter().chain(redirects), shell, source);
+            }
+            NodeKind::Coproc { command, .. } => {
+                let launch = self.describe("coproc", &[command.as_ref()], source);
+                shell.start(Some(Launch { place: None, ..launch }), false);
+                self.subshell(command, source);
+            }
+            NodeKind::Negation { pipeline } | NodeKind::Time { pipeline, .. } => self.node(pipeline, shell, source),
+            NodeKind::Redirect { target, .. } => self.node(target, shell, source),
+            NodeKind::HereDoc { content, quoted: false, .. } => self.expansions(content),
+            NodeKind::CondTerm { value, .. } => self.expansions(value),
+            NodeKind::ParamExpansion { arg: Some(arg), .. } | NodeKind::ParamIndirect { arg: Some(arg), .. } => {
+                self.expansions(arg);
+            }
+            NodeKind::Word { value, parts, .. } => self.word(value, parts, shell),
+            NodeKind::Array { elements } => self.all(elements, shell, source),
+            NodeKind::CondAnd { left, right }
+            | NodeKind::CondOr { left, right }
+            | NodeKind::BinaryTest { left, right, .. } => self.all([left.as_ref(), right.as_ref()], shell, source),
+            NodeKind::CondNot { operand } | NodeKind::UnaryTest { operand, .. } => self.node(operand, shell, source),
+            NodeKind::CondParen { inner } => self.node(inner, shell, source),
+            _ => {} // words without code, and arithmetic
+        }
+    }
+
+    /// What a word has the shell run.
+    fn word(&mut self, value: &str, parts: &[Node], shell: &mut Shell) {
+        for part in parts {
+            match &part.kind {
+                NodeKind::CommandSubstitution { command, .. } | NodeKind::ProcessSubstitution { command, .. } => {
+                    let before = self.found.len();
+                    self.subshell(command, Source { text: None, top: false });
+                    // Found without the text that it stands in: once more with it, if that is plain to see.
+                    if self.found.len() > before && self.depth < DEEPEST && self.described <= MOST_DESCRIBED {
+                        let texts = substitutions(&value.replace("<(", "$(").replace(">(", "$("));
+                        let inner =
+                            texts.iter().find(|text| parse(text).is_ok_and(|nodes| nodes == [(**command).clone()]));
+                        if let Some(inner) = inner {
+                            self.found.truncate(before);
+                            self.other_text(inner);
+                        }
+                    }
+                }
+                NodeKind::WordLiteral { .. } => {}
+                _ => self.node(part, shell, Source { text: None, top: false }),
+            }
+        }
+    }
+
+    /// Code in a text that is none itself.
+    fn expansions(&mut self, text: &str) {
+        if text.contains("$(") || text.contains('`') {
+            for code in substitutions(text) {
+                self.other_text(&code);
+            }
+        }
+    }
+
+    /// Each command of a pipeline has a shell of its own. What one prints, where that is plain to see, the next one reads.
+    fn pipeline(&mut self, commands: &[Node], source: Source<'_>) {
+        let mut printed = None;
+        for node in commands {
+            let mut own = Shell::default();
+            match node.kind {
+                NodeKind::Command { .. } => self.command(node, printed.take(), &mut own, source),
+                _ => self.node(node, &mut own, source),
+            }
+            self.close(own);
+            printed = prints(node);
+        }
+    }
+
+    fn command(&mut self, node: &Node, input: Option<String>, shell: &mut Shell, source: Source<'_>) {
+        let NodeKind::Command { assignments, words, redirects } = &node.kind else { return };
+        self.all(assignments.iter().chain(words).chain(redirects), shell, source);
+        for assignment in assignments.iter().chain(words).filter_map(raw) {
+            shell.assign(assignment);
+        }
+        let input = redirects.iter().rev().find_map(given).or(input);
+        let argv = words_of(node).unwrap_or_default();
+        let unwrapped = unwrap(&argv);
+        let Some(how) = unwrapped.how.clone() else { return self.program(unwrapped.program(), input, shell) };
+        if unwrapped.program().first().is_some_and(|name| name.base() == "guardian") {
+            return;
+        }
+        let mut launch = self.describe(&how, &[node], source);
+        if let (true, Some(line)) = (unwrapped.kept.is_empty(), input) {
+            launch.instead = advice::of_line(line.trim(), &[]);
+            launch.place = None;
+        }
+        self.found.push(launch);
+    }
+
+    /// What the program of a command does to its shell, and what code it is given.
+    fn program(&mut self, argv: &[Arg], input: Option<String>, shell: &mut Shell) {
+        let Some((name, args)) = argv.split_first() else { return };
+        let joined = || args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(" ");
+        match name.base() {
+            "wait" => shell.wait(args),
+            "kill" => shell.kill(args),
+            "fg" => shell.foreground(),
+            "disown" => shell.disown(args),
+            "eval" => self.text(&joined(), shell),
+            "trap" => shell.traps.extend(args.first().filter(|_| args.len() > 1).map(|arg| arg.text.clone())),
+            base if wrappers::is_shell(base) => match wrappers::script(args) {
+                Script::Text(code) => self.other_text(code),
+                Script::Input => input.iter().for_each(|code| self.other_text(code)),
+                Script::File => {}
+            },
+            base => {
+                if let Some(line) = wrappers::line_of(argv) {
+                    self.other_text(line);
+                }
+                for executed in wrappers::executed(argv) {
+                    self.executed(executed);
+                }
+                self.call(base, shell);
+            }
+        }
+    }
+
+    /// A command in the arguments of another.
+    fn executed(&mut self, argv: &[Arg]) {
+        let unwrapped = unwrap(argv);
+        match &unwrapped.how {
+            Some(how) => self.found.push(Launch {
+                how: how.clone(),
+                program: super::words::typed(&unwrapped.kept),
+                text: super::words::typed(argv),
+                ..Launch::default()
+            }),
+            None => self.program(unwrapped.program(), None, &mut Shell::default()),
+        }
+    }
+
+    /// A function that the command itself has defined.
+    fn call(&mut self, name: &str, shell: &mut Shell) {
+        if self.calling.iter().any(|calling| calling == name) || self.calling.len() >= DEEPEST {
+            return;
+        }
+        if let Some(body) = self.functions.get(name).cloned() {
+            self.calling.push(name.to_owned());
+            self.node(&body, shell, Source { text: None, top: false });
+            self.calling.pop();
+        }
+    }
+}
+
+/// Whether the `&` is one of an address that nobody quoted: `curl http://host/?a=1&b=2`.
+fn is_address(chain: &Chain<'_>, next: Option<&Chain<'_>>) -> bool {
+    let last = chain.commands.last().and_then(|node| words_of(node)).and_then(|words| words.last().cloned());
+    let address = last.is_some_and(|word| word.raw.starts_with("http://") || word.raw.starts_with("https://"));
+    let next = next.and_then(|next| next.commands.first());
+    let assigns = next.is_some_and(|node| {
+        matches!(&node.kind, NodeKind::Command { assignments, .. } if !assignments.is_empty())
+            && chain.commands.last().is_some_and(|last| last.span.end + 1 == node.span.start)
+    });
+    address && assigns
+}
+
+/// The text that a redirection gives to a command.
+fn given(redirect: &Node) -> Option<String> {
+    match &redirect.kind {
+        NodeKind::HereDoc { content, .. } => Some(content.clone()),
+        NodeKind::Redirect { op, target, .. } if op == "<<<" => raw(target).map(unquote),
+        _ => None,
+    }
+}
+
+/// What a command prints, where that is plain to see.
+fn prints(node: &Node) -> Option<String> {
+    let NodeKind::Command { redirects, .. } = &node.kind else { return None };
+    let argv = words_of(node)?;
+    let (name, args) = argv.split_first()?;
+    match name.text.as_str() {
+        "echo" | "printf" => {
+            let words =
+                args.iter().skip_while(|arg| matches!(arg.text.as_str(), "-e" | "-n" | "-ne" | "--" | "%s\\n" | "%s"));
+            Some(words.map(|arg| arg.text.replace("\\n", "\n")).collect::<Vec<_>>().join(" "))
+        }
+        "cat" if args.is_empty() => redirects.iter().find_map(given),
+        _ => None,
+    }
+}

@@ -1,0 +1,172 @@
+//! Programs that execute the command which stands in their own arguments, and wait for it.
+
+use super::options::{NONE, Valued, operand};
+use super::words::Arg;
+
+/// A wrapper: its names, its options with values, and how many operands come before the command.
+struct Wrapper {
+    names: &'static [&'static str],
+    valued: Valued,
+    operands: usize,
+}
+
+const fn wrapper(
+    names: &'static [&'static str],
+    short: &'static str,
+    long: &'static [&'static str],
+    operands: usize,
+) -> Wrapper {
+    Wrapper { names, valued: Valued { short, long }, operands }
+}
+
+static WRAPPERS: &[Wrapper] = &[
+    wrapper(&["sudo"], SUDO.short, SUDO.long, 0),
+    wrapper(&["doas"], "uC", &[], 0),
+    wrapper(&["env"], "uSC", &["unset", "chdir"], 0),
+    wrapper(&["timeout", "gtimeout"], "ks", &["kill-after", "signal"], 1),
+    wrapper(&["nice"], "n", &["adjustment"], 0),
+    wrapper(&["ionice"], "cnpPu", &["class", "classdata"], 0),
+    wrapper(&["stdbuf"], "ioe", &["input", "output", "error"], 0),
+    wrapper(&["time"], "fo", &["format", "output"], 0),
+    wrapper(&["exec"], "a", &[], 0),
+    wrapper(&["command", "builtin", "unbuffer", "dbus-run-session", "catchsegv", "winpty", "rtk"], "", &[], 0),
+    wrapper(&["linux32", "linux64", "busybox", "toybox", "noglob", "nocorrect"], "", &[], 0),
+    wrapper(&["chroot"], "", &["userspec", "groups"], 1),
+    wrapper(&["unshare"], "RwSG", &["root", "wd", "setuid", "setgid", "propagation", "map-user", "map-group"], 0),
+    wrapper(&["nsenter"], "tSGrw", &["target", "setuid", "setgid", "root", "wd"], 0),
+    wrapper(&["taskset"], "", &[], 1),
+    wrapper(&["chrt"], "TPD", &["sched-runtime", "sched-period", "sched-deadline"], 1),
+    wrapper(&["numactl"], "mNCipl", &["membind", "cpunodebind", "physcpubind", "interleave", "preferred"], 0),
+    wrapper(&["setarch"], "", &[], 1),
+    wrapper(&["prlimit", "setpriv", "firejail"], "", &["reuid", "regid", "groups"], 0),
+    wrapper(&["runuser"], "uUgG", &["user", "group", "supp-group"], 0),
+    wrapper(&["flock"], "wE", &["timeout", "wait", "conflict-exit-code"], 1),
+    wrapper(
+        &["xargs"],
+        "IEeLlnPsad",
+        &["max-args", "max-procs", "max-lines", "max-chars", "delimiter", "arg-file", "replace"],
+        0,
+    ),
+    wrapper(&["strace"], "oepsuSEPaIbOX", &["output", "trace"], 0),
+    wrapper(&["ltrace"], "oepsuan", &["output"], 0),
+    wrapper(&["watch"], "n", &["interval"], 0),
+    wrapper(&["caffeinate"], "tw", &[], 0),
+    wrapper(&["xvfb-run"], "nsefp", &["server-num", "server-args", "error-file", "auth-file"], 0),
+];
+
+/// What `sudo` takes values for.
+pub(super) const SUDO: Valued = Valued {
+    short: "ugpCcDRTrthU",
+    long: &["user", "group", "prompt", "close-from", "chdir", "chroot", "role", "type", "host", "other-user"],
+};
+
+/// How many words of `argv` are a wrapper with its options; `None`: it is none, or wraps nothing.
+pub(super) fn length(argv: &[Arg]) -> Option<usize> {
+    let (name, args) = argv.split_first()?;
+    let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name.base()))?;
+    // `command -v x` looks x up; `taskset -p` and `ionice -p` are about a process that runs.
+    let first = args.first().map(|arg| arg.text.as_str());
+    let asks = match name.base() {
+        "command" => matches!(first, Some("-v" | "-V")),
+        "taskset" | "chrt" | "prlimit" => args.iter().any(|arg| arg.text == "-p" || arg.text.starts_with("--pid")),
+        "runuser" => args.iter().any(|arg| arg.text.starts_with('-') && arg.text.ends_with('c')),
+        _ => false,
+    };
+    if asks {
+        return None;
+    }
+    let mut at = operand(args, wrapper.valued);
+    if matches!(name.base(), "env" | "sudo" | "doas") {
+        at += args.iter().skip(at).take_while(|arg| is_assignment(&arg.text)).count();
+    }
+    at += wrapper.operands;
+    // `timeout 5 -- cmd` and `flock file -c cmd`, which is a shell's business.
+    let next = args.get(at)?;
+    if next.text == "-c" && name.base() == "flock" {
+        return None;
+    }
+    at += usize::from(next.text == "--");
+    (at < args.len()).then_some(at + 1)
+}
+
+/// `NAME=value`.
+fn is_assignment(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+/// Shells whose language this is.
+pub(super) fn is_shell(name: &str) -> bool {
+    matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "mksh" | "rbash")
+}
+
+/// What a shell is to run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Script<'a> {
+    /// `-c TEXT`.
+    Text(&'a str),
+    /// What it reads.
+    Input,
+    /// A file, whose content is not known.
+    File,
+}
+
+/// What the arguments of a shell, without its name, tell it to run.
+pub(super) fn script(args: &[Arg]) -> Script<'_> {
+    let valued = Valued { short: "oO", long: &["rcfile", "init-file"] };
+    let at = operand(args, valued);
+    let is_cluster = |text: &str| text.starts_with(['-', '+']) && !text.starts_with("--");
+    let options = args.get(..at).unwrap_or_default();
+    if options.iter().any(|arg| is_cluster(&arg.text) && arg.text.contains('c')) {
+        return args.get(at).map_or(Script::File, |arg| Script::Text(&arg.text));
+    }
+    let reads = options.iter().any(|arg| is_cluster(&arg.text) && arg.text.contains('s'));
+    match args.get(at).map(|arg| arg.text.as_str()) {
+        None | Some("-" | "/dev/stdin") => Script::Input,
+        Some(_) if reads => Script::Input,
+        Some(_) => Script::File,
+    }
+}
+
+/// The line that programs such as `su -c LINE` give to a shell.
+pub(super) fn line_of(argv: &[Arg]) -> Option<&str> {
+    let (name, args) = argv.split_first()?;
+    if !matches!(name.base(), "su" | "script" | "flock" | "runuser" | "sg" | "nix-shell") {
+        return None;
+    }
+    args.iter().enumerate().find_map(|(at, arg)| match arg.text.as_str() {
+        "--command" | "--run" => args.get(at + 1).map(|arg| arg.text.as_str()),
+        text if text.starts_with("--") => text.strip_prefix("--command="),
+        text if text.starts_with('-') && text.ends_with('c') => args.get(at + 1).map(|arg| arg.text.as_str()),
+        _ => None,
+    })
+}
+
+/// The commands of `find … -exec COMMAND ;`.
+pub(super) fn executed(argv: &[Arg]) -> Vec<&[Arg]> {
+    let Some((name, args)) = argv.split_first() else { return Vec::new() };
+    if !matches!(name.base(), "find" | "gfind" | "fd" | "fdfind") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (at, arg) in args.iter().enumerate() {
+        if matches!(arg.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir" | "--exec" | "-x") {
+            let rest = args.get(at + 1..).unwrap_or_default();
+            let end = rest.iter().position(|arg| matches!(arg.text.as_str(), ";" | "+")).unwrap_or(rest.len());
+            found.extend(rest.get(..end));
+        }
+    }
+    found
+}
+
+/// `sh -c LINE`, for a line that somebody else would have given to a shell.
+pub(super) fn shell_line(line: &Arg) -> Vec<Arg> {
+    vec![Arg::plain("sh"), Arg::plain("-c"), line.clone()]
+}
+
+/// Whether all options before the first operand are known to want help.
+pub(super) fn only_asks(args: &[Arg]) -> bool {
+    args.first().is_some_and(|arg| matches!(arg.text.as_str(), "--help" | "--version" | "-h" | "-V"))
+        && operand(args, NONE) == args.len()
+}

@@ -1,0 +1,61 @@
+//! `send`: what it writes a program reads, whoever is gone meanwhile.
+
+use nix::sys::signal::Signal;
+
+use crate::home::Home;
+use crate::procs::{signal, until};
+
+#[test]
+fn a_program_reads_what_is_sent_line_by_line_and_never_sees_an_end() {
+    let home = Home::new();
+    let ran = home.run(&[
+        "run",
+        "--name",
+        "repl",
+        "--yield",
+        "0s",
+        "--stdin",
+        "pipe",
+        "--",
+        "while read -r line; do echo \"got $line\"; done; echo end",
+    ]);
+    ran.expect(0);
+    home.ok(&["send", "repl", "hello", "-n", "world"]);
+    home.ok(&["wait", "repl", "--until", "output:got hello -n world", "--timeout", "20s"]);
+    let file = home.path("input");
+    std::fs::write(&file, "a\nb\n".repeat(30_000)).unwrap();
+    home.ok(&["send", "repl", "--file", file.to_str().unwrap(), "--timeout", "1m"]);
+    home.ok(&["send", "repl", "last"]);
+    home.ok(&["wait", "repl", "--until", "output:^got last$", "--timeout", "20s"]);
+    assert_eq!(home.state("repl"), "running");
+    assert!(!home.ok(&["logs", "repl", "-n", "3"]).contains("end"));
+}
+
+#[test]
+fn the_death_of_the_shim_ends_no_input() {
+    let home = Home::new();
+    home.up("repl", &["--stdin", "pipe"], "while read -r line; do echo \"got $line\"; done");
+    let shim = home.shim_pid("repl");
+    signal(shim, Signal::SIGKILL);
+    until("it has a new shim", || {
+        home.run(&["healthcheck"]);
+        home.status("repl")["shim_pid"].as_i64().is_some_and(|pid| pid != i64::from(shim))
+    });
+    home.ok(&["send", "repl", "still here"]);
+    home.ok(&["wait", "repl", "--until", "output:got still here", "--timeout", "20s"]);
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused_with_the_way_out() {
+    let home = Home::new();
+    home.up("deaf", &["--stdin", "pipe"], "exec sleep 1000");
+    home.up("plain", &[], "exec sleep 1000");
+    home.ok(&["register", "down", "--stdin", "pipe", "--", "true"]);
+    let file = home.path("input");
+    std::fs::write(&file, vec![b'x'; 1 << 20]).unwrap();
+    let full = home.run(&["send", "deaf", "--timeout", "200ms", "--file", file.to_str().unwrap()]).expect(124);
+    full.complains("does not read").complains("of 1048576 bytes");
+    home.run(&["send", "plain", "x"]).expect(5).complains("stdin = \"pipe\"");
+    home.run(&["send", "down", "x"]).expect(3);
+    home.run(&["send", "nobody", "x"]).expect(4);
+}
