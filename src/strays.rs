@@ -85,6 +85,37 @@ pub fn guarded(ctx: &Context, registry: &Registry, now: &Stamp) -> Result<BTreeM
     Ok(guarded)
 }
 
+/// All that runs, looked at once.
+#[derive(Debug)]
+pub struct Scan {
+    table: Vec<Process>,
+    seen: Vec<Seen>,
+    /// This very process, and all above.
+    mine: BTreeSet<i32>,
+    unreadable: usize,
+}
+
+impl Scan {
+    /// Looks at all processes.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    pub fn new(now: &Stamp) -> io::Result<Self> {
+        let table = process::table()?;
+        let (seen, unreadable) = look(&table, now);
+        let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
+        let parents: BTreeMap<i32, i32> = table.iter().map(|process| (process.pid, process.parent)).collect();
+        let mine = std::iter::successors(Some(me), |pid| parents.get(pid).copied()).take(table.len()).collect();
+        Ok(Self { table, seen, mine, unreadable })
+    }
+
+    /// The strays among them that are at least that old, the oldest first. `guarded`: main processes of runs.
+    #[must_use]
+    pub fn strays(&self, guarded: &BTreeSet<i32>, older: Duration) -> Vec<&Seen> {
+        policy::strays(&self.seen, Around { guarded, mine: &self.mine, older })
+    }
+}
+
 /// Strays that run for at least `older`, described up to `most` of them.
 ///
 /// # Errors
@@ -93,21 +124,17 @@ pub fn find(ctx: &Context, registry: &Registry, older: Duration, most: usize) ->
     let now = now()?;
     let guarded: BTreeSet<i32> = guarded(ctx, registry, &now)?.into_keys().collect();
     let fail = |error: io::Error| Error::new(Code::System, "io", format!("cannot look at what runs: {error}"));
-    let table = process::table().map_err(fail)?;
-    let (seen, unreadable) = look(&table, &now);
-    let me = i32::try_from(std::process::id()).map_err(|error| fail(io::Error::other(error)))?;
-    let parents: BTreeMap<i32, i32> = table.iter().map(|process| (process.pid, process.parent)).collect();
-    let mine = std::iter::successors(Some(me), |pid| parents.get(pid).copied()).take(table.len()).collect();
-    let around = Around { guarded: &guarded, mine: &mine, older };
-    let all = policy::strays(&seen, around);
+    let scan = Scan::new(&now).map_err(fail)?;
+    let all = scan.strays(&guarded, older);
     let meter = if all.is_empty() { None } else { Some(Meter::new().map_err(fail)?) };
+    let table = &scan.table;
     let shown = all.iter().take(most).filter_map(|seen| {
         let process = table.iter().find(|process| process.pid == seen.pid)?;
-        describe(seen, process, &table, meter.as_ref(), &now)
+        describe(seen, process, table, meter.as_ref(), &now)
     });
     let strays: Vec<Stray> = shown.collect();
     let hidden = !table.iter().any(|process| process.pid == 1);
-    Ok(Found { more: all.len().saturating_sub(most), strays, unreadable, hidden })
+    Ok(Found { more: all.len().saturating_sub(most), strays, unreadable: scan.unreadable, hidden })
 }
 
 /// All that can be seen, and how many environments are not ours to read.

@@ -10,6 +10,7 @@ use crate::spool::{Why, leave, sandboxed};
 use crate::healthcheck::Report;
 use crate::registry::Registry;
 use crate::spool;
+use crate::supervise::now;
 
 use super::Call;
 
@@ -46,6 +47,29 @@ pub(super) fn words_after(verb: &str) -> Result<Vec<String>, Error> {
         let message = format!("an argument is not UTF-8, so a request cannot hold it: {:?}", word.to_string_lossy());
         Error::new(Code::Usage, "bad_argument", message).hint("put such a name into a script and name the script")
     })
+}
+
+/// The same for `run`: whoever does it stays with nothing, and does it once. `keyed`: it has a key of its own.
+///
+/// # Errors
+/// 2: one of them is not UTF-8. 74: the clock cannot be read.
+pub(super) fn words_of_run(keyed: bool) -> Result<Vec<String>, Error> {
+    let given = words_after("run")?;
+    let own = given.iter().position(|word| word == "--").unwrap_or(given.len());
+    let mut words = vec!["--yield=0s".to_owned()];
+    if !keyed {
+        words.push(format!("--once=request-{}-{}", now()?.wall.0, std::process::id()));
+    }
+    let mut options = given.iter().take(own);
+    while let Some(word) = options.next() {
+        match word.as_str() {
+            "--yield" => drop(options.next()),
+            word if word.starts_with("--yield=") => {}
+            word => words.push(word.to_owned()),
+        }
+    }
+    words.extend(given.into_iter().skip(own));
+    Ok(words)
 }
 
 /// What a pass does for callers that asked; what came of it is said.

@@ -16,7 +16,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use crate::error::{Code, Error};
 use crate::model::request::{Answer, Request};
 
-use super::atomic;
+use super::{atomic, checksum};
 
 /// Largest request that is read, in bytes.
 const LARGEST: u64 = 512 * 1024;
@@ -96,12 +96,16 @@ impl Spool {
             .ok_or_else(|| Error::new(Code::System, "io", format!("spool `{}` is gone again", path.display())))
     }
 
-    /// Leaves a request. One for the same name that waits is replaced: asked twice is asked once. Returns its file.
+    /// Leaves a request. The very same one that waits is replaced: asked twice is asked once. Returns its file.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn leave(&self, request: &Request) -> Result<PathBuf, Error> {
-        let file = format!("{}-{}{SUFFIX}", request.verb, request.name);
+        // Other arguments are another request: a start has none.
+        let asked = format!("{}\0{}", request.arguments.join("\0"), request.cwd);
+        let asked =
+            if request.verb == "start" { String::new() } else { format!("-{:016x}", checksum::of(asked.as_bytes())) };
+        let file = format!("{}-{}{asked}{SUFFIX}", request.verb, request.name);
         self.write(&file, &serde_json::to_vec(request).map_err(|error| bug(&error))?)?;
         Ok(self.path.join(file))
     }

@@ -51,11 +51,13 @@ fn a_start_in_a_foreign_pid_namespace_is_left_for_the_next_pass_which_makes_it_a
     let output = in_pids_of_its_own(&home, &project.join("src"), &register).expect(75);
     let said: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(said["processes"][0]["result"], "requested", "{said}");
-    assert_eq!(said["processes"][0]["request"], spool.join("register-bot.json").to_str().unwrap());
+    let file = PathBuf::from(said["processes"][0]["request"].as_str().unwrap());
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(file.parent() == Some(&spool) && name.starts_with("register-bot-"), "{said}");
     assert!(!home.registry().contains("bot"), "nothing is done there");
-    let request = fs::read_to_string(spool.join("register-bot.json")).unwrap();
+    let request = fs::read_to_string(&file).unwrap();
     assert!(request.contains("green") && !request.contains("CODEX_THREAD_ID\":"), "{request}");
-    assert_eq!(fs::metadata(spool.join("register-bot.json")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(project.join(".guardian/.gitignore")).unwrap(), "*\n");
     let pass = home.run(&["healthcheck"]).expect(0);
     assert!(pass.stdout.contains("bot: request done"), "{pass:?}");
@@ -64,8 +66,8 @@ fn a_start_in_a_foreign_pid_namespace_is_left_for_the_next_pass_which_makes_it_a
     home.has_lines("project/where", 3);
     let place = fs::canonicalize(project.join("src")).unwrap();
     assert_eq!(home.lines("project/where"), [place.to_str().unwrap(), "0022", "green "]);
-    assert!(!spool.join("register-bot.json").exists());
-    let done = answer(&spool, "done", "register-bot.json");
+    assert!(!file.exists());
+    let done = answer(&spool, "done", name);
     assert!(done["request"]["environment"].is_null() && done["done"] == true, "{done}");
     // Asked once more by a second sandbox, through the project of a process that is registered now.
     home.write_registry(home.registry().replace("spool", "# spool"));
@@ -93,6 +95,27 @@ fn a_start_with_a_read_only_home_is_left_in_the_spool_that_the_environment_names
     home.run(&["healthcheck"]).expect(0);
     assert_eq!(home.state("bot"), "running");
     home.ok(&["start", "bot"]); // here it is no request
+}
+
+#[test]
+fn a_run_that_was_asked_for_twice_is_made_once_and_nobody_stays_with_it() {
+    let mut home = Home::new();
+    home.set_env("GUARDIAN_SPOOL", home.path("spool").to_str().unwrap());
+    home.write_registry("");
+    let run = ["run", "--yield", "1h", "--name", "job", "--", "echo $$ >> ran; exit 3"];
+    read_only(&home, &home.path(""), &run).expect(75);
+    let spool = home.path("spool");
+    let file = fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
+    let request = fs::read(&file).unwrap();
+    home.run(&["healthcheck"]);
+    home.has_lines("ran", 1);
+    home.reaches("job", "dead");
+    fs::write(&file, request).unwrap(); // as if the pass had been killed before it took it away
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    home.run(&["healthcheck"]);
+    assert!(!file.exists());
+    assert_eq!(home.lines("ran").len(), 1);
+    assert_eq!(home.status("job")["run"], 1);
 }
 
 #[test]
