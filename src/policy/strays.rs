@@ -64,6 +64,15 @@ pub struct Seen {
     pub marks: Marks,
 }
 
+impl Seen {
+    /// Whether this session of `agent` started it.
+    #[must_use]
+    pub fn is_of(&self, agent: &str, session: &str) -> bool {
+        let Marks::Read { agents, .. } = &self.marks else { return false };
+        agents.iter().any(|found| found.name == agent && found.session.as_deref() == Some(session))
+    }
+}
+
 /// What is known besides the processes themselves.
 #[derive(Debug, Clone, Copy)]
 pub struct Around<'a> {

@@ -16,6 +16,7 @@ fn path(paths: &Paths) -> std::path::PathBuf {
 /// # Errors
 /// The lock cannot be used.
 pub fn lock(paths: &Paths) -> Result<Option<lock::Held>, Error> {
+    atomic::make_dir(&paths.state)?;
     lock::try_take(&path(paths).with_extension("lock"))
 }
 

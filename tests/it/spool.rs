@@ -107,7 +107,7 @@ fn a_run_that_was_asked_for_twice_is_made_once_and_nobody_stays_with_it() {
     let spool = home.path("spool");
     let file = fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
     let request = fs::read(&file).unwrap();
-    home.run(&["healthcheck"]);
+    home.run(&["healthcheck"]).expect(0);
     home.has_lines("ran", 1);
     home.reaches("job", "dead");
     fs::write(&file, request).unwrap(); // as if the pass had been killed before it took it away
