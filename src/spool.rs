@@ -25,12 +25,10 @@ use crate::os::{lock, process, sandbox};
 use crate::policy::environment::unbound;
 use crate::registry::Registry;
 use crate::store::atomic;
-use crate::store::spool::{Spool, Waiting};
+use crate::store::spool::{IN_PROJECT, Spool, Waiting};
 use crate::store::state;
 use crate::supervise::now;
 
-/// The directory of a project in which requests are left.
-const IN_PROJECT: &str = ".guardian/requests";
 /// The note of the last pass tells where passes run no longer than this.
 const FRESH: Duration = Duration::from_secs(600);
 /// A request that is older is not done any more: nobody expects it now.

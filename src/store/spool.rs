@@ -18,6 +18,8 @@ use crate::model::request::{Answer, Request};
 
 use super::{atomic, checksum};
 
+/// The directory of a project in which requests are left.
+pub const IN_PROJECT: &str = ".guardian/requests";
 /// Largest request that is read, in bytes.
 const LARGEST: u64 = 512 * 1024;
 /// Most requests of one spool that a pass looks at.
@@ -68,8 +70,16 @@ impl Spool {
         };
         let mut options = fs::OpenOptions::new();
         options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY);
-        let dir = match options.open(path) {
-            Ok(dir) => dir,
+        let opened = match path.parent().filter(|_| path.ends_with(IN_PROJECT)) {
+            // Whoever can write the project could lead its directory elsewhere.
+            Some(above) => options.open(above).and_then(|above| {
+                let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+                openat(&above, path.file_name().unwrap_or_default(), flags, Mode::empty()).map_err(io::Error::from)
+            }),
+            None => options.open(path).map(OwnedFd::from),
+        };
+        let dir = match opened {
+            Ok(dir) => File::from(dir),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENOTDIR)) => {
                 return Err(refused("it is no directory, or a symbolic link"));

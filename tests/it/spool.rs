@@ -157,6 +157,16 @@ fn a_request_that_somebody_else_may_have_written_is_refused_and_says_why() {
 }
 
 #[test]
+fn a_project_whose_directory_leads_elsewhere_is_not_believed() {
+    let home = Home::new();
+    let (project, spool) = project(&home);
+    home.write_registry(format!("[healthcheck]\nspool = [{:?}]\n", spool.display().to_string()));
+    fs::create_dir_all(home.path("other/requests")).unwrap();
+    symlink(home.path("other"), project.join(".guardian")).unwrap();
+    home.run(&["healthcheck"]).expect(5).complains("a symbolic link");
+}
+
+#[test]
 fn a_command_that_cannot_be_asked_for_is_refused_and_what_is_meant_for_another_home_is_left_alone() {
     let mut home = Home::new();
     let spool = home.path("spool");
