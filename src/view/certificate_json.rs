@@ -120,7 +120,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
     let words = |text: &str| cut(&strip_control(text), room.words);
     let end = certificate.end.as_ref();
     let (last_good, differs) = differs(certificate, room);
-    json!({
+    let mut document = json!({
         "schema": SCHEMA, "name": certificate.name, "run": certificate.run,
         "verdict": certificate.verdict.map(Verdict::word), "cause": cause(&certificate.cause, room),
         "sentence": cut(&cause_sentence(&certificate.cause, &certificate.signals), room.sentence),
@@ -137,7 +137,6 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "blocked_on": certificate.hang.as_ref().map(|(blocked, _)| words(blocked)),
         "leftover": end.map(|end| end.leftover), "left": certificate.left.as_ref().map(|left| self::left(left, room)),
         "taken_over_at": certificate.taken_over.last().map(ToString::to_string),
-        "adopted_at": certificate.adopted.map(|at| at.to_string()),
         "memory_kills": end.and_then(|end| end.oom?.own_group),
         "isolation": certificate.placed.as_ref().map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(words)})),
         "started_by": certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(|asked| by(asked, room)),
@@ -149,7 +148,12 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "action": certificate.action.as_deref().map(words), "state": certificate.state,
         "next_action_at": certificate.next_at.map(|at| at.to_string()),
         "log_tail": tail(certificate, room), "next": cut(&certificate.next, room.words.max(90)),
-    })
+    });
+    // Only there where it says something: such a run has nothing to tell of its start.
+    if let Some(at) = certificate.adopted {
+        document["adopted_at"] = at.to_string().into();
+    }
+    document
 }
 
 /// The cause of the contract, its texts cut.
