@@ -37,6 +37,7 @@ use crate::storm;
 use crate::supervise::{Held, Outcome, needs, now, observe};
 use crate::view::status::State as Word;
 
+pub mod guarded;
 mod last;
 mod probes;
 

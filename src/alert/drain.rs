@@ -49,7 +49,7 @@ impl Report {
     /// itself about an alert, or a test: alerts about alerts about alerts help nobody.
     #[must_use]
     pub fn event(&self, at: Wall) -> Option<Event> {
-        if self.event.kind.is_about_alerts() {
+        if self.event.kind.is_about_alerts() || self.event.kind.is_of_guardian() {
             return None;
         }
         let part_of = self.part_of.as_ref().map_or(String::new(), |storm| format!(": part of the storm {storm}"));

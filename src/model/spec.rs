@@ -9,6 +9,7 @@ use super::name::Name;
 use super::never::Never;
 use super::probe::Probe;
 use super::schedule::{Overlap, Zone};
+use super::sink::SecretSource;
 
 /// How the process is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,6 +248,8 @@ pub struct Spec {
     pub overlap: Overlap,
     /// Names of the sinks that are told; empty: every sink that wants it.
     pub notify: Vec<String>,
+    /// Address of a dead-man's switch that hears of its runs.
+    pub ping_url: Option<SecretSource>,
 }
 
 impl Spec {
@@ -317,6 +320,7 @@ impl Spec {
             zone: Zone::Machine(None),
             overlap: Overlap::Skip,
             notify: Vec::new(),
+            ping_url: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::flapping;
 use super::notify::is_trouble;
+use super::pings;
 use super::storm::speaks_for;
 use crate::model::delivery::{Entry, Receipt};
 use crate::model::event::{Event, EventKind, Leaves, Severity};
@@ -28,8 +29,9 @@ pub fn hold(
         .iter()
         .map(|entry| {
             let event = &entry.notification.event;
+            let switch = pings::is_name(&entry.sink); // it counts runs
             let settled = || ledger.iter().any(|receipt| receipt.sink == entry.sink && receipt.id == entry.id());
-            if passes(event, storms) || settled() {
+            if switch || passes(event, storms) || settled() {
                 return None;
             }
             let sink = sinks.iter().find(|sink| sink.name == entry.sink)?;

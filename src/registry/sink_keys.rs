@@ -127,6 +127,14 @@ pub static SINK: &[SinkKey] = &[
         Need::Default("\"15m\""),
         "The same incident of the same process is told at most once in this time",
     ),
+    key(
+        ALL,
+        "heartbeat",
+        Form::Schedule,
+        Need::Default("never"),
+        "When it hears how all stands, even if nothing happened: a line as in a crontab, such as `\"0 9 * * *\"`",
+    ),
+    key(ALL, "timezone", Form::Zone, Need::Default("the machine's"), "Whose clock `heartbeat` goes by"),
     key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
     key(
         ALL,
@@ -286,6 +294,13 @@ pub static HEALTHCHECK: &[SinkKey] = &[
         Form::Texts,
         Need::Default("none"),
         "Directories in which callers in a sandbox may leave requests, besides those of projects; absolute",
+    ),
+    key(
+        ALL,
+        "ping_url",
+        Form::Secret,
+        Need::Default("none"),
+        "Address of a dead-man's switch (healthchecks.io, or Uptime Kuma's `/api/push/…`) that hears of each pass",
     ),
 ];
 

@@ -80,7 +80,7 @@ const CALLS: [&str; 12] = [
 ];
 
 /// A pass that is killed when it makes this call for the so many-th time (in any of its threads).
-fn killed_pass(home: &Home, call: &str, count: usize) -> Output {
+pub(crate) fn killed_pass(home: &Home, call: &str, count: usize) -> Output {
     let mut command = home.other_command("timeout".as_ref());
     command.args(["-s", "KILL", "60", "strace", "-f", "-qq", "-o"]).arg(home.path("trace"));
     command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:signal=KILL:when={count}")]);
