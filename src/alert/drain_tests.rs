@@ -7,6 +7,7 @@ use crate::model::event::EventKind;
 use crate::model::sample::{any_sink, at, event, note, sink};
 use crate::model::sink::{Secret, SecretSource, SinkKind, Tls};
 use crate::store::atomic;
+use crate::store::outbox::Part;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
