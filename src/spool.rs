@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::alert::program::{run_command, said};
+use crate::alert::program::{finish, said};
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::healthcheck::last;
@@ -262,7 +262,7 @@ fn carry_out(ctx: &Context, request: &Request) -> Result<String, String> {
     command.arg(&ctx.exe).arg(&request.verb).args(&request.arguments).current_dir(&request.cwd);
     command.env_clear().envs(&request.environment);
     command.envs(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME", home)));
-    let ran = run_command(command, "", LIMIT).map_err(|error| format!("guardian cannot be run: {error}"))?;
+    let ran = finish(command, "", LIMIT).map_err(|error| format!("guardian cannot be run: {error}"))?;
     match ran.failure(&[format!("guardian {}", request.verb)], LIMIT) {
         None => Ok(said(&ran.stdout)),
         // What was asked for is that it begins: how a short job ended is its own affair.

@@ -39,6 +39,7 @@ mod reset;
 mod run;
 mod send;
 mod signal;
+mod silence;
 mod slow;
 pub mod spec_args;
 mod start;
@@ -121,6 +122,8 @@ enum Command {
     Ack(ack::Ack),
     Strays(strays::Strays),
     Adopt(adopt::Adopt),
+    Silence(silence::Silence),
+    Unsilence(silence::Unsilence),
     Init(init::Init),
     Config(config::Config),
     Install(install::Install),
@@ -241,6 +244,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Ack(command) => ack::run(call, &command),
         Command::Strays(command) => strays::run(call, &command),
         Command::Adopt(command) => adopt::run(call, &command),
+        Command::Silence(command) => silence::run(call, &command),
+        Command::Unsilence(command) => silence::end(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Hook(command) => Ok(hook::run(&command, None, call.out)),
         Command::Init(command) => init::run(call, &command),
