@@ -23,6 +23,8 @@ pub enum Code {
     Bug = 70,
     /// A system call or file failed; nothing was lost.
     System = 74,
+    /// Accepted, not done yet: the next pass will.
+    Later = 75,
     /// The registry or configuration is not valid.
     Config = 78,
     /// Time ran out.

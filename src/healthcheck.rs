@@ -28,6 +28,7 @@ use crate::os::process;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, decide_needing};
 use crate::policy::stagger;
+use crate::policy::strays::is_event_name;
 use crate::registry::Registry;
 use crate::rotate;
 use crate::store::record::Durable;
@@ -360,6 +361,9 @@ pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Resul
     let now = now()?;
     for report in &drained.reports {
         let Some(event) = report.event(now.wall) else { continue };
+        if is_event_name(&event.process) && !journal::is_there(&ctx.paths, &event.process) {
+            continue; // a stray has no history
+        }
         // One write to an append-only file: no lock is held while others are told.
         journal::append(&ctx.paths, &event.process.clone(), &[event], Durable::No)?;
     }

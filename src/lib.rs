@@ -14,6 +14,7 @@
 //! Dependencies point down: drivers (`cli`, `shim`, `healthcheck`) → effects (`os`, `store`,
 //! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
 
+pub mod adopt;
 pub mod agent;
 pub mod alert;
 mod blocked;
@@ -40,8 +41,10 @@ pub mod readiness;
 pub mod registry;
 pub mod rotate;
 pub mod shim;
+pub mod spool;
 pub mod store;
 pub mod storm;
+pub mod strays;
 pub mod supervise;
 pub mod view;
 pub mod watches;

@@ -105,7 +105,11 @@ fn command(argv: &[String], environment: &[(&'static str, String)]) -> io::Resul
     Ok(command)
 }
 
-fn finish(mut command: Command, input: &str, limit: Duration) -> io::Result<Ran> {
+/// Runs a command that has all but its streams, in a group of its own.
+///
+/// # Errors
+/// It cannot be started or waited for.
+pub(crate) fn finish(mut command: Command, input: &str, limit: Duration) -> io::Result<Ran> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let streams = match attach(&mut child, input) {

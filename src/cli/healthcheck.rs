@@ -19,16 +19,17 @@ use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::time::Stamp;
-use crate::os::{cgroup, clock, descriptor, kernel_trace, signals, spawn};
+use crate::os::{cgroup, clock, descriptor, kernel_trace, signals, spawn, surroundings};
 use crate::readiness::until_ready;
 use crate::store::launch::PUSH_NAME;
 use crate::store::registry_file::Loaded;
+use crate::strays;
 use crate::supervise::now;
 use crate::watches;
 
 use super::common::{complain_of, known, parse, registry};
 use super::out::worse;
-use super::{Call, watch};
+use super::{Call, requests, watch};
 
 /// Up to this number every process is listed; above it only those that were not as desired.
 const LISTED: usize = 50;
@@ -77,6 +78,12 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
     let mut drained = Drained::default();
     let (mut ping_failed, mut missed) = (None, None);
+    if mode == Mode::Act && all {
+        match strays::tell(&call.ctx, &loaded.registry) {
+            Ok(queued) => report.queued += queued,
+            Err(error) => report.errors.push(error),
+        }
+    }
     if mode == Mode::Act {
         if all {
             missed = guard(call, &loaded, &mut report);
@@ -98,6 +105,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             deliver_more(call, &loaded, &mut drained, &mut report);
         }
         if all {
+            requests::serve(call, &loaded.registry, &mut report);
             kernel_trace::tidy();
             let living = report.checked.iter().filter(|checked| checked.state.is_alive()).count();
             cgroup::sweep(&call.ctx.paths.state, living);
@@ -105,7 +113,8 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             let wells = guarded::well(&loaded.registry, &report);
             let told = pings.and_then(|pings| pings.end(end(&report, &loaded, duration_ms)).err());
             ping_failed = told.or(wells.end().err());
-            let last = LastPass { at, duration_ms, awake: guarded::awake().ok(), ping_failed: ping_failed.clone() };
+            let (awake, pid_namespace) = (guarded::awake().ok(), surroundings::pid_namespace());
+            let last = LastPass { at, duration_ms, pid_namespace, awake, ping_failed: ping_failed.clone() };
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }
     }

@@ -16,8 +16,9 @@ use crate::error::Error;
 use crate::hook::request::{Call, End, Request, read};
 use crate::hook::{Agent, Verdict, answer, has_a_place, judge, unmanaged};
 use crate::model::hook::{HookConfig, HookMode};
-use crate::policy::agents;
 use crate::store::registry_file;
+use crate::strays;
+use crate::supervise::now;
 
 /// Longest payload that is read.
 const PAYLOAD_MAX: u64 = 16 * 1024 * 1024;
@@ -153,11 +154,19 @@ impl Asked<'_> {
     }
 
     fn end(&self, end: &End) {
-        let marks = end.session.iter().flat_map(|session| agents::marks(self.agent.known_as(), session));
-        let left = unmanaged::left(&marks.collect::<Vec<_>>()).unwrap_or_else(|error| {
-            self.out.complain(&format!("guardian hook: the process table cannot be read: {error}"));
-            Vec::new()
+        // What was adopted carries the agent's marks still.
+        let guarded = || -> Result<_, Error> {
+            let ctx = Context::read(self.home.clone())?;
+            let registry = registry_file::load(&ctx.paths, ctx.home.as_deref())?.registry;
+            Ok(strays::guarded(&ctx, &registry, &now()?)?.into_keys().collect())
+        };
+        let session = end.session.as_deref();
+        let left = session.map(|session| unmanaged::left(self.agent.known_as(), session, guarded)).transpose();
+        let left = left.unwrap_or_else(|error| {
+            self.out.complain(&format!("guardian hook: what still runs cannot be told: {error}"));
+            None
         });
+        let left = left.unwrap_or_default();
         match judge::at_the_end(end, &left, self.config().mode) {
             // Cursor's permission belongs to calls alone.
             Verdict::Pass if self.agent == Agent::Cursor => drop(self.out.raw(b"{}\n")),

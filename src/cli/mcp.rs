@@ -1,11 +1,19 @@
 //! `mcp`: the Model Context Protocol on standard input and output.
 
+use std::time::Duration;
+
 use clap::Parser;
 
 use crate::agent::mcp;
+use crate::context::Context;
 use crate::error::Error;
+use crate::spool;
+use crate::store::registry_file;
 
 use super::Call;
+
+/// How often requests of sandboxed shells are looked for: agents keep this server outside of their sandboxes.
+const LOOK: Duration = Duration::from_secs(15);
 
 /// Serves agents by the Model Context Protocol on standard input and output, until that ends
 #[derive(Debug, Parser)]
@@ -13,6 +21,18 @@ use super::Call;
 pub(super) struct Mcp;
 
 pub(super) fn run(call: &Call, _: &Mcp) -> Result<u8, Error> {
+    let home = call.home.clone();
+    // Beside the protocol, and ended with this process. What fails is for a pass to say: nobody reads it here.
+    std::thread::spawn(move || {
+        loop {
+            if let Ok(ctx) = Context::read(home.clone())
+                && let Ok(loaded) = registry_file::load(&ctx.paths, ctx.home.as_deref())
+            {
+                drop(spool::serve(&ctx, &loaded.registry));
+            }
+            std::thread::sleep(LOOK);
+        }
+    });
     mcp::serve(call.home.clone())?;
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! Commands: arguments in, text and exit code out. One file for each.
 
 mod ack;
+mod adopt;
 mod alerts;
 mod attach;
 mod beat;
@@ -33,6 +34,7 @@ mod out;
 mod plan;
 mod ready;
 mod register;
+mod requests;
 mod reset;
 mod run;
 mod send;
@@ -44,6 +46,7 @@ mod start;
 mod start_error;
 mod status;
 mod stop;
+mod strays;
 mod wait;
 mod wait_tell;
 mod watch;
@@ -117,6 +120,8 @@ enum Command {
     Alerts(alerts::Alerts),
     Hook(hook::Hook),
     Ack(ack::Ack),
+    Strays(strays::Strays),
+    Adopt(adopt::Adopt),
     Silence(silence::Silence),
     Unsilence(silence::Unsilence),
     Init(init::Init),
@@ -237,6 +242,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Wait(command) => wait::run(call, &command),
         Command::Beat(command) => beat::run(call, &command),
         Command::Ack(command) => ack::run(call, &command),
+        Command::Strays(command) => strays::run(call, &command),
+        Command::Adopt(command) => adopt::run(call, &command),
         Command::Silence(command) => silence::run(call, &command),
         Command::Unsilence(command) => silence::end(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),

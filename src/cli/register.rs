@@ -22,7 +22,7 @@ use crate::view::schedule::sentence;
 
 use super::ready::Until;
 use super::spec_args::SpecArgs;
-use super::{Call, start};
+use super::{Call, requests, start};
 
 /// Puts a process into the registry
 ///
@@ -46,6 +46,9 @@ pub(super) struct Register {
 
 pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
+    if let Some(why) = requests::needed(call).filter(|_| command.start) {
+        return requests::ask(call, &why, "register", vec![(name, requests::words_after("register")?)]);
+    }
     let draft = draft(&command.spec)?;
     let replace = if command.replace { Replace::Allow } else { Replace::Refuse };
     let (change, registry) = put(call, &name, &draft, replace)?;

@@ -34,7 +34,7 @@ use super::slow::patiently;
 use super::spec_args::SpecArgs;
 use super::start::{Started, begin};
 use super::wait::state_of;
-use super::{Call, register};
+use super::{Call, register, requests};
 
 /// Bytes of output that are shown where no terminal reads them: what fits into the window of an agent.
 const MOST: u64 = 30_000;
@@ -105,6 +105,10 @@ pub(super) fn run(call: &Call, command: &Run) -> Result<u8, Error> {
     if draft.get("target").is_none() {
         draft.set("target", Value::Text("exit".to_owned()));
     }
+    if let Some(why) = requests::needed(call) {
+        let name = command.name.as_ref().map_or_else(|| job_name(&words(command, &draft)), Clone::clone).parse()?;
+        return requests::ask(call, &why, "run", vec![(name, requests::words_of_run(command.once.is_some())?)]);
+    }
     let job = match &command.once {
         None => place(call, command, &draft, &|_| Ok(()))?,
         Some(key) => match once::job(call, key, |mark| place(call, command, &draft, mark))? {
@@ -140,11 +144,7 @@ fn place(call: &Call, command: &Run, draft: &Draft, mark: Mark<'_>) -> Result<Jo
             _ => error,
         });
     }
-    let words: Vec<String> = match draft.get("shell") {
-        Some(Value::Text(line)) => shlex::split(line).unwrap_or_else(|| line.split(' ').map(str::to_owned).collect()),
-        Some(_) | None => command.spec.command().iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-    };
-    let base = job_name(&words);
+    let base = job_name(&words(command, draft));
     for number in 1..NAMES {
         let name: Name = if number == 1 { base.parse()? } else { format!("{base}-{number}").parse()? };
         let loaded = registry(call)?;
@@ -161,6 +161,14 @@ fn place(call: &Call, command: &Run, draft: &Draft, mark: Mark<'_>) -> Result<Jo
         }
     }
     Err(Error::new(Code::Refused, "no_name", format!("no name is left that begins with `{base}`")).hint("give --name"))
+}
+
+/// The words that a name is made from.
+fn words(command: &Run, draft: &Draft) -> Vec<String> {
+    match draft.get("shell") {
+        Some(Value::Text(line)) => shlex::split(line).unwrap_or_else(|| line.split(' ').map(str::to_owned).collect()),
+        Some(_) | None => command.spec.command().iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+    }
 }
 
 /// Whether it runs, or will by itself.

@@ -110,6 +110,30 @@ impl FromArgMatches for SpecArgs {
     }
 }
 
+/// The same where the command may be left out: it is known otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct WithoutCommand(pub SpecArgs);
+
+impl Args for WithoutCommand {
+    fn augment_args(command: Command) -> Command {
+        SpecArgs::augment_args(command).mut_arg(COMMAND, |arg| arg.required(false))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for WithoutCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        SpecArgs::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
 impl SpecArgs {
     /// The arguments after `--`.
     #[must_use]

@@ -33,7 +33,7 @@ use super::out::worse;
 use super::ready::{Until, follow};
 use super::slow::{Slowed, patiently};
 use super::start_error::{placed, start_error};
-use super::{Call, stop};
+use super::{Call, requests, stop};
 
 /// Threads that start processes side by side: they wait for the disk more than they compute.
 const SIDE_BY_SIDE: usize = 6;
@@ -57,6 +57,10 @@ pub(super) struct Start {
 pub(super) fn run(call: &Call, command: &Start) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
+    if let Some(why) = requests::needed(call) {
+        let asked = names.into_iter().map(|name| (name.clone(), vec![name.to_string()]));
+        return requests::ask(call, &why, "start", asked.collect());
+    }
     let until = match command.wait_ready.as_deref() {
         None => Until::Begun,
         Some("") => Until::Ready(None),

@@ -95,6 +95,7 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         action: past.action,
         left: record.end.as_ref().and_then(|end| end.left.clone()).or(record.gone.and_then(|gone| gone.left)),
         taken_over: record.taken_over.iter().map(|takeover| takeover.at.wall).collect(),
+        adopted: record.adopted.as_ref().map(|at| at.wall),
         unseen: record.unseen,
         untraced: record.untraced.map(|errno| std::io::Error::from_raw_os_error(errno).to_string()),
         end: record.end,

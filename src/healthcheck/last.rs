@@ -16,6 +16,9 @@ pub struct LastPass {
     pub at: Wall,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// The pid namespace that it ran in; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid_namespace: Option<u64>,
     /// The same moment on a clock that stands while the machine sleeps; `None`: an earlier version wrote this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awake: Option<Awake>,

@@ -1,42 +1,36 @@
-//! What a session of an agent left running past guardian.
-//!
-//! Known by the session's id in the environment. What still stands below the agent itself (its servers, its own background) is
-//! none of it, nor what runs below a shim. Changes nothing.
+//! What a session of an agent left running past guardian: the strays that carry its marks, however young. Changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::os::{own, process};
+use crate::error::{Code, Error};
+use crate::os::process;
+use crate::strays::Scan;
+use crate::supervise::now;
 
-/// Longest chain of parents that is followed.
-const PARENTS_MAX: usize = 64;
-
-/// Pid and command line of each process at the top of what carries one of `marks`, without a parent in the session.
+/// Pid and command line of each stray of this session of `agent`. `guarded` gives the main processes of runs; it is asked only
+/// where there is a stray.
 ///
 /// # Errors
-/// The process table cannot be read.
-pub fn left(marks: &[String]) -> io::Result<Vec<(i32, String)>> {
-    let table = process::table()?;
-    let parents: BTreeMap<i32, i32> = table.iter().map(|process| (process.pid, process.parent)).collect();
-    let above = |pid: i32| std::iter::successors(parents.get(&pid), |pid| parents.get(pid)).take(PARENTS_MAX).copied();
-    let marked: BTreeSet<i32> = marks
-        .iter()
-        .flat_map(|mark| process::marked(&table, std::slice::from_ref(mark)))
-        .map(|process| process.pid)
-        .collect();
-    let me = i32::try_from(std::process::id()).map_err(io::Error::other)?;
-    let mine: BTreeSet<i32> = above(me).chain([me]).collect();
-    // Who called: the first above that does not carry the mark, for an agent marks what it starts and not itself.
-    let agent = above(me).find(|pid| !marked.contains(pid)).filter(|pid| *pid > 1);
-    let tops: Vec<i32> = marked
-        .iter()
-        .copied()
-        .filter(|pid| !mine.contains(pid) && !above(*pid).any(|above| marked.contains(&above) || Some(above) == agent))
-        .collect();
-    let tops = process::without_other_runs(&table, &tops, None);
-    let described = tops.into_iter().filter(|pid| own::part(*pid).is_none()).map(|pid| {
-        let sender = process::describe(pid, None);
-        (pid, sender.cmdline.or(sender.comm).unwrap_or_default())
+/// The process table or a clock cannot be read; those of `guarded`.
+pub fn left(
+    agent: &str,
+    session: &str,
+    guarded: impl FnOnce() -> Result<BTreeSet<i32>, Error>,
+) -> Result<Vec<(i32, String)>, Error> {
+    let fail = |error| Error::new(Code::System, "io", format!("the process table cannot be read: {error}"));
+    let scan = Scan::new(&now()?).map_err(fail)?;
+    let of_it = |guarded: &BTreeSet<i32>| {
+        let mut strays = scan.strays(guarded, Duration::ZERO);
+        strays.retain(|stray| stray.is_of(agent, session));
+        strays
+    };
+    if of_it(&BTreeSet::new()).is_empty() {
+        return Ok(Vec::new());
+    }
+    let described = of_it(&guarded()?).into_iter().map(|stray| {
+        let sender = process::describe(stray.pid, None);
+        (stray.pid, sender.cmdline.or(sender.comm).unwrap_or_default())
     });
     Ok(described.collect())
 }

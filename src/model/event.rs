@@ -74,6 +74,8 @@ pub enum EventKind {
     Recovered,
     /// It lives, but its shim is gone.
     Unsupervised,
+    /// An agent left it running past guardian.
+    Stray,
     /// Its end made it many processes that failed at once.
     Storm,
     /// The storm that its end began is over.
@@ -102,7 +104,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -120,6 +122,7 @@ impl EventKind {
         Self::HalfOpen,
         Self::Recovered,
         Self::Unsupervised,
+        Self::Stray,
         Self::Storm,
         Self::StormOver,
         Self::Flapping,
@@ -162,6 +165,7 @@ impl EventKind {
             | Self::HalfOpen
             | Self::Recovered
             | Self::Unsupervised
+            | Self::Stray
             | Self::Storm
             | Self::StormOver
             | Self::Flapping
@@ -201,6 +205,7 @@ impl EventKind {
             Self::HalfOpen => "half_open",
             Self::Recovered => "recovered",
             Self::Unsupervised => "unsupervised",
+            Self::Stray => "stray",
             Self::Storm => "storm",
             Self::StormOver => "storm_over",
             Self::Flapping => "flapping",

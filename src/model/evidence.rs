@@ -297,6 +297,8 @@ pub struct RunRecord {
     pub end: Option<End>,
     /// The end, where only that there was one is known.
     pub gone: Option<Gone>,
+    /// When it was adopted, where it ran already.
+    pub adopted: Option<Stamp>,
     /// Takeovers by a new shim, oldest first.
     pub taken_over: Vec<TakenOver>,
     /// Changes of the main process, oldest first; `main` is the last.

@@ -18,6 +18,7 @@ pub mod name;
 pub mod never;
 pub mod probe;
 pub mod progress;
+pub mod request;
 pub mod rotation;
 #[cfg(test)]
 pub(crate) mod sample;

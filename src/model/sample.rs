@@ -25,7 +25,7 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         EventKind::Premature | EventKind::Failed => (Severity::Warning, Some(Cause::Exited { code: 1 })),
         EventKind::Storm => (Severity::Critical, None),
         EventKind::Tripped => (Severity::Critical, Some(Cause::Exited { code: 1 })),
-        EventKind::Unsupervised | EventKind::Hung | EventKind::Flapping => (Severity::Warning, None),
+        EventKind::Unsupervised | EventKind::Stray | EventKind::Hung | EventKind::Flapping => (Severity::Warning, None),
         EventKind::Registered
         | EventKind::Started
         | EventKind::Restarted

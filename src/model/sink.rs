@@ -236,12 +236,16 @@ pub struct HealthcheckConfig {
     pub every: Duration,
     /// Different processes that fail within a minute and are a storm, if they are also a quarter of all; 0: never.
     pub storm: u32,
+    /// A process that an agent left behind is told of once it is that old; `None`: nobody looks.
+    pub strays: Option<Duration>,
+    /// Directories in which requests may be left, besides those of projects.
+    pub spool: Vec<String>,
     /// Address of a service that hears of each pass over all processes, and tells when none comes.
     pub ping_url: Option<SecretSource>,
 }
 
 impl Default for HealthcheckConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), storm: 5, ping_url: None }
+        Self { every: Duration::from_secs(60), storm: 5, strays: None, spool: Vec::new(), ping_url: None }
     }
 }

@@ -39,6 +39,7 @@ pub mod process;
 mod processes_macos;
 pub mod program;
 pub mod read;
+pub mod sandbox;
 #[cfg(target_os = "linux")]
 #[path = "shrink_linux.rs"]
 pub mod shrink;
@@ -53,6 +54,12 @@ mod since;
 #[path = "began_macos.rs"]
 mod since;
 pub mod spawn;
+#[cfg(target_os = "linux")]
+#[path = "stranger_linux.rs"]
+pub mod stranger;
+#[cfg(not(target_os = "linux"))]
+#[path = "stranger_none.rs"]
+pub mod stranger;
 pub mod surroundings;
 #[cfg(target_os = "linux")]
 #[path = "trace_linux.rs"]

@@ -89,6 +89,25 @@ pub fn leads_session(pid: i32) -> bool {
     nix::unistd::getsid(Some(pid)) == Ok(pid)
 }
 
+/// The session of `pid`; `None`: it is gone, or the session began where it cannot be seen from here.
+#[must_use]
+pub fn session(pid: i32) -> Option<i32> {
+    let session = nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(pid))).ok()?.as_raw();
+    (session > 0).then_some(session)
+}
+
+/// The real user of `pid`; `None`: it is gone, or cannot be asked.
+#[must_use]
+pub fn user(pid: i32) -> Option<u32> {
+    platform::uid(pid)
+}
+
+/// The arguments of `pid`; `None`: it is gone, or not ours to ask.
+#[must_use]
+pub fn arguments(pid: i32) -> Option<Vec<Vec<u8>>> {
+    platform::arguments(pid)
+}
+
 /// Sends `signal` to the process that `identity` means, and to nobody else; false: it is gone.
 ///
 /// # Errors

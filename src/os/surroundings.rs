@@ -45,6 +45,16 @@ fn further_groups() -> Option<Vec<u32>> {
     None // the system gives an unordered excerpt
 }
 
+/// Number of the pid namespace that a machine begins with.
+pub const INITIAL_PIDS: u64 = 0xEFFF_FFFC;
+
+/// Number of the pid namespace of this process; `None`: it cannot be asked, or there is no such thing here.
+#[must_use]
+pub fn pid_namespace() -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/ns/pid").ok().map(|namespace| namespace.ino())
+}
+
 /// Release of the kernel.
 #[must_use]
 pub fn kernel() -> Option<String> {

@@ -31,13 +31,6 @@ pub fn agents(environment: &Environment) -> Vec<Agent> {
     agents.collect()
 }
 
-/// What the environment of a process holds that an agent's session started, by the agent's name and the session's id.
-#[must_use]
-pub fn marks(agent: &str, session: &str) -> Vec<String> {
-    let known = AGENTS.iter().filter(|(name, _, _)| *name == agent && is_id(session));
-    known.flat_map(|(_, _, variables)| variables.iter().map(|variable| format!("{variable}={session}"))).collect()
-}
-
 /// Plain and short: an id, and nothing else that a variable may hold.
 fn is_id(text: &str) -> bool {
     text.len() <= SESSION_MAX && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))

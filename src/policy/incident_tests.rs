@@ -35,6 +35,7 @@ fn each_kind_of_event_opens_an_incident_ends_it_or_is_nothing_to_it() {
             | EventKind::Exited
             | EventKind::Killed
             | EventKind::Slow
+            | EventKind::Stray
             | EventKind::HalfOpen
             | EventKind::Unsupervised
             | EventKind::Storm

@@ -62,6 +62,7 @@ pub mod silence;
 pub mod stagger;
 pub mod storm;
 mod storm_delivery;
+pub mod strays;
 pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;

@@ -110,7 +110,7 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Flapping => 9,
         EventKind::Premature | EventKind::Failed | EventKind::Completed | EventKind::Hung => 8,
         EventKind::Killed => 7,
-        EventKind::Unsupervised | EventKind::Acted | EventKind::Acknowledged => 6,
+        EventKind::Unsupervised | EventKind::Stray | EventKind::Acted | EventKind::Acknowledged => 6,
         EventKind::Recovered | EventKind::FlappingOver => 5,
         EventKind::HalfOpen => 4,
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
@@ -141,6 +141,7 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Flapping
         | EventKind::Acted => true,
         EventKind::Registered
+        | EventKind::Stray // nothing is told when it is gone
         | EventKind::Slow
         | EventKind::Started
         | EventKind::Restarted

@@ -153,6 +153,7 @@ pub fn speaks_for(storm: &Storm, event: &Event) -> bool {
         | EventKind::HalfOpen
         | EventKind::Unsupervised
         | EventKind::Slow
+        | EventKind::Stray
         | EventKind::Skipped
         | EventKind::Flapping
         | EventKind::FlappingOver

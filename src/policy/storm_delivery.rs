@@ -100,6 +100,7 @@ fn rank(entry: &Entry) -> (u8, crate::model::time::Wall) {
         | EventKind::Recovered
         | EventKind::Unsupervised
         | EventKind::Slow
+        | EventKind::Stray
         | EventKind::Skipped
         | EventKind::Flapping
         | EventKind::FlappingOver

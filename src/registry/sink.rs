@@ -16,9 +16,6 @@ use crate::model::name::Name;
 use crate::model::sink::{HealthcheckConfig, Secret, SecretSource, Sink, SinkKind, Tls};
 use crate::model::wake::Harness;
 
-/// Kinds of event of the contract that this version never makes: a filter may name them.
-const LATER: [&str; 1] = ["stray"];
-
 /// Reads one sink; on `None` the reader knows why. `machine`: the time zone of this machine.
 pub(super) fn read(
     reader: &mut Reader<'_>,
@@ -53,6 +50,17 @@ pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> 
     }
     if let Some(storm) = table.get("storm").and_then(|item| reader.count("storm", item)) {
         config.storm = storm;
+    }
+    config.strays =
+        table.get("strays").and_then(|item| reader.some_time("strays", item, "ten minutes are usual: `\"10m\"`"));
+    let spool = table.get("spool").and_then(|item| reader.texts("spool", item).map(|paths| (item, paths)));
+    for path in spool.into_iter().flat_map(|(item, paths)| paths.into_iter().map(move |path| (item, path))) {
+        match path {
+            (_, path) if path.starts_with('/') => config.spool.push(path),
+            (item, path) => {
+                reader.fail::<()>(item.span(), format!("`spool`: {path:?} is not absolute"), "write it out from `/`");
+            }
+        }
     }
     let mut fields = Fields { reader, table, at: 0..0 };
     if fields.has_secret("ping_url") {
@@ -164,7 +172,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
     }
 
     fn events(&mut self) -> Vec<String> {
-        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.word()).chain(LATER).chain(["*"]).collect();
+        let known: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.word()).chain(["*"]).collect();
         let mut events = Vec::new();
         for word in self.texts("events") {
             let plain = word.replace('-', "_");

@@ -330,6 +330,20 @@ pub static HEALTHCHECK: &[SinkKey] = &[
     ),
     key(
         ALL,
+        "strays",
+        Form::Duration,
+        Need::Default("off"),
+        "A process that an agent left running past guardian for this long is told, once (`stray`)",
+    ),
+    key(
+        ALL,
+        "spool",
+        Form::Texts,
+        Need::Default("none"),
+        "Directories in which callers in a sandbox may leave requests, besides those of projects; absolute",
+    ),
+    key(
+        ALL,
         "ping_url",
         Form::Secret,
         Need::Default("none"),

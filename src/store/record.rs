@@ -134,7 +134,7 @@ fn parse(bytes: &[u8]) -> Recorded {
 
 /// Whole, one kind of fact in it, and a kind that this build does not know: a later shim has more to say.
 fn is_of_a_later_version(line: &[u8]) -> bool {
-    const KNOWN: [&str; 16] = [
+    const KNOWN: [&str; 17] = [
         "shim",
         "main",
         "placed",
@@ -142,6 +142,7 @@ fn is_of_a_later_version(line: &[u8]) -> bool {
         "unseen",
         "signal",
         "taken_over",
+        "adopted",
         "followed",
         "gone",
         "spawn_failed",
@@ -168,6 +169,7 @@ fn add(record: &mut RunRecord, line: Line) {
             (record.shim, record.untraced) = (Some(who), takeover.untraced);
             record.taken_over.push(takeover);
         }
+        Line::Adopted { at } => record.adopted = Some(at),
         Line::Followed { who, after } => {
             (record.main, record.untraced) = (Some(who), after.untraced);
             record.followed.push(after);

@@ -65,6 +65,11 @@ pub enum Line {
         /// When, and what it cannot do.
         takeover: TakenOver,
     },
+    /// It ran already when guardian was told to look after it; who it is follows.
+    Adopted {
+        /// When.
+        at: Stamp,
+    },
     /// Another process is the main one now.
     Followed {
         /// Who it is.

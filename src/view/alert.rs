@@ -116,6 +116,7 @@ fn headline(event: &Event) -> String {
         EventKind::HalfOpen => "one more try after the breaker was open".to_owned(),
         EventKind::Recovered => "recovered".to_owned(),
         EventKind::Unsupervised => "alive, but its shim is gone".to_owned(),
+        EventKind::Stray => "an agent left it running past guardian".to_owned(),
         EventKind::Skipped => "a time of its schedule was left out".to_owned(),
         EventKind::Test => "this is a test, nothing is wrong".to_owned(),
         EventKind::Flapping | EventKind::Acknowledged => format!("{word}: {}", event.detail),
@@ -194,6 +195,7 @@ pub(super) fn what(event: &Event) -> &'static str {
         EventKind::HalfOpen => "the breaker lets it try once more",
         EventKind::Recovered => "it is well again",
         EventKind::Unsupervised => "it lives, but its shim is gone",
+        EventKind::Stray => "an agent left it running, and guardian does not look after it",
         EventKind::Storm => "its end made it a storm, likely the fault is in what they share",
         EventKind::StormOver => "the storm that its end began is over",
         EventKind::Flapping => {

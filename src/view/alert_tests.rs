@@ -95,6 +95,7 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] h/web: one more try after the breaker was open
         [guardian] h/web: recovered
         [guardian] WARNING: h/web: alive, but its shim is gone
+        [guardian] WARNING: h/web: an agent left it running past guardian
         [guardian] CRITICAL: h/web: storm
         [guardian] h/web: storm over
         [guardian] WARNING: h/web: flapping: 

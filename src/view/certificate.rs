@@ -11,7 +11,7 @@ use crate::model::time::Wall;
 use crate::model::units::human_duration;
 use crate::policy::signature::Alike;
 
-use super::circumstances::{place, started_by};
+use super::circumstances::{place, started_by, takeover};
 use super::differ::Difference;
 use super::exit_code::{exit_code_meaning, python_exception};
 use super::fit::{fit, wrap};
@@ -104,6 +104,8 @@ pub struct Certificate {
     pub left: Option<Left>,
     /// When new shims took it over.
     pub taken_over: Vec<Wall>,
+    /// When it was adopted, where it ran already.
+    pub adopted: Option<Wall>,
     /// Where it was put.
     pub placed: Option<Placed>,
     /// What it was blocked on when it hung, in a sentence, and where more of that is kept.
@@ -205,7 +207,7 @@ fn rows(certificate: &Certificate) -> Vec<Row> {
     row("used", certificate.end.as_ref().map(used));
     row("core", core(certificate));
     row("left", certificate.left.as_ref().map(Left::sentence));
-    row("takeover", takeover(&certificate.taken_over));
+    row("takeover", takeover(&certificate.taken_over, certificate.adopted));
     row("memory", certificate.end.as_ref().and_then(memory_kills));
     row("place", certificate.placed.as_ref().filter(|_| began(certificate)).map(place));
     row("started", certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(started_by));
@@ -271,15 +273,6 @@ fn lived(certificate: &Certificate) -> String {
         None if certificate.began.is_none() => format!("from when to when is no longer recorded{pid}"),
         None => format!("{began} to a time not known, it was found dead{pid}"),
     }
-}
-
-/// New shims that it got.
-fn takeover(at: &[Wall]) -> Option<String> {
-    let last = at.last()?;
-    Some(match at.len() {
-        1 => format!("its shim was killed; a new one took it over at {last}"),
-        times => format!("its shim was killed {times} times; the last new one took it over at {last}"),
-    })
 }
 
 fn used(end: &End) -> String {

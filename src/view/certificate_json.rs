@@ -120,7 +120,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
     let words = |text: &str| cut(&strip_control(text), room.words);
     let end = certificate.end.as_ref();
     let (last_good, differs) = differs(certificate, room);
-    json!({
+    let mut document = json!({
         "schema": SCHEMA, "name": certificate.name, "run": certificate.run,
         "verdict": certificate.verdict.map(Verdict::word), "cause": cause(&certificate.cause, room),
         "sentence": cut(&cause_sentence(&certificate.cause, &certificate.signals), room.sentence),
@@ -148,7 +148,12 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "action": certificate.action.as_deref().map(words), "state": certificate.state,
         "next_action_at": certificate.next_at.map(|at| at.to_string()),
         "log_tail": tail(certificate, room), "next": cut(&certificate.next, room.words.max(90)),
-    })
+    });
+    // Only there where it says something: such a run has nothing to tell of its start.
+    if let Some(at) = certificate.adopted {
+        document["adopted_at"] = at.to_string().into();
+    }
+    document
 }
 
 /// The cause of the contract, its texts cut.

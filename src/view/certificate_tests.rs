@@ -89,6 +89,7 @@ fn certificate() -> Certificate {
         action: Some(event.action),
         left: None,
         taken_over: Vec::new(),
+        adopted: None,
         end: Some(end()),
         placed: Some(Placed { level: Level::Cgroup, cgroup: None, keeps_memory: true, why: None }),
         metadata: Some(metadata()),

@@ -3,6 +3,7 @@
 use crate::model::evidence::{Level, Placed};
 use crate::model::metadata::Asked;
 use crate::model::state::Began;
+use crate::model::time::Wall;
 
 /// How far from its caller a run was put.
 #[must_use]
@@ -15,6 +16,22 @@ pub(super) fn place(placed: &Placed) -> String {
     match &placed.why {
         Some(why) => format!("{level}: {why}"),
         None => level.to_owned(),
+    }
+}
+
+/// New shims that it got; the first one of a process that was adopted comes with that.
+#[must_use]
+pub(super) fn takeover(at: &[Wall], adopted: Option<Wall>) -> Option<String> {
+    let lost = at.len() - usize::from(adopted.is_some() && !at.is_empty());
+    let adoption =
+        adopted.map(|at| format!("it ran already when guardian adopted it at {at}; what it writes is not in the log"));
+    let last = at.last().filter(|_| lost > 0).map(|last| match lost {
+        1 => format!("its shim was killed; a new one took it over at {last}"),
+        times => format!("its shim was killed {times} times; the last new one took it over at {last}"),
+    });
+    match (adoption, last) {
+        (Some(adoption), Some(last)) => Some(format!("{adoption}; {last}")),
+        (adoption, last) => adoption.or(last),
     }
 }
 

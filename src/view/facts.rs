@@ -77,6 +77,7 @@ pub(super) fn commands(event: &Event) -> Vec<(&'static str, String)> {
                 ("Silence it", "guardian alerts silence --all 2h".to_owned()),
             ];
         }
+        (EventKind::Stray, _) => return vec![("Look closer", "guardian strays --older 0s".to_owned())],
         (EventKind::Heartbeat, _) => return vec![("Look closer", "guardian status".to_owned())],
         (EventKind::Overdue, _) => return vec![("Look closer", "guardian doctor; guardian status".to_owned())],
         (EventKind::AlertFailed, _) => return vec![("Look closer", "guardian alerts".to_owned())],

@@ -51,6 +51,7 @@ fn what(event: &Event) -> String {
         | EventKind::Hung
         | EventKind::Killed
         | EventKind::Slow
+        | EventKind::Stray
         | EventKind::HalfOpen
         | EventKind::Recovered
         | EventKind::Unsupervised

@@ -23,6 +23,7 @@ pub mod schedule;
 pub mod silence;
 pub mod status;
 pub mod storm;
+pub mod strays;
 pub mod table;
 pub mod template;
 pub mod trigger;

@@ -149,6 +149,7 @@ pub(super) fn headline(event: &Event) -> String {
         | EventKind::Killed
         | EventKind::Unsupervised
         | EventKind::Slow
+        | EventKind::Stray
         | EventKind::Storm
         | EventKind::StormOver
         | EventKind::Flapping

@@ -150,7 +150,7 @@ fn at_the_end_of_a_turn_what_the_session_left_is_named_and_what_guardian_runs_is
     let session = format!("hook-test-{}", std::process::id());
     let start = |script: &str| {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", script]).env("CLAUDE_CODE_SESSION_ID", &session);
+        shell.args(["-c", script]).envs([("CLAUDECODE", "1"), ("CLAUDE_CODE_SESSION_ID", session.as_str())]);
         shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         String::from_utf8(shell.output().unwrap().stdout).unwrap().trim().parse::<i32>().unwrap()
     };

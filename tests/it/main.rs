@@ -10,6 +10,7 @@
     reason = "clippy allows these in test functions only; helpers of tests may panic just the same"
 )]
 
+mod adopt;
 mod alerts;
 mod alerts_mail;
 mod bad_input;
@@ -68,10 +69,12 @@ mod silence;
 mod sinks;
 mod sinks_real;
 mod sinks_tls;
+mod spool;
 mod start;
 mod stop;
 mod storm;
 mod story;
+mod strays;
 mod takeover;
 mod tracing;
 mod trees;

@@ -1,0 +1,89 @@
+//! A process that runs already comes under guardian: watched, its end recorded, started again; and what cannot be taken is refused.
+
+use nix::sys::signal::Signal;
+
+use crate::home::{Home, finish, number};
+use crate::procs::{alive, eventually, parent, signal, until};
+use crate::senders::last_exit;
+use crate::strays::{Session, strays};
+
+#[test]
+fn an_adopted_process_is_watched_its_end_is_recorded_and_the_next_run_begins_as_the_first_did() {
+    let mut home = Home::new();
+    home.set_env("COLOUR", "green");
+    let session = Session::new(&home);
+    let bot =
+        "import os, sys, time; open('runs', 'a').write(f'{os.getpid()} {os.getcwd()} {os.environ[\"COLOUR\"]}\\n')
+while not os.path.exists('end'): time.sleep(0.01)
+os._exit(9)";
+    let script = home.script("bot.py", bot);
+    let pid = session.leave(&home, &format!("/usr/bin/python3 {}", script.display()));
+    home.has_lines("runs", 1);
+    let adopted = home.json(&["adopt", "bot", "--pid", &pid.to_string(), "--restart", "on-failure", "--backoff", "0s"]);
+    assert_eq!((number(&adopted["pid"]), &adopted["watched"]), (pid, &true.into()), "{adopted}");
+    assert_eq!(adopted["output"], home.path("out").to_str().unwrap());
+    let status = home.status("bot");
+    assert_eq!((&status["state"], number(&status["pid"])), (&"running".into(), pid), "{status}");
+    assert_eq!(parent(home.shim_pid("bot")), 1);
+    assert!(strays(&home, &session, "0s").is_empty(), "it is none any more");
+    assert_eq!(home.kinds("bot"), ["started"], "no shim was lost");
+    std::fs::write(home.path("end"), "").unwrap();
+    let last = last_exit(&home, "bot");
+    assert_eq!((&last["cause"]["kind"], &last["cause"]["code"]), (&"exited".into(), &9.into()), "{last}");
+    assert!(!alive(pid));
+    let why = home.ok(&["why", "bot", "--run", "1"]);
+    assert!(why.contains("it ran already when guardian adopted it") && !why.contains("was killed"), "{why}");
+    let runs = home.has_lines("runs", 2);
+    let words = |line: &str| line.split(' ').skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(&runs[1]), words(&runs[0]), "directory and environment are the same");
+    let environ = |pid: &str| std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let second = runs[1].split(' ').next().unwrap();
+    let marked = environ(second).split(|byte| *byte == 0).any(|variable| variable.starts_with(b"CODEX_THREAD_ID="));
+    assert!(!marked, "the agent's session is not passed on");
+}
+
+#[test]
+fn an_adopted_process_is_stopped_and_outlives_its_shim_as_any_other() {
+    let home = Home::new();
+    let session = Session::new(&home);
+    let pid = session.leave(&home, "sleep 1000");
+    home.ok(&["adopt", "bot", "--pid", &pid.to_string(), "--target", "8h"]);
+    let shim = home.shim_pid("bot");
+    signal(shim, Signal::SIGKILL);
+    until("its shim is gone", || !alive(shim));
+    eventually("it gets another one", || {
+        home.run(&["healthcheck"]);
+        (home.state("bot") == "running" && home.shim_pid("bot") != shim).then_some(())
+    });
+    assert_eq!(home.pid("bot"), pid);
+    home.ok(&["stop", "bot"]);
+    assert!(!alive(pid));
+    assert_eq!(home.state("bot"), "stopped");
+    home.ok(&["start", "bot"]);
+    assert_ne!(home.pid("bot"), pid);
+}
+
+#[test]
+fn what_cannot_be_adopted_is_refused_by_its_name_and_left_as_it_is() {
+    let home = Home::new();
+    let session = Session::new(&home);
+    home.up("bot", &[], "sleep 1000 & echo $! >child; wait");
+    let child = home.has_lines("child", 1)[0].clone();
+    let adopt = |name: &str, pid: &str, code: i32, says: &str| {
+        home.run(&["adopt", name, "--pid", pid]).expect(code).complains(says);
+    };
+    adopt("other", &home.pid("bot").to_string(), 5, "guarded already, as `bot`");
+    adopt("other", &child, 5, "guarded already, as `bot`");
+    adopt("other", &home.shim_pid("bot").to_string(), 5, "guardian's own");
+    adopt("other", "1", 5, "is init");
+    adopt("other", &i32::MAX.to_string(), 3, "there is no process");
+    let pid = session.leave(&home, "sleep 1000").to_string();
+    adopt("bot", &pid, 5, "another spec");
+    assert!(!home.registry().contains("other"), "nothing was registered");
+    let second = Home::new();
+    second.run(&["adopt", "x", "--pid", &home.pid("bot").to_string()]).expect(5).complains("another home");
+    let user = Home::of_user();
+    user.run(&["adopt", "x", "--pid", &pid]).expect(5).complains("belongs to uid 0");
+    finish(home.command(&["adopt", "bot2", "--pid", &pid, "--", "sleep", "2000"])).expect(0);
+    assert!(home.registry().contains("\"2000\""), "a command that is given counts");
+}
