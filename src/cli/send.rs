@@ -11,7 +11,6 @@ use serde_json::json;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
-use crate::model::spec::Stdin;
 use crate::model::units::parse_duration;
 use crate::store::stdin;
 use crate::supervise::{consider, now};
@@ -58,7 +57,7 @@ pub(super) fn run(call: &Call, command: &Send) -> Result<u8, Error> {
             .hint(format!("guardian start {name}"))
             .about(&name));
     }
-    let pipe = if entry.spec.stdin == Stdin::Pipe { stdin::open(&call.ctx.paths, &name)? } else { None };
+    let pipe = stdin::open(&call.ctx.paths, &name)?.map(|(pipe, _)| pipe);
     let Some(pipe) = pipe else {
         return Err(Error::new(Code::Refused, "no_stdin", format!("`{name}` was started without a standard input"))
             .hint(format!("set `stdin = \"pipe\"` for it (--stdin pipe), then guardian restart {name}"))

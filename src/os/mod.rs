@@ -18,6 +18,7 @@ pub mod kernel_trace;
 #[cfg(not(target_os = "linux"))]
 #[path = "kernel_trace_none.rs"]
 pub mod kernel_trace;
+pub mod keeper;
 pub mod lock;
 #[cfg(target_os = "linux")]
 #[path = "notify_linux.rs"]
@@ -53,6 +54,12 @@ mod since;
 mod since;
 pub mod spawn;
 pub mod surroundings;
+#[cfg(target_os = "linux")]
+#[path = "terminal_linux.rs"]
+pub mod terminal;
+#[cfg(not(target_os = "linux"))]
+#[path = "terminal_none.rs"]
+pub mod terminal;
 #[cfg(target_os = "linux")]
 #[path = "trace_linux.rs"]
 pub mod trace;

@@ -6,7 +6,7 @@ use crate::home::Home;
 use crate::procs::{signal, until};
 
 #[test]
-fn a_program_reads_what_is_sent_line_by_line_and_never_sees_an_end() {
+fn a_program_reads_what_is_sent_line_by_line_and_sees_no_end() {
     let home = Home::new();
     let ran = home.run(&[
         "run",
