@@ -16,6 +16,7 @@ use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::model::watch_state::Condition;
+use crate::os::terminal;
 use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::history;
@@ -261,6 +262,7 @@ fn fill<'a>(
     let probing = alive.and_then(|_| state.open()?.probing.as_deref());
     let probe = probing.filter(|_| spec.probe.is_some()).map(|probing| Probed::of(probing, spec));
     let says = main.and_then(|_| says(call, name, spec, state.run));
+    let input = main.filter(|_| spec.pty).map(terminal::is_waited_on);
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
@@ -282,6 +284,7 @@ fn fill<'a>(
         breaker: breaker(state),
         depends_on: &spec.depends_on,
         waits_for: waits.cloned(),
+        waits_for_input: input,
         next_action_at: next
             .as_ref()
             .map(|next| next.wall)
@@ -304,9 +307,10 @@ fn fill<'a>(
             (false, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
                 let waits = waits.map(|waits| format!("waits for {waits}"));
+                let reads = (input == Some(Some(true))).then(|| "waits for input".to_owned());
                 let due = schedule::sentence(name.as_str(), spec, state, now.wall).filter(|_| word != Word::Waiting);
                 let life = life(hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), says.as_ref(), pace);
-                let life: Vec<String> = [waits].into_iter().chain(life).chain([due]).flatten().collect();
+                let life: Vec<String> = [waits, reads].into_iter().chain(life).chain([due]).flatten().collect();
                 remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
