@@ -38,8 +38,8 @@ pub(super) struct Send {
     /// Name of the process
     #[arg(value_name = "NAME")]
     name: String,
-    /// What it is to read: words, joined by spaces, and a newline
-    #[arg(value_name = "TEXT", conflicts_with = "file", allow_hyphen_values = true)]
+    /// What it is to read: words, joined by spaces, and a newline; after `--` where one begins with a dash
+    #[arg(value_name = "TEXT", conflicts_with = "file")]
     #[arg(required_unless_present_any = ["file", "keys", "eof"])]
     text: Vec<String>,
     /// The content of this file instead, as it is
@@ -49,7 +49,7 @@ pub(super) struct Send {
     #[arg(long, requires = "text")]
     paste: bool,
     /// Keys by the names that tmux has for them: Enter, Tab, Escape, Up, PageUp, F1, C-c, M-x, …
-    #[arg(long, value_name = "KEY", num_args = 1.., allow_hyphen_values = false)]
+    #[arg(long, value_name = "KEY", num_args = 1..)]
     keys: Vec<String>,
     /// The end of the input; in a terminal the key for it, C-d
     #[arg(long)]

@@ -47,6 +47,7 @@ mod openclaw;
 mod preflight;
 mod probe;
 mod procs;
+mod pty;
 mod races;
 mod ready;
 mod reboot;
