@@ -29,8 +29,8 @@ use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::log::{Log, is_a_pipe};
 use crate::store::record::{self, Durable, Line};
-use crate::store::{atomic, paths::Paths};
 use crate::store::says;
+use crate::store::{atomic, paths::Paths};
 
 mod input;
 mod main_pid;
@@ -43,9 +43,6 @@ pub use takeover::take_over;
 
 /// What a program finds in PATH when its environment has none (POSIX leaves it to the system).
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
-/// What kind of terminal a program has, where its environment does not say: one that knows the keys of `send`.
-const TERM: &str = "xterm-256color";
 
 /// What became of a start: what the shim reported, or what is known where it could not.
 pub use crate::os::spawn::Report as Launched;
@@ -331,9 +328,7 @@ pub fn program_environment(
         own.push(("GUARDIAN_TARGET_S", target.as_secs().to_string().into()));
     }
     let mut all = compose(spec, &base, &file, &ctx.environment, &own);
-    if spec.pty {
-        all.entry("TERM".into()).or_insert_with(|| TERM.into());
-    }
+    input::name_terminal(spec, &mut all);
     Ok(all)
 }
 

@@ -90,9 +90,7 @@ pub(super) fn run(call: &Call, command: &Send) -> Result<u8, Error> {
     }
     let ended = if command.eof { ", and the end of its input" } else { "" };
     call.out.say(&format!("{name}: {} bytes sent{ended}", bytes.len()));
-    call.out.json(
-        &json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": bytes.len(), "eof": command.eof}),
-    );
+    call.out.json(&json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": bytes.len(), "eof": command.eof}));
     Ok(0)
 }
 

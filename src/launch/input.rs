@@ -7,6 +7,7 @@ use crate::error::{Code, Error};
 use crate::model::name::Name;
 use crate::model::spec::{Spec, Stdin};
 use crate::os::{keeper, terminal};
+use crate::policy::environment::Environment;
 use crate::store::paths::Paths;
 use crate::store::stdin::{self, Reader};
 
@@ -19,12 +20,22 @@ pub(super) struct Given {
     pub(super) more: Vec<File>,
 }
 
+/// One that knows the keys of `send`.
+const TERM: &str = "xterm-256color";
+
 /// The word by which a shim is told what its program reads.
 pub(super) fn word(spec: &Spec) -> &'static str {
     match (spec.pty, spec.stdin) {
         (true, _) => "pty",
         (false, Stdin::Pipe) => "pipe",
         (false, Stdin::Null) => "",
+    }
+}
+
+/// Says what kind of terminal the program has, where its environment does not.
+pub(super) fn name_terminal(spec: &Spec, environment: &mut Environment) {
+    if spec.pty {
+        environment.entry("TERM".into()).or_insert_with(|| TERM.into());
     }
 }
 

@@ -11,7 +11,10 @@ use std::os::unix::net::UnixDatagram;
 
 /// Room for a message about one descriptor, aligned as its header must be.
 #[repr(C, align(8))]
-struct Room([u8; 64]);
+struct Room([u8; ROOM]);
+
+/// Bytes of it.
+const ROOM: usize = 64;
 
 /// A socket that keeps `file` open, besides whoever else does.
 ///
@@ -19,8 +22,8 @@ struct Room([u8; 64]);
 /// No descriptor is left, or too many are in flight.
 pub fn keep(file: &File) -> io::Result<OwnedFd> {
     let (from, to) = UnixDatagram::pair()?;
-    let (mut byte, mut room) = (0_u8, Room([0; 64]));
-    let (mut part, mut message) = message(&mut byte, &mut room)?;
+    let (mut byte, mut room) = (0_u8, Room([0; ROOM]));
+    let (mut part, mut message) = message(&mut byte, &mut room);
     message.msg_iov = &raw mut part;
     // SAFETY: everything that the message points to lives through the calls, and the room is larger than one descriptor takes.
     let sent = unsafe {
@@ -40,8 +43,8 @@ pub fn keep(file: &File) -> io::Result<OwnedFd> {
 /// # Errors
 /// Those of `recvmsg`.
 pub fn let_go(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    let (mut byte, mut room) = (0_u8, Room([0; 64]));
-    let (mut part, mut message) = message(&mut byte, &mut room)?;
+    let (mut byte, mut room) = (0_u8, Room([0; ROOM]));
+    let (mut part, mut message) = message(&mut byte, &mut room);
     message.msg_iov = &raw mut part;
     // SAFETY: as above; the descriptor that comes was made for us by this call.
     unsafe {
@@ -62,14 +65,14 @@ pub fn let_go(socket: BorrowedFd<'_>) -> io::Result<bool> {
 const DESCRIPTOR: u32 = 4;
 
 /// A message of one byte with room for a descriptor.
-fn message(byte: &mut u8, room: &mut Room) -> io::Result<(libc::iovec, libc::msghdr)> {
+fn message(byte: &mut u8, room: &mut Room) -> (libc::iovec, libc::msghdr) {
     let part = libc::iovec { iov_base: std::ptr::from_mut(byte).cast(), iov_len: 1 };
     // SAFETY: zeroes are a valid header without any parts.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     message.msg_iovlen = 1;
     message.msg_control = room.0.as_mut_ptr().cast();
-    message.msg_controllen = room.0.len().try_into().map_err(io::Error::other)?;
-    Ok((part, message))
+    message.msg_controllen = ROOM as _;
+    (part, message)
 }
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ pub mod descent;
 pub mod descriptor;
 pub mod desktop;
 pub mod fingerprint;
+pub mod keeper;
 #[cfg(target_os = "linux")]
 #[path = "kernel_trace_linux.rs"]
 pub mod kernel_trace;
 #[cfg(not(target_os = "linux"))]
 #[path = "kernel_trace_none.rs"]
 pub mod kernel_trace;
-pub mod keeper;
 pub mod lock;
 #[cfg(target_os = "linux")]
 #[path = "notify_linux.rs"]

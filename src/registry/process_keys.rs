@@ -43,12 +43,7 @@ pub static PROCESS: &[Key] = &[
         FOLLOW,
         "`fork`: the program puts itself into the background; what it leaves behind is the main process",
     ),
-    key(
-        Chapter::Start,
-        "stdin",
-        STDIN,
-        "What it reads from standard input: nothing, or what `send` writes",
-    ),
+    key(Chapter::Start, "stdin", STDIN, "What it reads from standard input: nothing, or what `send` writes"),
     key(
         Chapter::Start,
         "pty",

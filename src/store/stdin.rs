@@ -89,7 +89,8 @@ pub fn open(paths: &Paths, name: &Name) -> Result<Option<(File, Reader)>, Error>
 pub fn end(paths: &Paths, name: &Name) -> Result<File, Error> {
     let path = path(paths, name, Reader::Program);
     let fail = |error: &io::Error| Error::io("end", &path, error).about(name);
-    let pipe = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).map_err(|error| fail(&error))?;
+    let pipe =
+        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&path).map_err(|error| fail(&error))?;
     fs::remove_file(&path).map_err(|error| fail(&error))?;
     Ok(pipe)
 }

@@ -161,7 +161,19 @@ fn a_program_that_closed_what_it_was_given_is_hung_up_with_its_shim_and_that_is_
 fn readiness_waiting_for_output_and_silence_go_by_the_log_as_ever() {
     let home = Home::new();
     let line = "echo 'server ready'; read x; echo \"got $x\"; read y";
-    home.ok(&["register", "srv", "--pty", "--ready", "output:^server ready$", "--output-stale", "2s", "--on-hang", "kill", "--", line]);
+    home.ok(&[
+        "register",
+        "srv",
+        "--pty",
+        "--ready",
+        "output:^server ready$",
+        "--output-stale",
+        "2s",
+        "--on-hang",
+        "kill",
+        "--",
+        line,
+    ]);
     home.ok(&["start", "srv", "--wait-ready"]);
     home.ok(&["send", "srv", "hello"]);
     home.ok(&["wait", "srv", "--until", "output:^got hello$", "--timeout", "20s"]);

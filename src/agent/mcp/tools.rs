@@ -276,7 +276,11 @@ pub(super) const TOOLS: &[Tool] = &[
             NAME,
             takes("text", Kind::Name, "The text; a line end is added, unless it is pasted or keys follow"),
             takes("paste", Kind::Flag, "The text as a paste into its terminal"),
-            takes("keys", Kind::Texts, "Keys for its terminal as tmux names them, pressed after the text: Enter, C-c, Up"),
+            takes(
+                "keys",
+                Kind::Texts,
+                "Keys for its terminal as tmux names them, pressed after the text: Enter, C-c, Up",
+            ),
             takes("eof", Kind::Flag, "Then the end of its input; in a terminal that is the key C-d"),
         ],
         answer: &[("name", "string", "Name of the process"), ("bytes", "integer", "Bytes that were written to it")],
