@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::alert::drain::{self, Drained};
+use crate::alert::due;
 use crate::context::Context;
 use crate::error::Error;
 use crate::forget;
@@ -35,6 +36,7 @@ use crate::storm;
 use crate::supervise::{Held, Outcome, needs, now, observe};
 use crate::view::status::State as Word;
 
+pub mod guarded;
 mod last;
 mod probes;
 
@@ -85,6 +87,8 @@ pub struct Report {
     pub queued: usize,
     /// What failed; the rest was done.
     pub errors: Vec<Error>,
+    /// It looked at every process.
+    whole: bool,
     /// How long what is to be told waits for other processes that fail now.
     gather: Duration,
     /// When the pass before this one ran.
@@ -102,7 +106,7 @@ pub struct Report {
 /// Checks `names` one after the other.
 #[must_use]
 pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> Report {
-    let mut report = Report::default();
+    let mut report = Report { whole: names.len() == registry.processes.len(), ..Report::default() };
     match last(&ctx.paths) {
         Ok(before) => {
             report.last = before.map(|before| before.at);
@@ -346,8 +350,13 @@ pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Resul
         Ok(queued) => report.queued += queued,
         Err(error) => report.errors.push(error),
     }
-    incidents::forget_unregistered(ctx, registry)?;
-    let drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
+    let mut said = Vec::new();
+    let next = match report.whole && incidents::forget_unregistered(ctx, registry)? {
+        true => due::bring(&ctx.paths, &registry.sinks, &now()?, &mut said)?,
+        false => None,
+    };
+    let mut drained = drain::drain(&ctx.paths, &registry.sinks, DELIVERY)?;
+    drained.also(next, said);
     let now = now()?;
     for report in &drained.reports {
         let Some(event) = report.event(now.wall) else { continue };

@@ -129,15 +129,17 @@ pub fn acknowledge(ctx: &Context, which: &str, ack: Ack, sinks: &[Sink]) -> Resu
 }
 
 /// Forgets what goes on with names that the registry no longer has: nobody looks whether they are well. One that has a
-/// slip in it is still there.
+/// slip in it is still there. Returns whether something goes on.
 ///
 /// # Errors
 /// A file cannot be used.
-pub fn forget_unregistered(ctx: &Context, registry: &Registry) -> Result<(), Error> {
+pub fn forget_unregistered(ctx: &Context, registry: &Registry) -> Result<bool, Error> {
+    let names = incident::names(&ctx.paths)?;
     if registry.processes.is_empty() && registry.watches.is_empty() {
-        return Ok(()); // it may be one that cannot be read
+        return Ok(!names.is_empty()); // it may be one that cannot be read
     }
-    for name in incident::names(&ctx.paths)? {
+    let mut left = false;
+    for name in names {
         let known = registry.processes.contains_key(&name)
             || registry.watches.contains_key(&name)
             || registry.invalid.iter().any(|invalid| invalid == name.as_str());
@@ -145,8 +147,9 @@ pub fn forget_unregistered(ctx: &Context, registry: &Registry) -> Result<(), Err
             let _held = incident::lock(&ctx.paths)?;
             incident::forget(&ctx.paths, &name)?;
         }
+        left |= known;
     }
-    Ok(())
+    Ok(left)
 }
 
 /// By the name of its process, its id, or the id of a message of it.

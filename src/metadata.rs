@@ -93,7 +93,7 @@ pub fn begin(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, told: &Lau
     let written = metadata::begin(&ctx.paths, &found).is_ok();
     let lacks =
         |fact: &Option<FileFact>| fact.as_ref().is_some_and(|fact| fact.file.is_some() && fact.sha256.is_none());
-    if written && (lacks(&found.program) || lacks(&found.input) || found.git.is_some()) {
+    if written && (lacks(&found.program) || lacks(&found.input) || found.git.is_some() || spec.ping_url.is_some()) {
         let mut unfinished = ctx.begun.unfinished.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         unfinished.push((name.clone(), open.run));
     }

@@ -51,9 +51,14 @@ pub fn publish(
     journal::append(&ctx.paths, name, events, durable)?;
     // Only where it is asked for: the common case reads nothing.
     let asked = events.iter().any(|event| event.notify.iter().any(|name| name == notify::AUTO));
-    let caller = if asked { wake::load(&ctx.paths, name)?.map(|wake| notify::caller(name, wake)) } else { None };
+    let found = if asked { wake::load(&ctx.paths, name) } else { Ok(None) };
+    // What cannot be read or noted keeps nobody else from being told, and is complained of by each pass until it is mended.
+    let (caller, lost) = match found {
+        Ok(wake) => (wake.map(|wake| notify::caller(name, wake)), None),
+        Err(error) => (None, Some(error)),
+    };
     if sinks.is_empty() && caller.is_none() {
-        return Ok(0);
+        return lost.map_or(Ok(0), Err);
     }
     let tell = |event: &Event| Notification {
         event: event.clone(),
@@ -62,7 +67,6 @@ pub fn publish(
         differs: String::new(),
         of_late: None,
     };
-    // What cannot be noted is told all the same, and complained of by each pass until it is mended.
     let (incident, broken) = match incidents::begin(ctx, name, events, tell, now) {
         Ok(incident) => (incident, None),
         Err(error) => (None, Some(error)),
@@ -101,7 +105,7 @@ pub fn publish(
     if incident.is_some() {
         incidents::commit(ctx, name, events, tell, now)?;
     }
-    broken.map_or(Ok(queued), Err)
+    broken.or(lost).map_or(Ok(queued), Err)
 }
 
 /// The last lines that a run wrote (without a run: that were written), fit to be shown anywhere: without control characters

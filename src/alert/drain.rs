@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::attend::{Time, attend_all};
-use super::due::{bring, hold_back};
+use super::due::hold_back;
 use crate::alert::{Message, last_word, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
@@ -24,7 +24,7 @@ use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::policy::storm::storms;
 use crate::policy::stuck::is_stuck;
 use crate::store::outbox::Part;
-use crate::store::{incident, ledger, outbox, paths::Paths, storm};
+use crate::store::{ledger, outbox, paths::Paths, storm};
 
 /// A send that has its own limit gets this much longer before its thread is abandoned.
 const GRACE: Duration = Duration::from_millis(300);
@@ -49,7 +49,7 @@ impl Report {
     /// itself about an alert, or a test: alerts about alerts about alerts help nobody.
     #[must_use]
     pub fn event(&self, at: Wall) -> Option<Event> {
-        if self.event.kind.is_about_alerts() {
+        if self.event.kind.is_about_alerts() || self.event.kind.is_of_guardian() {
             return None;
         }
         let part_of = self.part_of.as_ref().map_or(String::new(), |storm| format!(": part of the storm {storm}"));
@@ -94,6 +94,11 @@ impl Drained {
         self.next = self.next.take().into_iter().chain(other.next).min_by_key(|next| next.boot_ms);
     }
 
+    /// Takes in when time will bring something, and what could not be read to know that.
+    pub fn also(&mut self, next: Option<Stamp>, errors: Vec<String>) {
+        self.add(Self { next, errors, ..Self::default() });
+    }
+
     /// Whether all who should have been told were, or will soon be.
     #[must_use]
     pub fn is_well(&self) -> bool {
@@ -110,14 +115,9 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
     let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     let mut found = outbox::whole(paths)?;
     for _ in 0..ROUNDS {
-        // Nothing was ever queued, or nothing waits and nothing goes on: then not even a lock is touched.
-        let goes_on = !incident::names(paths)?.is_empty();
-        if !goes_on && found.0.is_empty() && !last_word::is_owed(paths, &found.1.entries).unwrap_or(true) {
+        // Nothing was ever queued, or nothing waits: then not even a lock is touched.
+        if found.0.is_empty() && !last_word::is_owed(paths, &found.1.entries).unwrap_or(true) {
             break;
-        }
-        if goes_on {
-            drained.next = bring(paths, sinks, &now()?, &mut drained.errors)?;
-            found = outbox::whole(paths)?;
         }
         attend_all(paths, sinks, &found.0.entries, &mut drained, Time { limit, until })?;
         let held = lock::wait(&outbox::lock(paths))?;

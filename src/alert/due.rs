@@ -18,12 +18,11 @@ use crate::store::{incident, ledger, outbox, paths::Paths};
 type Split = (Vec<Entry>, Vec<(Entry, String)>);
 
 /// Queues what is due; returns when something will be next. Books that cannot be read are among `errors`.
-pub(super) fn bring(
-    paths: &Paths,
-    sinks: &[Sink],
-    now: &Stamp,
-    errors: &mut Vec<String>,
-) -> Result<Option<Stamp>, Error> {
+/// For passes over everything, not for each death: it reads every book.
+///
+/// # Errors
+/// Outbox, ledger or a book cannot be used.
+pub fn bring(paths: &Paths, sinks: &[Sink], now: &Stamp, errors: &mut Vec<String>) -> Result<Option<Stamp>, Error> {
     let _held = lock::wait(&outbox::lock(paths))?;
     let (books, unreadable) = incident::all(paths)?;
     errors.extend(unreadable);
@@ -50,8 +49,13 @@ pub(super) fn hold_back(
     (ledger, sinks, storms): (&[Receipt], &[Sink], &[Storm]),
     errors: &mut Vec<String>,
 ) -> Result<Split, Error> {
-    let (books, unreadable) = incident::all(paths)?;
-    errors.extend(unreadable);
+    let mut books = Vec::new();
+    for name in hold::asked(&pending, storms) {
+        match incident::load(paths, &name) {
+            Ok(book) => books.extend(book.map(|book| (name, book))),
+            Err(error) => errors.push(error.message),
+        }
+    }
     Ok(hold::hold(pending, ledger, sinks, &books, storms))
 }
 

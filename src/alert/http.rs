@@ -23,11 +23,13 @@ const SAID: usize = 200;
 /// Shorter parts of an address are words, not secrets.
 const SECRET: usize = 8;
 
-/// A request with a body.
+/// A request, with a body unless it is a GET.
 #[derive(Debug, Default)]
 pub(super) struct Request<'a> {
     /// The whole address.
     pub(super) url: &'a str,
+    /// GET instead of POST, without content type and body.
+    pub(super) get: bool,
     /// PUT instead of POST.
     pub(super) put: bool,
     /// Of the body.
@@ -74,14 +76,22 @@ pub(super) fn send(request: &Request<'_>, limit: Duration) -> Result<Answer, Out
         .tls_config(ureq::tls::TlsConfig::builder().root_certs(trust::roots()?).build())
         .build()
         .into();
+    if request.get {
+        let response = agent.get(request.url).call().map_err(|error| explain(&error))?;
+        return Ok(answer(response, request));
+    }
     let builder = if request.put { agent.put(request.url) } else { agent.post(request.url) };
     let mut builder = builder.content_type(request.content_type);
     for (name, value) in &request.header {
         builder = builder.header(*name, *value);
     }
     let response = builder.send(request.body).map_err(|error| explain(&error))?;
+    Ok(answer(response, request))
+}
+
+fn answer(response: Response<Body>, request: &Request<'_>) -> Answer {
     let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()).and_then(retry_after);
-    Ok(Answer { status: response.status(), after, response, secrets: secrets(request) })
+    Answer { status: response.status(), after, response, secrets: secrets(request) }
 }
 
 impl Answer {

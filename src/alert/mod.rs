@@ -6,6 +6,7 @@
 
 pub mod desk;
 pub mod drain;
+pub mod ping;
 
 mod alertmanager;
 mod apprise;
@@ -13,7 +14,7 @@ mod attend;
 mod command;
 mod desktop;
 mod discord;
-mod due;
+pub mod due;
 mod email;
 #[cfg(test)]
 mod fake;
@@ -25,6 +26,7 @@ mod last_word;
 mod matrix;
 mod ntfy;
 mod pagerduty;
+mod ping_wire;
 pub(crate) mod program;
 mod pushover;
 mod secret;
@@ -135,6 +137,7 @@ fn send_by(kind: &SinkKind, message: &Message, limit: Duration) -> Outcome {
         SinkKind::Sendmail(sendmail) => either(sendmail::send(sendmail, message, limit)),
         SinkKind::Wake(wake) => either(wake::send(wake, message, limit)),
         SinkKind::Desktop => either(desktop::send(message, limit)),
+        SinkKind::Ping(source) => either(ping::send(source, message, limit)),
     }
 }
 

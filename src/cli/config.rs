@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
+use crate::policy::pings;
 use crate::registry::reference::{reference, schema};
 use crate::registry::{Problem, Registry, show, watch_show};
 use crate::store::registry_file::{self, Source};
@@ -81,9 +82,10 @@ fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
     };
     let Checked { path, registry, problems, missing } = &checked;
     let valid = problems.is_empty();
+    let sinks = registry.sinks.iter().filter(|sink| !pings::is_ping(sink)).count();
     call.out.json(&json!({
         "schema": SCHEMA, "path": path, "exists": !missing, "valid": valid, "problems": problems,
-        "processes": registry.processes.len(), "watches": registry.watches.len(), "sinks": registry.sinks.len(),
+        "processes": registry.processes.len(), "watches": registry.watches.len(), "sinks": sinks,
     }));
     if valid {
         call.out.say(&match missing {
@@ -96,7 +98,7 @@ fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
                     0 => String::new(),
                     watches => format!("{watches} watches, "),
                 },
-                registry.sinks.len()
+                sinks
             ),
         });
         return Ok(0);

@@ -5,14 +5,16 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 use clap::Parser;
 use serde_json::{Value, json};
 
 use crate::alert::drain::Drained;
+use crate::alert::ping;
 use crate::dependants::look_again;
 use crate::error::{Code, Error};
-use crate::healthcheck::{LastPass, Mode, Report, deliver, names, note, pass, push};
+use crate::healthcheck::{LastPass, Mode, Report, deliver, guarded, names, note, pass, push};
 use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
@@ -70,9 +72,15 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     let only_watches = asked.is_empty() && !all;
     let names = if only_watches { Vec::new() } else { names(&loaded.registry, &asked)? };
     let mode = if command.dry_run { Mode::DryRun } else { Mode::Act };
+    let source = loaded.registry.healthcheck.ping_url.as_ref().filter(|_| all && mode == Mode::Act);
+    let pings = source.map(ping::begin);
     let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
     let mut drained = Drained::default();
+    let (mut ping_failed, mut missed) = (None, None);
     if mode == Mode::Act {
+        if all {
+            missed = guard(call, &loaded, &mut report);
+        }
         match deliver(&call.ctx, &loaded.registry, &mut report) {
             Ok(done) => drained = done,
             Err(error) => report.errors.push(error),
@@ -93,11 +101,27 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             kernel_trace::tidy();
             let living = report.checked.iter().filter(|checked| checked.state.is_alive()).count();
             cgroup::sweep(&call.ctx.paths.state, living);
-            let last = LastPass { at: now()?.wall, duration_ms: elapsed(&began)? };
+            let (at, duration_ms) = (now()?.wall, elapsed(&began)?);
+            let wells = guarded::well(&loaded.registry, &report);
+            let told = pings.and_then(|pings| pings.end(end(&report, &loaded, duration_ms)).err());
+            ping_failed = told.or(wells.end().err());
+            let last = LastPass { at, duration_ms, awake: guarded::awake().ok(), ping_failed: ping_failed.clone() };
             report.errors.extend(note(&call.ctx.paths, &last).err());
         }
     }
-    tell(call, &Told { report: &report, watches: &watches, drained: &drained, loaded: &loaded }, &began, mode)?;
+    tell(
+        call,
+        &Told {
+            report: &report,
+            watches: &watches,
+            drained: &drained,
+            loaded: &loaded,
+            ping_failed: ping_failed.as_deref(),
+            missed: missed.as_deref(),
+        },
+        &began,
+        mode,
+    )?;
     let well = watches.checked.iter().all(watch::is_well);
     Ok(worse(code(call, &report, &drained, &loaded), if well { 0 } else { Code::No as u8 }))
 }
@@ -120,6 +144,35 @@ struct Told<'a> {
     watches: &'a watches::Report,
     drained: &'a Drained,
     loaded: &'a Loaded,
+    /// A warning: no process is the worse for it.
+    ping_failed: Option<&'a str>,
+    /// Passes that did not run before this one.
+    missed: Option<&'a str>,
+}
+
+/// What a pass over all tells of guardian itself. Returns which passes did not run.
+fn guard(call: &Call, loaded: &Loaded, report: &mut Report) -> Option<String> {
+    let missed = guarded::overdue(&call.ctx, &loaded.registry, report, true).unwrap_or_else(|error| {
+        report.errors.push(error);
+        None
+    });
+    let beaten = guarded::beat(&call.ctx, &loaded.registry, report);
+    report.errors.extend(beaten.err());
+    missed
+}
+
+/// What the dead-man's switch is told: whether guardian could do its work. A process that is down is told by alerts.
+fn end(report: &Report, loaded: &Loaded, took_ms: u64) -> ping::End {
+    let well = report.checked.iter().filter(|checked| checked.as_desired).count();
+    let mut body = format!("{well} of {} processes as desired\n", report.checked.len());
+    for error in &report.errors {
+        body.push_str(&format!("error: {}\n", error.message));
+    }
+    if !loaded.problems.is_empty() {
+        body.push_str("error: the registry has problems\n");
+    }
+    let well = report.errors.is_empty() && loaded.problems.is_empty();
+    ping::End { well, body, took: Duration::from_millis(took_ms) }
 }
 
 fn elapsed(began: &Stamp) -> Result<u64, Error> {
@@ -136,7 +189,7 @@ fn code(call: &Call, report: &Report, drained: &Drained, loaded: &Loaded) -> u8 
 }
 
 fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), Error> {
-    let Told { report, watches, drained, loaded } = told;
+    let Told { report, watches, drained, loaded, ping_failed, missed } = told;
     let few = report.checked.len() <= LISTED;
     let shown = report.checked.iter().filter(|checked| few || !checked.as_desired || !checked.actions.is_empty());
     let rows: Vec<Value> = shown
@@ -146,14 +199,16 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
         })
         .collect();
     let well = report.checked.iter().filter(|checked| checked.as_desired).count();
-    let errors: Vec<&String> = report.errors.iter().map(|error| &error.message).chain(&drained.errors).collect();
+    let ping_failed = ping_failed.map(|why| format!("last ping failed: {why}"));
+    let errors: Vec<&String> =
+        report.errors.iter().map(|error| &error.message).chain(&drained.errors).chain(&ping_failed).collect();
     call.out.json(&json!({
         "schema": SCHEMA, "at": began.wall.to_string(), "duration_ms": elapsed(began)?, "dry_run": mode == Mode::DryRun,
         "checked": report.checked.len(), "as_desired": well, "processes": rows,
         "watches": watch::json(&loaded.registry, watches, began),
         "alerts": {"queued": report.queued, "delivered": drained.delivered, "pending": drained.pending, "dead": drained.dead,
                    "stuck": drained.stuck},
-        "errors": errors,
+        "missed": missed, "errors": errors,
     }));
     if call.out.is_json() {
         return Ok(());
@@ -169,6 +224,8 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
     }
     lines.extend(watch::lines(watches, would));
     lines.extend(drained.errors.iter().map(|error| format!("alert: {error}")));
+    lines.extend(missed.map(|missed| format!("warning: {missed}")));
+    lines.extend(ping_failed.map(|failed| format!("warning: {failed}")));
     if !lines.is_empty() {
         call.out.answer(&lines.join("\n")); // what is not well is said in cron's mail too
     }
@@ -199,6 +256,12 @@ fn pushed(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
         Ok(_) => 0,
         Err(error) => log(call, name, run, &error),
     };
+    // Who watches the passes, where cron is dead: the shims, each time that something happens.
+    match guarded::overdue(&call.ctx, &loaded.registry, &mut report, false) {
+        Ok(Some(missed)) => drop(log(call, name, run, &Error::new(Code::No, "overdue", missed))),
+        Ok(None) => {}
+        Err(error) => report.errors.push(error),
+    }
     match deliver(&call.ctx, &loaded.registry, &mut report) {
         Ok(drained) => {
             for error in &drained.errors {

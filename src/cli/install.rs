@@ -1,31 +1,41 @@
-//! `install` and `uninstall`: what makes passes run, in cron, systemd or launchd.
+//! `install` and `uninstall`: what makes passes run, in cron, systemd or launchd; and guardian's part of an agent's configuration.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser};
 
+use crate::agent::install::{Client, Place};
 use crate::error::{Code, Error};
 use crate::model::units::{format_duration, parse_duration};
 use crate::registry::settings::set_every;
 use crate::store::registry_file;
 
 use super::common::registry;
-use super::{Call, install_cron, install_units};
+use super::{Call, install_agent, install_cron, install_units};
 
-/// Sets up what runs a pass every minute
+/// Sets up what runs a pass every minute, or the rule in an agent's configuration
 ///
-/// With --every another time than the registry's, `every` of `[healthcheck]` is set to it, so that
+/// With --agent guardian's hooks, MCP server and skill are put into that agent's own files; what else stands there is kept,
+/// comments included. With --every another time than the registry's, `every` of `[healthcheck]` is set to it, so that
 /// `status` knows when a pass is overdue. Saying it twice is not an error.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example: guardian install --cron\nExample: guardian install --cron --every 5m --dry-run")]
+#[command(
+    after_help = "Example: guardian install --cron\nExample: guardian install --cron --every 5m --dry-run\nExample: guardian install --agent codex"
+)]
 pub(super) struct Install {
     #[command(flatten)]
     trigger: Trigger,
     /// Time between two passes [default: what the registry says, 1m if nothing]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", conflicts_with = "agent")]
     every: Option<String>,
+    #[command(flatten)]
+    scope: Scope,
+    /// Change nothing: say whether it is installed, and show the agent's hook a launch that it must refuse
+    #[arg(long, conflicts_with_all = TRIGGERS, conflicts_with = "dry_run")]
+    check: bool,
     /// Print what would be written, change nothing
     #[arg(long)]
     dry_run: bool,
@@ -33,17 +43,22 @@ pub(super) struct Install {
 
 /// Removes what `install` set up; processes and registry stay as they are
 #[derive(Debug, Parser)]
-#[command(after_help = "Example: guardian uninstall --cron")]
+#[command(after_help = "Example: guardian uninstall --cron\nExample: guardian uninstall --agent codex")]
 pub(super) struct Uninstall {
     #[command(flatten)]
     trigger: Trigger,
+    #[command(flatten)]
+    scope: Scope,
     /// Say what would be removed, change nothing
     #[arg(long)]
     dry_run: bool,
 }
 
-/// What runs the passes.
-#[derive(Debug, Clone, Copy, Args)]
+/// What runs the passes, as options.
+const TRIGGERS: [&str; 3] = ["cron", "systemd", "launchd"];
+
+/// What runs the passes, or which agent is taught.
+#[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 struct Trigger {
     /// Lines in your crontab; nothing else in it is touched
@@ -55,6 +70,31 @@ struct Trigger {
     /// An agent of your own launchd (macOS)
     #[arg(long)]
     launchd: bool,
+    /// The configuration of this agent
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Client::ALL.map(Client::word)))]
+    agent: Option<String>,
+}
+
+/// For whom an agent is taught.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(multiple = false)]
+struct Scope {
+    /// For all that you do [default, but for agents-md]
+    #[arg(long, conflicts_with_all = TRIGGERS)]
+    user: bool,
+    /// For the project in this directory: its files name `guardian` without a path, so that they can be shared
+    #[arg(long, conflicts_with_all = TRIGGERS)]
+    project: bool,
+}
+
+impl Scope {
+    fn place(self, client: Client) -> Place {
+        match (self.user, self.project) {
+            (true, _) => Place::User,
+            (_, true) => Place::Project,
+            (false, false) => client.usual_place(),
+        }
+    }
 }
 
 /// Whether to change anything.
@@ -84,6 +124,14 @@ pub(super) struct Plan {
 
 pub(super) fn run(call: &Call, command: &Install) -> Result<u8, Error> {
     let mode = Mode::of(command.dry_run);
+    if let Some(client) = command.trigger.agent.as_deref().and_then(Client::of) {
+        let place = command.scope.place(client);
+        return if command.check {
+            install_agent::check(call, client, place)
+        } else {
+            install_agent::install(call, client, place, mode)
+        };
+    }
     let written = registry(call)?.registry.healthcheck.every;
     let every = match &command.every {
         None => written,
@@ -92,7 +140,7 @@ pub(super) fn run(call: &Call, command: &Install) -> Result<u8, Error> {
         }
     };
     let plan = Plan { home: home(call)?, exe: text(call.ctx.exe.as_os_str())?, variables: variables(call)?, every };
-    let Trigger { cron, systemd, launchd: _ } = command.trigger;
+    let Trigger { cron, systemd, launchd: _, agent: _ } = command.trigger;
     // The plan is sound before the registry is touched, and the registry says it before passes run by it.
     let prepare = || if every == written { Ok(()) } else { note(call, every, mode) };
     if cron {
@@ -106,7 +154,10 @@ pub(super) fn run(call: &Call, command: &Install) -> Result<u8, Error> {
 
 pub(super) fn uninstall(call: &Call, command: &Uninstall) -> Result<u8, Error> {
     let mode = Mode::of(command.dry_run);
-    let Trigger { cron, systemd, launchd: _ } = command.trigger;
+    if let Some(client) = command.trigger.agent.as_deref().and_then(Client::of) {
+        return install_agent::uninstall(call, client, command.scope.place(client), mode);
+    }
+    let Trigger { cron, systemd, launchd: _, agent: _ } = command.trigger;
     if cron {
         install_cron::uninstall(call, &home(call)?, mode)
     } else if systemd {
@@ -129,7 +180,7 @@ fn note(call: &Call, every: Duration, mode: Mode) -> Result<(), Error> {
     Ok(())
 }
 
-fn home(call: &Call) -> Result<String, Error> {
+pub(super) fn home(call: &Call) -> Result<String, Error> {
     let registry = &call.ctx.paths.registry;
     text(registry.parent().unwrap_or(registry).as_os_str())
 }

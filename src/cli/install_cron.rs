@@ -15,7 +15,7 @@ use super::Call;
 use super::install::{Mode, Plan};
 
 /// Names under which cron daemons run.
-const DAEMONS: [&str; 4] = ["cron", "crond", "fcron", "dcron"];
+pub(super) const DAEMONS: [&str; 4] = ["cron", "crond", "fcron", "dcron"];
 
 pub(super) fn install(
     call: &Call,

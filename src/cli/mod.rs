@@ -12,11 +12,13 @@ mod demo;
 mod demo_stage;
 mod dependants;
 mod deregister;
+mod doctor;
 mod events;
 mod healthcheck;
 mod hook;
 mod init;
 mod install;
+mod install_agent;
 mod install_cron;
 mod install_units;
 mod logs;
@@ -123,6 +125,7 @@ enum Command {
     #[cfg(feature = "mcp")]
     Mcp(mcp::Mcp),
     Demo(demo::Demo),
+    Doctor(doctor::Doctor),
     #[command(hide = true)]
     CompleteMetadata(complete::CompleteMetadata),
 }
@@ -242,6 +245,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         #[cfg(feature = "mcp")]
         Command::Mcp(command) => mcp::run(call, &command),
         Command::Demo(command) => demo::run(call, &command),
+        Command::Doctor(command) => doctor::run(call, &command),
         Command::CompleteMetadata(command) => complete::run(call, &command),
     }
 }

@@ -46,12 +46,11 @@ fn arg(key: &'static Key) -> Arg {
         .hide_short_help(!matches!(key.name, "target" | "restart" | "cwd" | "env" | "group"));
     match key.form() {
         Form::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Form::Codes | Form::Ends | Form::Texts | Form::Variables | Form::Pairs | Form::Lines => {
+        Form::Argv | Form::Codes | Form::Ends | Form::Texts | Form::Variables | Form::Pairs | Form::Lines => {
             arg.action(ArgAction::Append)
         }
         Form::Words(words) => arg.value_parser(words_parser(words)),
-        Form::Argv
-        | Form::Text
+        Form::Text
         | Form::Count
         | Form::Most
         | Form::Cores

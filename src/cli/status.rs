@@ -164,6 +164,9 @@ fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: &
         (rows, _) => table(rows),
     };
     text.push_str(&watch::table(rows, watches));
+    if let Some(why) = &health.ping_failed {
+        text.push_str(&format!("\nwarning: last ping failed: {why}\n"));
+    }
     if health.overdue {
         let since = health.age_s.map_or("no pass has run yet".to_owned(), |age| {
             format!("the last pass ran {} ago", crate::model::units::human_duration(Duration::from_secs(age)))
@@ -329,6 +332,7 @@ fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now
     let age_s = last.as_ref().map(|last| last.at.until(now.wall).as_secs());
     let wanted = rows.iter().any(|row| row.desired == Desired::Up);
     Health {
+        ping_failed: last.as_ref().and_then(|last| last.ping_failed.clone()),
         last_at: last.and_then(|last| last.at.rfc3339()),
         age_s,
         every_s,

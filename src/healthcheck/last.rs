@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Code, Error};
 use crate::model::time::Wall;
 use crate::os::lock;
+use crate::policy::overdue::Awake;
 use crate::store::paths::Paths;
 use crate::store::{atomic, checksum};
 
@@ -15,6 +16,12 @@ pub struct LastPass {
     pub at: Wall,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// The same moment on a clock that stands while the machine sleeps; `None`: an earlier version wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awake: Option<Awake>,
+    /// Why its ping failed, where one was to be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ping_failed: Option<String>,
 }
 
 /// Notes that a pass over all processes ran, unless another one is noting that right now.

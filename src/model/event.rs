@@ -87,6 +87,10 @@ pub enum EventKind {
     Skipped,
     /// The action of a watch was run.
     Acted,
+    /// A pass was due and did not run. Of guardian itself.
+    Overdue,
+    /// guardian lives, and how all stands: for sinks that ask for it. Of guardian itself.
+    Heartbeat,
     /// A notification reached its sink.
     AlertDelivered,
     /// A notification was given up.
@@ -97,7 +101,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind, in the order of the contract.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Registered,
         Self::Started,
         Self::Restarted,
@@ -122,6 +126,8 @@ impl EventKind {
         Self::Acknowledged,
         Self::Skipped,
         Self::Acted,
+        Self::Overdue,
+        Self::Heartbeat,
         Self::AlertDelivered,
         Self::AlertFailed,
         Self::Test,
@@ -161,8 +167,16 @@ impl EventKind {
             | Self::FlappingOver
             | Self::Acknowledged
             | Self::Skipped
-            | Self::Acted => false,
+            | Self::Acted
+            | Self::Overdue
+            | Self::Heartbeat => false,
         }
+    }
+
+    /// Whether it is about guardian itself: no process has it in its history.
+    #[must_use]
+    pub fn is_of_guardian(self) -> bool {
+        matches!(self, Self::Overdue | Self::Heartbeat)
     }
 
     /// The word for it in the contract.
@@ -193,6 +207,8 @@ impl EventKind {
             Self::Acknowledged => "acknowledged",
             Self::Skipped => "skipped",
             Self::Acted => "acted",
+            Self::Overdue => "overdue",
+            Self::Heartbeat => "heartbeat",
             Self::AlertDelivered => "alert_delivered",
             Self::AlertFailed => "alert_failed",
             Self::Test => "test",

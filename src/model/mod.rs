@@ -4,6 +4,7 @@
 //! parsing, so a value that exists is valid. On-disk forms are derived here and versioned in `store`.
 
 pub mod channel;
+pub mod check;
 pub mod delivery;
 pub mod ending;
 pub mod event;

@@ -43,6 +43,8 @@ pub(crate) fn event(name: &str, run: u64, kind: EventKind, secs: u64) -> Event {
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::Acted
         | EventKind::Test => (Severity::Info, None),
     };
@@ -92,6 +94,7 @@ pub(crate) fn sink(name: &str, kind: SinkKind) -> Sink {
         timeout: Duration::from_secs(10),
         insist: Insist::default(),
         ca_file: None,
+        heartbeat: None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::channel::{
 };
 use super::event::Severity;
 use super::incident::Insist;
+use super::schedule::Zone;
 use super::wake::Wake;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
@@ -130,6 +131,8 @@ pub enum SinkKind {
     Sendmail(Sendmail),
     /// An agent is woken.
     Wake(Wake),
+    /// The dead-man's switch of one process, by its address.
+    Ping(SecretSource),
 }
 
 impl SinkKind {
@@ -154,6 +157,7 @@ impl SinkKind {
             Self::Desktop => "desktop",
             Self::Sendmail(_) => "sendmail",
             Self::Wake(wake) => wake.harness.word(),
+            Self::Ping(_) => "ping",
         }
     }
 
@@ -181,9 +185,19 @@ impl SinkKind {
             Self::Alertmanager(Alertmanager { url, token, .. }) => [url].into_iter().chain(token).collect(),
             Self::Apprise(Apprise { url, .. }) => vec![url],
             Self::Wake(Wake { token, .. }) => token.iter().collect(),
+            Self::Ping(url) => vec![url],
             Self::Command { .. } | Self::File { .. } | Self::Desktop | Self::Sendmail(_) => Vec::new(),
         }
     }
+}
+
+/// When a sink hears that all is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// A line of a crontab.
+    pub line: String,
+    /// Whose clock it goes by.
+    pub zone: Zone,
 }
 
 /// One `[sinks.NAME]` of the registry.
@@ -210,6 +224,8 @@ pub struct Sink {
     pub insist: Insist,
     /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
     pub ca_file: Option<String>,
+    /// When it hears how all stands, whatever happens; `None`: never.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// `[healthcheck]` of the registry.
@@ -219,10 +235,12 @@ pub struct HealthcheckConfig {
     pub every: Duration,
     /// Different processes that fail within a minute and are a storm, if they are also a quarter of all; 0: never.
     pub storm: u32,
+    /// Address of a service that hears of each pass over all processes, and tells when none comes.
+    pub ping_url: Option<SecretSource>,
 }
 
 impl Default for HealthcheckConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), storm: 5 }
+        Self { every: Duration::from_secs(60), storm: 5, ping_url: None }
     }
 }

@@ -9,6 +9,7 @@ use super::name::Name;
 use super::never::Never;
 use super::probe::Probe;
 use super::schedule::{Overlap, Zone};
+use super::sink::SecretSource;
 use super::window::Window;
 
 /// How the process is started.
@@ -252,6 +253,8 @@ pub struct Spec {
     pub overlap: Overlap,
     /// Names of the sinks that are told; empty: every sink that wants it.
     pub notify: Vec<String>,
+    /// Address of a dead-man's switch that hears of its runs.
+    pub ping_url: Option<SecretSource>,
 }
 
 impl Spec {
@@ -324,6 +327,7 @@ impl Spec {
             zone: Zone::Machine(None),
             overlap: Overlap::Skip,
             notify: Vec::new(),
+            ping_url: None,
         }
     }
 }

@@ -101,6 +101,16 @@ pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     }
 }
 
+/// Bytes for people, rounded: `512 KiB`, `37 GiB`.
+#[must_use]
+pub fn human_size(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match units.into_iter().find(|(shift, _)| bytes >> shift >= 1) {
+        Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
+        None => format!("{bytes} B"),
+    }
+}
+
 /// The size in the largest unit that it is a whole number of: `512M`, `1536K`, `100B`. [`parse_size`] reads it back.
 #[must_use]
 pub fn format_size(bytes: u64) -> String {

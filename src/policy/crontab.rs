@@ -100,6 +100,12 @@ impl Block {
         Self { begin, lines: Vec::new(), end: format!("# END guardian {home}") }
     }
 
+    /// Whether it begins somewhere in `crontab`, whatever is in it.
+    #[must_use]
+    pub fn is_in(&self, crontab: &[u8]) -> bool {
+        crontab.split(|byte| *byte == b'\n').any(|line| line == self.begin.as_bytes())
+    }
+
     /// As it stands in a crontab.
     #[must_use]
     pub fn text(&self) -> String {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::notify::{hears_trouble, is_trouble, wants};
-use super::storm_delivery;
+use super::{pings, storm_delivery};
 use crate::model::delivery::{Entry, Outcome, Receipt, Settled};
 use crate::model::event::{Event, EventKind, Severity};
 use crate::model::incident::Why;
@@ -85,6 +85,10 @@ pub fn plan(pending: &[Entry], ledger: &[Receipt], sinks: &[Sink], storms: &[Sto
                 if let Some(until) = asked.filter(|until| !now.has_reached(until)).max_by_key(|until| until.boot_ms) {
                     // Too many requests are too many, whatever they are about.
                     wait(&mut plan, entries.len(), until.clone());
+                    continue;
+                }
+                if pings::is_ping(sink) {
+                    pings::plan(&mut plan, entries, now);
                     continue;
                 }
                 let told: Vec<&Receipt> = ledger.iter().filter(|receipt| receipt.sink == sink.name).collect();

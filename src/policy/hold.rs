@@ -3,8 +3,11 @@
 //! Asked by `alert::drain` before [`super::delivery`]; each entry that is held back is settled by a receipt with the
 //! reason. What is critical passes, and so does what a storm speaks for.
 
+use std::collections::BTreeSet;
+
 use super::flapping;
 use super::notify::is_trouble;
+use super::pings;
 use super::storm::speaks_for;
 use crate::model::delivery::{Entry, Receipt};
 use crate::model::event::{Event, EventKind, Leaves, Severity};
@@ -26,11 +29,9 @@ pub fn hold(
         .iter()
         .map(|entry| {
             let event = &entry.notification.event;
-            let passes = event.severity == Severity::Critical
-                || !matches!(event.why(), Why::News | Why::Over)
-                || storms.iter().any(|storm| speaks_for(storm, event));
+            let switch = pings::is_name(&entry.sink); // it counts runs
             let settled = || ledger.iter().any(|receipt| receipt.sink == entry.sink && receipt.id == entry.id());
-            if passes || settled() {
+            if switch || passes(event, storms) || settled() {
                 return None;
             }
             let sink = sinks.iter().find(|sink| sink.name == entry.sink)?;
@@ -46,6 +47,20 @@ pub fn hold(
         }
     }
     (told, held)
+}
+
+/// The processes whose books say whether an entry is held back.
+#[must_use]
+pub fn asked(pending: &[Entry], storms: &[Storm]) -> BTreeSet<Name> {
+    let events = pending.iter().map(|entry| &entry.notification.event);
+    events.filter(|event| !passes(event, storms)).map(|event| event.process.clone()).collect()
+}
+
+/// Whether it is told whatever a book says.
+fn passes(event: &Event, storms: &[Storm]) -> bool {
+    event.severity == Severity::Critical
+        || !matches!(event.why(), Why::News | Why::Over)
+        || storms.iter().any(|storm| speaks_for(storm, event))
 }
 
 /// A watch has an `after` of its own, and tells its incident once: it is not counted again.

@@ -46,6 +46,8 @@ fn each_kind_of_event_opens_an_incident_ends_it_or_is_nothing_to_it() {
             | EventKind::Acted
             | EventKind::AlertDelivered
             | EventKind::AlertFailed
+            | EventKind::Overdue
+            | EventKind::Heartbeat
             | EventKind::Test => (false, false),
         };
         assert_eq!((opened, over), want, "{}", kind.word());

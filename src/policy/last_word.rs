@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::notify::{hears_trouble, wants};
+use super::pings;
 use crate::model::delivery::{Entry, Receipt, Settled};
 use crate::model::event::{Event, EventKind, Notification, Severity};
 use crate::model::last_word::Word;
@@ -65,7 +66,10 @@ pub fn due(known: Known<'_>, now: Wall) -> Vec<Word> {
 /// The sink that hears of it: one that works and hears of trouble; before others one that wants what was given up, then the
 /// one that something reached last, then by name.
 fn other<'s>(about: &str, given_up: &[&Entry], known: Known<'s>) -> Option<&'s Sink> {
-    let fit = known.sinks.iter().filter(|sink| sink.name != about && hears_trouble(sink) && works(sink, known));
+    let fit = known
+        .sinks
+        .iter()
+        .filter(|sink| sink.name != about && hears_trouble(sink) && !pings::is_ping(sink) && works(sink, known));
     fit.max_by_key(|sink| {
         let wants = given_up.iter().any(|entry| wants(sink, &entry.notification.event));
         let reached = known.ledger.iter().rposition(|receipt| reaches(receipt, sink)).map_or(0, |nth| nth + 1);

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::pings;
 use crate::model::event::{Event, EventKind, Severity};
 use crate::model::incident::Insist;
 use crate::model::name::Name;
@@ -45,6 +46,7 @@ pub fn caller(process: &Name, wake: Wake) -> Sink {
         cooldown: Duration::ZERO,
         timeout: WAKING,
         ca_file: None,
+        heartbeat: None,
         insist: Insist::default(),
     }
 }
@@ -55,11 +57,17 @@ pub fn is_caller(sink: &str) -> bool {
     sink.starts_with(CALLER)
 }
 
+/// Whether this sink is told of what befell guardian itself, which is about all processes and all groups.
+#[must_use]
+pub fn hears_of_guardian(sink: &Sink, event: &Event) -> bool {
+    !pings::is_ping(sink) && wants_kind(sink, event)
+}
+
 /// Whether events of this process go to this sink at all, of whatever kind.
 #[must_use]
 pub fn routed(sink: &Sink, event: &Event) -> bool {
     let mut named = event.notify.iter().filter(|name| *name != AUTO).peekable();
-    if named.peek().is_some() && !is_caller(&sink.name) {
+    if named.peek().is_some() && !is_caller(&sink.name) && !pings::is_ping(sink) {
         return named.any(|name| *name == sink.name);
     }
     let process = sink.processes.is_empty() || sink.processes.iter().any(|glob| matches(glob, event.process.as_str()));
@@ -106,7 +114,12 @@ fn weight(kind: EventKind) -> u8 {
         EventKind::Restarted | EventKind::Started | EventKind::Ready | EventKind::Stopped | EventKind::Slow => 3,
         EventKind::Exited => 2,
         EventKind::Signal => 1,
-        EventKind::Registered | EventKind::Skipped | EventKind::AlertDelivered | EventKind::AlertFailed => 0,
+        EventKind::Registered
+        | EventKind::Skipped
+        | EventKind::Overdue
+        | EventKind::Heartbeat
+        | EventKind::AlertDelivered
+        | EventKind::AlertFailed => 0,
     }
 }
 
@@ -139,6 +152,8 @@ pub fn is_trouble(kind: EventKind) -> bool {
         | EventKind::Acknowledged
         | EventKind::Skipped
         | EventKind::AlertDelivered
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::AlertFailed
         | EventKind::Test => false,
     }

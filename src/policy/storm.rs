@@ -160,6 +160,8 @@ pub fn speaks_for(storm: &Storm, event: &Event) -> bool {
         | EventKind::Acted
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::Test => false,
     }
 }

@@ -107,6 +107,8 @@ fn rank(entry: &Entry) -> (u8, crate::model::time::Wall) {
         | EventKind::Acted
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::Test => 0,
     };
     (rank, event.at)

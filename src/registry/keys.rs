@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::form::Form;
+use super::secret::Spelling;
 use super::value::Value;
 use crate::model::name::Name;
 use crate::model::never::Never;
 use crate::model::schedule::Zone;
 use crate::model::signal::Signal;
+use crate::model::sink::SecretSource;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::{format_duration, format_size};
 use crate::model::window::Window;
@@ -78,6 +80,8 @@ pub enum Field {
     SomeCodes(fn(&mut Spec) -> &mut Vec<i32>),
     /// Exit codes, signals and causes, possibly none.
     Never(fn(&mut Spec) -> &mut Vec<Never>),
+    /// A web address that is a secret, in one of its four spellings.
+    Secret(Spelling, fn(&mut Spec) -> &mut Option<SecretSource>),
 }
 
 /// The chapter of the reference, and the heading in `--help`, that a key stands under.
@@ -150,6 +154,7 @@ impl Key {
             Field::Zone => Form::Zone,
             Field::SomeCodes(_) => Form::Codes,
             Field::Never(_) => Form::Ends,
+            Field::Secret(spelling, _) => spelling.form(),
         }
     }
 
@@ -205,6 +210,7 @@ impl Key {
             },
             Field::SomeCodes(of) => Some(codes(of(spec))),
             Field::Never(of) => Some(Value::Words(of(spec).iter().map(Never::to_string).collect())),
+            Field::Secret(spelling, of) => of(spec).as_ref().and_then(|source| spelling.value(source)),
         }
     }
 

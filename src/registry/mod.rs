@@ -9,6 +9,7 @@ mod choices;
 mod dependencies;
 pub mod edit;
 pub mod form;
+mod heartbeat;
 pub mod hook;
 mod insist;
 pub mod keys;
@@ -20,6 +21,7 @@ pub mod reference;
 #[cfg(test)]
 mod reference_tests;
 mod schedule;
+pub mod secret;
 pub mod settings;
 pub mod show;
 mod sink;

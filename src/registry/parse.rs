@@ -10,13 +10,14 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Field, Key};
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::{Context, Entry, Parsed, Registry, dependencies, hook, insist, schedule, sink, watch};
+use super::{Context, Entry, Parsed, Registry, dependencies, hook, insist, schedule, secret, sink, watch};
 use crate::model::name::Name;
 use crate::model::probe::Probe;
 use crate::model::signal::Signal;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::parse_duration;
 use crate::policy::notify::AUTO;
+use crate::policy::pings;
 
 const TABLES: &[&str] = &["defaults", "process", "watch", "sinks", "healthcheck", "hook"];
 
@@ -64,7 +65,7 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> 
     let mut sinks = Vec::new();
     if let Some(table) = root.get("sinks").and_then(|item| reader.table("sinks", item)) {
         for (name, item) in table {
-            let sink = sink::read(reader, name, item);
+            let sink = sink::read(reader, name, item, context.zone.as_deref());
             sinks.push((name.get_ref().to_string(), if sink.is_some() { Served::Yes } else { Served::No }));
             registry.sinks.extend(sink);
         }
@@ -83,6 +84,9 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> 
         }
         reader.process = None;
         dependencies::check(reader, table, &mut registry);
+        let pinged = registry.processes.iter().filter_map(|(name, entry)| Some((name, entry.spec.ping_url.clone()?)));
+        let pings: Vec<_> = pinged.map(|(name, source)| pings::sink(name, source)).collect();
+        registry.sinks.extend(pings);
     }
     read_watches(reader, root, &base, &sinks, &mut registry);
     if let Some(item) = root.get("defaults") {
@@ -147,6 +151,7 @@ fn read_process(
         }
         (Some(_), None) | (None, Some(_)) => {}
     }
+    secret::one_spelling(reader, table, "ping_url");
     schedule::complete(reader, table, &mut spec, context.zone.as_deref());
     if reader.problems.len() > before {
         return None;
@@ -165,7 +170,9 @@ enum Place {
 fn read_keys(reader: &mut Reader<'_>, table: &DeTable<'_>, spec: &mut Spec, place: Place) {
     for (name, item) in table {
         match keys::find(name.get_ref()) {
-            Some(key) if place == Place::Defaults && matches!(key.field, Field::Argv | Field::Shell) => {
+            Some(key)
+                if place == Place::Defaults && matches!(key.field, Field::Argv | Field::Shell | Field::Secret(..)) =>
+            {
                 let message = format!("`{}` cannot be the same for all processes", key.name);
                 reader.fail::<()>(name.span(), message, "move it to the `[process.NAME]` it belongs to");
             }
@@ -218,6 +225,7 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::Schedule => spec.schedule = Some(schedule::read_line(reader, name, item)?),
         Field::Zone => spec.zone = schedule::read_zone(reader, name, item)?,
         Field::Never(of) => *of(spec) = reader.ends(name, item)?,
+        Field::Secret(spelling, of) => *of(spec) = Some(spelling.read(reader, name, item)?),
         Field::SomeCodes(of) => {
             let codes = reader.codes(name, item)?;
             if codes.is_empty() {

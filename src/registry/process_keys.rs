@@ -2,6 +2,7 @@
 
 use super::choices::{FOLLOW, ISOLATION, LEFTOVER, ON_BOOT, ON_DEPENDENCY_END, ON_HANG, OVERLAP, RESTART, STDIN};
 use super::keys::{Chapter, Field, Key};
+use super::secret::Spelling;
 
 const fn key(chapter: Chapter, name: &'static str, field: Field, help: &'static str) -> Key {
     Key { name, field, help, chapter }
@@ -234,6 +235,30 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::Other,
+        "ping_url",
+        Field::Secret(Spelling::Value, |s| &mut s.ping_url),
+        "Address of a dead-man's switch (healthchecks.io, Uptime Kuma) that hears of its runs; a secret, so better one of the next three",
+    ),
+    key(
+        Chapter::Other,
+        "ping_url_file",
+        Field::Secret(Spelling::File, |s| &mut s.ping_url),
+        "`ping_url` is the first line of this file",
+    ),
+    key(
+        Chapter::Other,
+        "ping_url_env",
+        Field::Secret(Spelling::Env, |s| &mut s.ping_url),
+        "`ping_url` is in this variable of guardian's own environment",
+    ),
+    key(
+        Chapter::Other,
+        "ping_url_command",
+        Field::Secret(Spelling::Command, |s| &mut s.ping_url),
+        "`ping_url` is the first line of what this prints",
+    ),
+    key(
+        Chapter::Other,
         "log_max",
         Field::SizeOrOff(|s| &mut s.log_max),
         "Size at which the log is rotated, without losing a line; `0`: never",
@@ -260,4 +285,4 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &["user", "ping_url"];
+pub static UNSUPPORTED: &[&str] = &["user"];

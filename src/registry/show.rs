@@ -1,13 +1,18 @@
 //! One process with all its defaults filled in, for `config show`.
 
-use super::keys::{Key, PROCESS};
+use super::keys::{Field, Key, PROCESS};
+use super::secret::Spelling;
 use super::value::Value;
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 
 fn values(spec: &Spec) -> impl Iterator<Item = (&'static Key, Option<Value>)> {
     let mut spec = spec.clone();
-    PROCESS.iter().map(move |key| (key, key.value(&mut spec)))
+    let masked = |key: &Key, value| match matches!(key.field, Field::Secret(Spelling::Value, _)) {
+        true => Value::Text("****".to_owned()),
+        false => value,
+    };
+    PROCESS.iter().map(move |key| (key, key.value(&mut spec).map(|value| masked(key, value))))
 }
 
 /// As TOML that reads back as the same spec. Keys that have no value are comments.

@@ -19,11 +19,12 @@ use crate::model::wake::Harness;
 /// Kinds of event of the contract that this version never makes: a filter may name them.
 const LATER: [&str; 1] = ["stray"];
 
-/// Reads one sink; on `None` the reader knows why.
+/// Reads one sink; on `None` the reader knows why. `machine`: the time zone of this machine.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     name: &toml::Spanned<toml::de::DeString<'_>>,
     item: &Item<'_>,
+    machine: Option<&str>,
 ) -> Option<Sink> {
     let before = reader.problems.len();
     let shown = name.get_ref().escape_debug().to_string();
@@ -33,7 +34,7 @@ pub(super) fn read(
     }
     let table = reader.table(&format!("sinks.{shown}"), item)?;
     reader.scope = format!("sink `{shown}`: ");
-    let sink = Fields { reader, table, at: name.span() }.sink(name.get_ref());
+    let sink = Fields { reader, table, at: name.span() }.sink(name.get_ref(), machine);
     reader.scope.clear();
     sink.filter(|_| reader.problems.len() == before)
 }
@@ -42,8 +43,9 @@ pub(super) fn read(
 pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> HealthcheckConfig {
     let mut config = HealthcheckConfig::default();
     reader.scope = "`[healthcheck]`: ".to_owned();
-    for (key, _) in table.iter().filter(|(key, _)| HEALTHCHECK.iter().all(|known| known.name != key.get_ref())) {
-        reader.unknown(key.span(), key.get_ref(), HEALTHCHECK.iter().map(|known| known.name));
+    let known: Vec<String> = HEALTHCHECK.iter().flat_map(sink_keys::spellings).collect();
+    for (key, _) in table.iter().filter(|(key, _)| known.iter().all(|known| known != key.get_ref())) {
+        reader.unknown(key.span(), key.get_ref(), known.iter().map(String::as_str));
     }
     let every = table.get("every").and_then(|item| reader.some_time("every", item, "a minute is usual: `\"1m\"`"));
     if let Some(every) = every {
@@ -51,6 +53,10 @@ pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> 
     }
     if let Some(storm) = table.get("storm").and_then(|item| reader.count("storm", item)) {
         config.storm = storm;
+    }
+    let mut fields = Fields { reader, table, at: 0..0 };
+    if fields.has_secret("ping_url") {
+        config.ping_url = fields.secret_address("ping_url");
     }
     reader.scope.clear();
     config
@@ -65,7 +71,7 @@ pub(super) struct Fields<'r, 't, 'a, 'i> {
 }
 
 impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
-    fn sink(&mut self, name: &str) -> Option<Sink> {
+    fn sink(&mut self, name: &str, machine: Option<&str>) -> Option<Sink> {
         let kind = self.required("type").and_then(|item| self.reader.word("type", item, sink_keys::TYPES))?;
         self.refuse_unknown(kind);
         let events = self.events();
@@ -87,6 +93,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
         let insist = self.insist();
         // What is wrong with it is in the reader, and drops the sink.
         let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
+        let heartbeat = self.heartbeat(machine);
         let kind = match kind {
             "email" => self.email(),
             "webhook" => self.webhook(),
@@ -114,6 +121,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             timeout: timeout?,
             insist: insist?,
             ca_file,
+            heartbeat,
         })
     }
 

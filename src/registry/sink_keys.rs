@@ -127,6 +127,14 @@ pub static SINK: &[SinkKey] = &[
         Need::Default("\"15m\""),
         "The same incident of the same process is told at most once in this time",
     ),
+    key(
+        ALL,
+        "heartbeat",
+        Form::Schedule,
+        Need::Default("never"),
+        "When it hears how all stands, even if nothing happened: a line as in a crontab, such as `\"0 9 * * *\"`",
+    ),
+    key(ALL, "timezone", Form::Zone, Need::Default("the machine's"), "Whose clock `heartbeat` goes by"),
     key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
     key(
         ALL,
@@ -272,6 +280,13 @@ pub static HEALTHCHECK: &[SinkKey] = &[
         Need::Default("5"),
         "So many different processes that fail within a minute are a storm, if they are also a quarter of those that are \
          to be up, or four times this number: one message, restarts paced; `0`: never",
+    ),
+    key(
+        ALL,
+        "ping_url",
+        Form::Secret,
+        Need::Default("none"),
+        "Address of a dead-man's switch (healthchecks.io, or Uptime Kuma's `/api/push/…`) that hears of each pass",
     ),
 ];
 

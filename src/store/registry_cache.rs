@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{atomic, checksum, registry_compact};
 use crate::model::schedule::Zone;
+use crate::model::sink::{SecretSource, SinkKind};
 use crate::model::time::Wall;
 use crate::os::zone;
 use crate::registry::Registry;
@@ -61,8 +62,19 @@ pub(super) fn get(path: &Path, meta: &Metadata, home: Option<&Path>) -> Option<R
 /// Whether the machine's zone is still the one that its schedules were read with; it is asked for where there are such.
 fn is_of_this_zone(registry: &Registry) -> bool {
     let zones = registry.processes.values().map(|entry| &entry.spec.zone);
-    let machine = zones.filter(|zone| matches!(zone, Zone::Machine(Some(_)))).find_map(Zone::name);
+    let heartbeats = registry.sinks.iter().filter_map(|sink| sink.heartbeat.as_ref()).map(|heartbeat| &heartbeat.zone);
+    let machine = zones.chain(heartbeats).filter(|zone| matches!(zone, Zone::Machine(Some(_)))).find_map(Zone::name);
     machine.is_none_or(|machine| zone::name().as_deref() == Some(machine))
+}
+
+/// Whether a secret stands in the text of the registry itself. Those of processes are among the sinks, as their switches.
+fn has_secret(registry: &Registry) -> bool {
+    let sinks = registry.sinks.iter().flat_map(|sink| sink.kind.secrets());
+    // What a header says is often a token.
+    let says = |kind: &SinkKind| matches!(kind, SinkKind::Webhook { header, .. } if !header.is_empty());
+    let headers = registry.sinks.iter().any(|sink| says(&sink.kind));
+    let mut all = sinks.chain(&registry.healthcheck.ping_url);
+    headers || all.any(|source| matches!(source, SecretSource::Inline(_)))
 }
 
 /// Keeps `registry` for the next pass, unless the file is so fresh that it might still change
@@ -70,6 +82,11 @@ fn is_of_this_zone(registry: &Registry) -> bool {
 pub(super) fn put(path: &Path, meta: &Metadata, home: Option<&Path>, registry: &Registry, now: Wall) {
     let changed = meta.mtime().max(meta.ctime()).saturating_add(1).saturating_mul(1000);
     if now.0.saturating_sub(changed) < SETTLED_MS {
+        return;
+    }
+    // A secret stands in the registry at most, never in the state.
+    if has_secret(registry) {
+        drop(atomic::remove_if_there(path));
         return;
     }
     let origin = postcard::to_stdvec(&Origin::of(meta, home));

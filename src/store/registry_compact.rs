@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::hook::HookConfig;
 use crate::model::name::Name;
-use crate::model::sink::{HealthcheckConfig, Sink};
+use crate::model::sink::{HealthcheckConfig, SecretSource, Sink};
 use crate::model::spec::{Command, Spec, Target};
 use crate::registry::{Entry, Registry, WatchEntry};
 
@@ -41,6 +41,7 @@ struct Row<'a> {
     #[serde(borrow)]
     depends_on: Vec<&'a str>,
     schedule: Option<&'a str>,
+    ping_url: Option<SecretSource>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,6 +60,7 @@ fn shape(spec: &Spec) -> Spec {
         group: None,
         depends_on: Vec::new(),
         schedule: None,
+        ping_url: None,
         ..spec.clone()
     }
 }
@@ -88,6 +90,7 @@ pub(super) fn write(registry: &Registry, bytes: Vec<u8>) -> postcard::Result<Vec
             group: spec.group.as_deref(),
             depends_on: spec.depends_on.iter().map(Name::as_str).collect(),
             schedule: spec.schedule.as_deref(),
+            ping_url: spec.ping_url.clone(),
         });
     }
     let head = Head {
@@ -121,6 +124,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
         spec.group = row.group.map(str::to_owned);
         spec.depends_on = row.depends_on.into_iter().map(str::parse).collect::<Result<_, _>>().ok()?;
         spec.schedule = row.schedule.map(str::to_owned);
+        spec.ping_url = row.ping_url;
         Some((row.name.parse::<Name>().ok()?, Entry { spec, line: row.line }))
     };
     // A row has several bytes, so what claims more rows than bytes is not a registry.

@@ -172,12 +172,37 @@ fn cached(home: &Home) -> PathBuf {
 
 #[test]
 fn the_cache_serves_the_same_registry_as_the_text() {
-    let home = Home::with(EXAMPLE);
+    let without_secrets = EXAMPLE
+        .replace("url = \"https://example.org/hook\"", "url_file = \"~/hook\"")
+        .replace("header = { X-Team = \"ops\" }", "");
+    let home = Home::with(&without_secrets);
     let fresh = home.load().registry;
     let meta = fs::metadata(&home.paths.registry).unwrap();
     let cache = cached(&home);
     assert_eq!(registry_cache::get(&cache, &meta, Some(home.dir.path())), Some(fresh));
     assert_eq!(registry_cache::get(&cache, &meta, None), None, "another home expands `~/` otherwise");
+}
+
+#[test]
+fn a_registry_with_a_secret_in_its_text_is_not_kept_in_the_state() {
+    for (sink, is_kept) in [
+        ("type = 'discord'\nurl_file = '/hush'", true),
+        ("type = 'discord'\nurl = 'https://hush'", false),
+        ("type = 'webhook'\nurl_file = '/hush'\nheader = { Authorization = 'hush' }", false),
+        ("type = 'telegram'\nchat = '1'\ntoken = 'hush'", false),
+        ("type = 'ntfy'\ntopic = 'hush'", false),
+    ] {
+        let home = Home::with(format!("{GOOD}\n[sinks.s]\n{sink}\n"));
+        cached(&home);
+        assert_eq!(home.paths.registry_cache().exists(), is_kept, "{sink}");
+    }
+    for secret in
+        ["[healthcheck]\nping_url = 'https://hush'\n", "[process.p]\nshell = 'x'\nping_url = 'https://hush'\n"]
+    {
+        let home = Home::with(format!("{GOOD}\n{secret}"));
+        cached(&home);
+        assert!(!home.paths.registry_cache().exists(), "{secret}");
+    }
 }
 
 #[test]

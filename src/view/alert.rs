@@ -121,10 +121,14 @@ fn headline(event: &Event) -> String {
             Some(record) => format!("was sent {}", record.signal),
             None => "was sent a signal".to_owned(),
         },
-        EventKind::AlertFailed if !event.detail.is_empty() => event.detail.clone(),
+        EventKind::AlertFailed | EventKind::Overdue | EventKind::Heartbeat if !event.detail.is_empty() => {
+            event.detail.clone()
+        }
         EventKind::Registered
         | EventKind::Started
         | EventKind::Acted
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::AlertDelivered
         | EventKind::AlertFailed => word.replace('_', " "),
     }
@@ -191,6 +195,8 @@ pub(super) fn what(event: &Event) -> &'static str {
         EventKind::Skipped => "a time of its schedule was left out",
         EventKind::Acted => "its action was run",
         EventKind::AlertDelivered => "an alert reached its sink",
+        EventKind::Overdue => "guardian's passes did not run",
+        EventKind::Heartbeat => "guardian is there",
         EventKind::AlertFailed => "an alert could not be delivered",
         EventKind::Test => "this is a test that somebody asked for; nothing is wrong",
     }

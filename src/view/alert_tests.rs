@@ -102,6 +102,8 @@ fn each_kind_has_a_subject_that_says_what_happened() {
         [guardian] h/web: acknowledged: 
         [guardian] h/web: a time of its schedule was left out
         [guardian] h/web: acted
+        [guardian] h/web: overdue
+        [guardian] h/web: heartbeat
         [guardian] h/web: alert delivered
         [guardian] h/web: alert failed
         [guardian] h/web: this is a test, nothing is wrong"#]]

@@ -70,6 +70,8 @@ pub(super) fn commands(event: &Event) -> Vec<(&'static str, String)> {
                 ("Silence it", "guardian alerts silence --all 2h".to_owned()),
             ];
         }
+        (EventKind::Heartbeat, _) => return vec![("Look closer", "guardian status".to_owned())],
+        (EventKind::Overdue, _) => return vec![("Look closer", "guardian doctor; guardian status".to_owned())],
         (EventKind::AlertFailed, _) => return vec![("Look closer", "guardian alerts".to_owned())],
         (_, _) if event.watch.is_some() => format!("guardian why {name}"),
         (_, Some(run)) if event.cause.is_some() => format!("guardian why {name} --run {run}"),

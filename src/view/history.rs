@@ -60,6 +60,8 @@ fn what(event: &Event) -> String {
         | EventKind::Acknowledged
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::Test => vec![some(&event.action), some(&event.detail), by],
     };
     let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -307,6 +307,9 @@ pub struct Health {
     pub every_s: u64,
     /// Whether one is missing. A pass that never ran is, once something should be up.
     pub overdue: bool,
+    /// Why the ping of the last pass failed; `None`: it did not, or none is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping_failed: Option<String>,
 }
 
 /// The whole of `status --json`.

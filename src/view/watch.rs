@@ -157,6 +157,8 @@ pub(super) fn headline(event: &Event) -> String {
         | EventKind::Skipped
         | EventKind::AlertDelivered
         | EventKind::AlertFailed
+        | EventKind::Overdue
+        | EventKind::Heartbeat
         | EventKind::Test => format!("{}{detail}", event.kind.word()),
     }
 }

@@ -117,7 +117,7 @@ fn text_and_html_of_a_letter_say_the_same_and_hostile_output_breaks_neither() {
         "</pre> & \"last\"",
         "guardian why bot --run 1",
         "guardian alerts silence bot 2h",
-        "guardian alerts ack bot.",
+        "guardian alerts ack bot",
     ] {
         assert!(mail.text.contains(fact), "no `{fact}` in {}", mail.text);
         assert!(html.contains(fact), "no `{fact}` in {html}");

@@ -108,3 +108,25 @@ fn with_auto_the_operators_sinks_are_told_as_ever_and_a_start_by_a_person_wakes_
     until("nothing waits", || home.json(&["alerts"])["pending"].as_array().is_some_and(Vec::is_empty));
     assert_eq!(inbox(&home).len(), 1);
 }
+
+#[test]
+fn a_damaged_way_to_the_session_is_said_and_keeps_nobody_else_from_being_told() {
+    let mut home = Home::new();
+    session(&mut home);
+    home.listen("");
+    home.ok(&[
+        "register",
+        "job",
+        "--notify",
+        "auto",
+        "--restart",
+        "never",
+        "--",
+        "while [ ! -e go ]; do sleep 0.05; done; exit 3",
+    ]);
+    home.ok(&["start", "job"]);
+    fs::write(home.state_dir().join("process/job/wake.json"), "{").unwrap();
+    fs::write(home.path("go"), "").unwrap();
+    home.hears("job", "premature");
+    home.run(&["healthcheck"]).expect(74).complains("wake.json` is not valid");
+}

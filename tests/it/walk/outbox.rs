@@ -38,6 +38,7 @@ fn sink(name: &str, events: &[&str], cooldown: u64) -> Sink {
         timeout: Duration::from_secs(10),
         insist: Insist::default(),
         ca_file: None,
+        heartbeat: None,
     }
 }
 

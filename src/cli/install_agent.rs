@@ -1,0 +1,261 @@
+//! `install --agent`: guardian's part of an agent's configuration, read, merged and written; then the hook is asked.
+//!
+//! All files are read and merged before the first is written, so that one that cannot be read leaves the others alone.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use crate::agent::install::{Client, Guardian, Piece, Place, Roots, Wrong, pieces};
+use crate::alert::program;
+use crate::error::{Code, Error};
+use crate::model::event::SCHEMA;
+use crate::store::foreign::Foreign;
+
+use super::Call;
+use super::install::Mode;
+
+/// How long a hook may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One file, as it is and as it is to be.
+struct Change {
+    piece: Piece,
+    file: Foreign,
+    /// `None`: it goes.
+    new: Option<String>,
+}
+
+impl Change {
+    fn is_none(&self) -> bool {
+        self.file.text == self.new
+    }
+
+    /// Lines that go and come. No others: what stands beside them may be secret.
+    fn lines(&self) -> String {
+        let old = self.file.text.as_deref().unwrap_or_default();
+        let new = self.new.as_deref().unwrap_or_default();
+        let name = self.piece.path.display().to_string();
+        TextDiff::from_lines(old, new).unified_diff().context_radius(0).header(&name, &name).to_string()
+    }
+
+    fn action(&self) -> &'static str {
+        match (&self.file.text, &self.new) {
+            (old, new) if old == new => "unchanged",
+            (None, _) => "created",
+            (Some(_), None) => "removed",
+            (Some(_), Some(_)) => "changed",
+        }
+    }
+
+    fn json(&self, mode: Mode) -> Value {
+        let diff = (mode == Mode::DryRun && !self.is_none()).then(|| self.lines());
+        json!({"path": self.piece.path, "what": self.piece.what, "action": self.action(), "diff": diff})
+    }
+}
+
+/// What a hook said when it was shown a launch past guardian.
+struct Answer {
+    /// The command line of the hook.
+    hook: Vec<String>,
+    refused: bool,
+    /// Its own words, or why there are none.
+    said: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        json!({"hook": self.hook, "refused": self.refused, "said": self.said})
+    }
+}
+
+pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> Result<u8, Error> {
+    let (changes, guardian) = planned(call, client, place)?;
+    if mode == Mode::Act {
+        for change in changes.iter().filter(|change| !change.is_none()) {
+            change.file.replace(change.new.as_deref().unwrap_or_default(), mode_of(place))?;
+        }
+    }
+    let answer = if mode == Mode::Act { ask(client, &guardian) } else { None };
+    report(call, (client, place), mode, &changes, answer.as_ref(), client.next_steps());
+    if mode == Mode::DryRun {
+        return Ok(0);
+    }
+    for change in &changes {
+        let what = if change.is_none() { "was there already" } else { "written" };
+        call.out.say(&format!("{}: {} {what}", change.piece.path.display(), change.piece.what));
+    }
+    tell(call, answer.as_ref());
+    for step in client.next_steps() {
+        call.out.say(&format!("Still to do: {step}"));
+    }
+    Ok(0)
+}
+
+pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -> Result<u8, Error> {
+    let (roots, guardian) = (roots(call, place)?, guardian(call, place)?);
+    let mut changes = Vec::new();
+    for piece in pieces(client, place, &roots, &guardian).map_err(|wrong| usage(&wrong))? {
+        let file = Foreign::read(&piece.path)?;
+        let new = match &file.text {
+            None => None,
+            Some(old) => piece.form.take(old).map_err(|wrong| refused(&piece.path, wrong))?,
+        };
+        changes.push(Change { piece, file, new });
+    }
+    if mode == Mode::Act {
+        let root = if place == Place::User { &roots.home } else { &roots.project };
+        for change in changes.iter().filter(|change| !change.is_none()) {
+            match &change.new {
+                Some(text) => change.file.replace(text, mode_of(place))?,
+                None => change.file.remove(root)?,
+            }
+        }
+    }
+    report(call, (client, place), mode, &changes, None, &[]);
+    if mode == Mode::Act {
+        for change in &changes {
+            let what = if change.is_none() { "nothing of guardian's there" } else { "removed" };
+            call.out.say(&format!("{}: {} {what}", change.piece.path.display(), change.piece.what));
+        }
+    }
+    Ok(0)
+}
+
+/// Whether it is installed as this guardian would, and its hook refuses what it must. Changes nothing.
+pub(super) fn check(call: &Call, client: Client, place: Place) -> Result<u8, Error> {
+    let (changes, guardian) = planned(call, client, place)?;
+    let answer = ask(client, &guardian);
+    report(call, (client, place), Mode::Act, &changes, answer.as_ref(), &[]);
+    for change in &changes {
+        let what = if change.is_none() { "there" } else { "not there, or another one" };
+        call.out.say(&format!("{}: {} {what}", change.piece.path.display(), change.piece.what));
+    }
+    tell(call, answer.as_ref());
+    let well = changes.iter().all(Change::is_none) && answer.is_none_or(|answer| answer.refused);
+    Ok(if well { 0 } else { Code::No as u8 })
+}
+
+/// The mode of new files: an agent may put secrets into one of the user's later; those of a project are shared.
+fn mode_of(place: Place) -> u32 {
+    match place {
+        Place::User => 0o600,
+        Place::Project => 0o666,
+    }
+}
+
+/// Every file as it is to be; nothing is written yet.
+fn planned(call: &Call, client: Client, place: Place) -> Result<(Vec<Change>, Guardian), Error> {
+    let guardian = guardian(call, place)?;
+    let mut changes = Vec::new();
+    for piece in pieces(client, place, &roots(call, place)?, &guardian).map_err(|wrong| usage(&wrong))? {
+        let file = Foreign::read(&piece.path)?;
+        let new = piece.form.put(file.text.as_deref()).map_err(|wrong| refused(&piece.path, wrong))?;
+        changes.push(Change { piece, file, new: Some(new) });
+    }
+    Ok((changes, guardian))
+}
+
+fn usage(wrong: &Wrong) -> Error {
+    Error::new(Code::Usage, "bad_place", wrong.what.clone()).hint(wrong.hint.clone())
+}
+
+fn refused(path: &Path, wrong: Wrong) -> Error {
+    let message = format!("`{}` {}", path.display(), wrong.what);
+    Error::new(Code::Config, "agent_configuration", message).hint(format!("{}; nothing was changed", wrong.hint))
+}
+
+fn roots(call: &Call, place: Place) -> Result<Roots, Error> {
+    let project = std::env::current_dir().map_err(|error| Error::io("tell", Path::new("."), &error))?;
+    let home = match (&call.ctx.home, place) {
+        (Some(home), _) => home.clone(),
+        (None, Place::Project) => project.clone(),
+        (None, Place::User) => {
+            let message = "cannot tell your home directory: HOME is not set, and the user database has none";
+            return Err(Error::new(Code::System, "no_home", message).hint("set HOME, or use --project"));
+        }
+    };
+    let variable =
+        |name: &str| call.ctx.environment.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from);
+    Ok(Roots {
+        home,
+        project,
+        claude: variable("CLAUDE_CONFIG_DIR"),
+        codex: variable("CODEX_HOME"),
+        config: variable("XDG_CONFIG_HOME"),
+        mcp: cfg!(feature = "mcp"),
+    })
+}
+
+/// What is called: for a user this very program and home, wherever the agent looks for programs; for a project, which may
+/// be another machine's, whatever is called `guardian` there.
+fn guardian(call: &Call, place: Place) -> Result<Guardian, Error> {
+    if place == Place::Project {
+        return Ok(Guardian { words: vec!["guardian".to_owned()] });
+    }
+    let text = |path: &Path| {
+        path.to_str().map(str::to_owned).ok_or_else(|| {
+            let message = format!("path `{}` is not UTF-8, which these files cannot hold", path.display());
+            Error::new(Code::Usage, "bad_path", message).hint("use another path")
+        })
+    };
+    let mut words = vec![text(&call.ctx.exe)?];
+    if let Some(home) = &call.ctx.paths.home {
+        words.extend(["--home".to_owned(), text(home)?]);
+    }
+    Ok(Guardian { words })
+}
+
+/// Shows the hook a launch past guardian. `None`: the agent has no hooks.
+fn ask(client: Client, guardian: &Guardian) -> Option<Answer> {
+    let (word, payload) = client.sample()?;
+    let hook = guardian.command(&["hook", word]);
+    let (refused, said) = match program::run(&hook, &[], payload, PATIENCE) {
+        Err(error) => (false, format!("it cannot be run: {error}")),
+        Ok(ran) => match ran.failure(&hook, PATIENCE) {
+            Some(failure) => (false, failure),
+            // Each dialect's refusal names what to write instead; words of one that lets it pass do not say `deny` or `block`.
+            None => {
+                let refuses = ["\"deny\"", "\"block\":true"].iter().any(|word| ran.stdout.contains(word));
+                (refuses, program::said(&ran.stdout))
+            }
+        },
+    };
+    Some(Answer { hook, refused, said })
+}
+
+/// Says what the hook answered.
+fn tell(call: &Call, answer: Option<&Answer>) {
+    let Some(answer) = answer else { return };
+    let hook = shlex::try_join(answer.hook.iter().map(String::as_str)).unwrap_or_default();
+    if answer.refused {
+        call.out.say(&format!("Asked `{hook}` about `nohup python3 bot.py &`: it refuses"));
+    } else {
+        let said = if answer.said.is_empty() { "it said nothing" } else { &answer.said };
+        call.out.warn(&format!("asked about `nohup python3 bot.py &`, `{hook}` did not refuse: {said}"));
+    }
+}
+
+/// The result for programs; of a dry run also what would be written.
+fn report(
+    call: &Call,
+    (client, place): (Client, Place),
+    mode: Mode,
+    changes: &[Change],
+    answer: Option<&Answer>,
+    steps: &[&str],
+) {
+    call.out.json(&json!({
+        "schema": SCHEMA, "agent": client.word(), "place": place.word(), "dry_run": mode == Mode::DryRun,
+        "changed": changes.iter().any(|change| !change.is_none()),
+        "files": changes.iter().map(|change| change.json(mode)).collect::<Vec<_>>(),
+        "next_steps": steps, "hook": answer.map(Answer::json),
+    }));
+    if mode == Mode::DryRun && !call.out.is_json() {
+        let text: String = changes.iter().filter(|change| !change.is_none()).map(Change::lines).collect();
+        call.out.answer(if text.is_empty() { "# nothing would be changed" } else { &text });
+    }
+}
