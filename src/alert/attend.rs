@@ -3,6 +3,7 @@
 //! So a sink that hangs keeps neither another one nor another pass waiting, and the messages of one sink keep their order. What
 //! such a thread does is [`super::drain`]'s.
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -94,9 +95,8 @@ fn attend(paths: &Paths, sink: &Sink, time: Time) -> Result<Drained, Error> {
 }
 
 /// Whether something was queued for the sink since it was looked.
-fn has_more(paths: &Paths, sink: &Sink, seen: &[Entry]) -> Result<bool, Error> {
-    let now = outbox::list(paths, Part::Pending)?.entries;
-    Ok(now.iter().any(|entry| entry.sink == sink.name && seen.iter().all(|seen| seen.id() != entry.id())))
+fn has_more(paths: &Paths, sink: &Sink, seen: &[PathBuf]) -> Result<bool, Error> {
+    Ok(outbox::names(paths, &sink.name)?.iter().any(|path| !seen.contains(path)))
 }
 
 /// Entries of sinks that the registry does not have.

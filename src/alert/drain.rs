@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -23,7 +24,6 @@ use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::policy::storm::storms;
 use crate::policy::stuck::is_stuck;
-use crate::store::outbox::Part;
 use crate::store::{ledger, outbox, paths::Paths, storm};
 
 /// A send that has its own limit gets this much longer before its thread is abandoned.
@@ -167,10 +167,10 @@ pub(super) fn round(
     sink: &Sink,
     drained: &mut Drained,
     time: Time,
-) -> Result<(usize, Vec<Entry>), Error> {
+) -> Result<(usize, Vec<PathBuf>), Error> {
     let held = lock::wait(&outbox::lock(paths))?;
-    let mut pending = outbox::list(paths, Part::Pending)?.entries;
-    pending.retain(|entry| entry.sink == sink.name);
+    let seen = outbox::names(paths, &sink.name)?;
+    let pending = outbox::waiting(paths, &sink.name)?.entries;
     let known = ledger::read(paths)?;
     let now = now()?;
     ledger::prune(paths, &known, &now)?;
@@ -193,7 +193,7 @@ pub(super) fn round(
     drop(held);
     let tried = plan.send.len();
     deliver_all(paths, sink, plan.send, time, drained);
-    Ok((tried, pending))
+    Ok((tried, seen))
 }
 
 /// Puts away what needs no sending.

@@ -222,22 +222,52 @@ pub fn whole(paths: &Paths) -> Result<(Listing, Listing), Error> {
 /// # Errors
 /// The directory exists and cannot be read.
 pub fn list(paths: &Paths, part: Part) -> Result<Listing, Error> {
+    let (found, has_dead) = files(paths, part)?;
+    Ok(Listing { has_dead, ..read_all(found) })
+}
+
+/// What waits for one sink; the entries of all others are not even opened.
+///
+/// # Errors
+/// As [`list`].
+pub fn waiting(paths: &Paths, sink: &str) -> Result<Listing, Error> {
+    names(paths, sink).map(read_all)
+}
+
+/// The files of what waits for one sink, in order.
+///
+/// # Errors
+/// As [`list`].
+pub fn names(paths: &Paths, sink: &str) -> Result<Vec<PathBuf>, Error> {
+    let suffix = format!("@{}.json", safe(sink));
+    let (mut found, _) = files(paths, Part::Pending)?;
+    found.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&suffix)));
+    Ok(found)
+}
+
+/// The files of one part, in order, and whether the directory of what was given up is there as well.
+fn files(paths: &Paths, part: Part) -> Result<(Vec<PathBuf>, bool), Error> {
     let dir = dir(paths, part);
     let fail = |error: io::Error| Error::io("read directory", &dir, &error);
     let files = match fs::read_dir(&dir) {
         Ok(files) => files,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Listing::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), false)),
         Err(error) => return Err(fail(error)),
     };
-    let (mut found, mut listing) = (Vec::new(), Listing::default());
+    let (mut found, mut has_dead) = (Vec::new(), false);
     for file in files {
         let path = file.map_err(fail)?.path();
-        listing.has_dead |= path.ends_with(DEAD);
+        has_dead |= path.ends_with(DEAD);
         if path.extension().is_some_and(|extension| extension == "json") {
             found.push(path);
         }
     }
     found.sort();
+    Ok((found, has_dead))
+}
+
+fn read_all(found: Vec<PathBuf>) -> Listing {
+    let mut listing = Listing::default();
     for path in found {
         match read(&path) {
             Ok(Some(entry)) => listing.entries.push(entry),
@@ -245,7 +275,7 @@ pub fn list(paths: &Paths, part: Part) -> Result<Listing, Error> {
             Err(why) => listing.unreadable.push(format!("outbox entry `{}` {why}", path.display())),
         }
     }
-    Ok(listing)
+    listing
 }
 
 fn read(path: &Path) -> Result<Option<Entry>, String> {
