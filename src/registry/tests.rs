@@ -334,7 +334,7 @@ fn unknown_tables_are_refused_with_what_they_may_have_been() {
     assert!(problem("[process]\na = 3\n").message.contains("not a table"));
     assert!(problem("[healthcheck]\nping_url = 'hush'\n").message.contains("not a web address"));
     assert!(!problem("[healthcheck]\nping_url = 'hush'\n").message.contains("hush"));
-    assert!(problem("[process.a]\nshell = 'a'\npty = true\n").message.contains("not supported"));
+    assert!(problem("[process.a]\nshell = 'a'\nuser = 'bob'\n").message.contains("not supported"));
     assert!(problem("[process.a]\nshell = 'a'\nping_url = 'hush'\n").message.contains("not a web address"));
     let twice = "[process.a]\nshell = 'a'\nping_url = 'https://a'\nping_url_file = '/a'\n";
     assert_eq!(problem(twice).message, "both `ping_url` and `ping_url_file` are given");
