@@ -11,14 +11,16 @@ use crate::model::name::Name;
 use crate::model::sink::Sink;
 use crate::model::time::Stamp;
 use crate::os::lock;
+use crate::policy::reason::{World, hushed, reason};
+use crate::policy::storm::storms;
 use crate::policy::stuck::{self, Backlog};
-use crate::store::{self, incident, ledger, outbox, paths::Paths};
+use crate::store::{self, incident, ledger, outbox, paths::Paths, silence};
 
-/// Looks at the outbox, with at most `recent` receipts.
+/// Looks at the outbox, with at most `recent` receipts. `sinks`: those of the registry, which say why something waits.
 ///
 /// # Errors
 /// The outbox or its ledger cannot be read.
-pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
+pub fn overview(paths: &Paths, sinks: &[Sink], recent: usize, now: &Stamp) -> Result<Overview, Error> {
     let (pending, dead) = outbox::whole(paths)?;
     let ledger = ledger::read(paths)?;
     let mut unreadable = [pending.unreadable, dead.unreadable].concat();
@@ -28,12 +30,26 @@ pub fn overview(paths: &Paths, recent: usize) -> Result<Overview, Error> {
     let (books, broken) = incident::all(paths)?;
     unreadable.extend(broken);
     let books = books.into_iter().map(|(_, book)| book).collect();
+    let mut silences = silence::load(paths).unwrap_or_else(|error| {
+        unreadable.push(error.message);
+        Vec::new()
+    });
+    silences.retain(|silence| silence.rest(now).is_some());
+    let storms = storms(&store::storm::load(paths).unwrap_or_else(|error| {
+        unreadable.push(error.message);
+        Vec::new()
+    }));
+    let (entries, receipts) = (&pending.entries, &ledger.receipts);
+    let world = World { pending: entries, ledger: receipts, sinks, silences: &silences, storms: &storms };
+    let reasons = entries.iter().map(|entry| reason(entry, world, now)).collect();
+    let hushed = hushed(receipts, now);
     let settled = ledger.receipts.into_iter().rev().take(recent).collect();
     let words = store::last_word::load(paths).unwrap_or_else(|error| {
         unreadable.push(error.message);
         Vec::new()
     });
-    Ok(Overview { pending: pending.entries, dead: dead.entries, words, books, settled, unreadable })
+    let (pending, dead) = (pending.entries, dead.entries);
+    Ok(Overview { pending, dead, words, books, settled, unreadable, silences, hushed, reasons })
 }
 
 /// The outbox in numbers: whether somebody who should have been told was not.

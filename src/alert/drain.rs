@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::attend::{Time, attend_all};
-use super::due::hold_back;
+use super::due::{Quieted, hold_back, quieten};
 use crate::alert::{Message, last_word, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
@@ -22,9 +22,11 @@ use crate::model::sink::Sink;
 use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
+use crate::policy::digest::digest;
+use crate::policy::silence::noted;
 use crate::policy::storm::storms;
 use crate::policy::stuck::is_stuck;
-use crate::store::{ledger, outbox, paths::Paths, storm};
+use crate::store::{ledger, outbox, paths::Paths, silence, storm};
 
 /// A send that has its own limit gets this much longer before its thread is abandoned.
 const GRACE: Duration = Duration::from_millis(300);
@@ -113,6 +115,8 @@ impl Drained {
 pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, Error> {
     let mut drained = Drained::default();
     let until = boot()?.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+    // Each look at what waits reads them anew; that they cannot be read is said once, also where nothing waits.
+    drained.errors.extend(silence::load(paths).err().map(|error| error.message));
     let mut found = outbox::whole(paths)?;
     for _ in 0..ROUNDS {
         // Nothing was ever queued, or nothing waits: then not even a lock is touched.
@@ -182,8 +186,9 @@ pub(super) fn round(
     let storms = storms(&failures);
     let with = (known.receipts.as_slice(), std::slice::from_ref(sink), storms.as_slice());
     let (pending, suppressed) = hold_back(paths, pending, with, &mut drained.errors)?;
+    let Quieted { pending, suppressed, next } = quieten(paths, (pending, suppressed), &known.receipts, sink, &now)?;
     let plan = plan(&pending, &known.receipts, std::slice::from_ref(sink), &storms, &now);
-    drained.next.clone_from(&plan.next);
+    drained.next = plan.next.clone().into_iter().chain(next).min_by_key(|next| next.boot_ms);
     for (entry, reason) in suppressed {
         let receipt = Receipt { reason: Some(reason), ..receipt(&entry, Settled::Suppressed, None, &now) };
         ledger::append(paths, &[receipt])?;
@@ -264,7 +269,10 @@ fn deliver_all(paths: &Paths, sink: &Sink, batches: Vec<Batch>, time: Time, drai
             return;
         }
         let folded: Vec<&Event> = batch.folded.iter().map(|entry| &entry.notification.event).collect();
-        let mut message = Message::new(&batch.lead.notification, &folded, batch.answers.clone());
+        let Ok(now) = now() else { return };
+        let mut told = noted(&batch.lead, &sink.timing.zone, &now);
+        told.event.digest = digest(sink, &told.event, &batch.folded).map(Box::new);
+        let mut message = Message::new(&told, &folded, batch.answers.clone());
         message.reached.clone_from(&batch.lead.reached);
         message.log = paths.log(&batch.lead.notification.event.process);
         let outcome = bounded(sink, message, sink.timeout.min(left));

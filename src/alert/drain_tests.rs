@@ -3,10 +3,12 @@
 use super::*;
 use crate::alert::desk;
 use crate::alert::fake::{Act, http};
+use crate::model::channel::Webhook;
 use crate::model::event::EventKind;
 use crate::model::sample::{any_sink, at, event, note, sink};
 use crate::model::sink::{Secret, SecretSource, SinkKind, Tls};
 use crate::store::atomic;
+use crate::store::outbox::Part;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -42,7 +44,7 @@ fn shell(name: &str, script: &str) -> Sink {
 }
 
 fn web(url: String) -> Sink {
-    sink("web", SinkKind::Webhook { url: SecretSource::Inline(Secret::new(url)), header: vec![] })
+    sink("web", SinkKind::Webhook(Webhook::plain(SecretSource::Inline(Secret::new(url)), vec![])))
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn what_is_refused_is_kept_among_the_dead_until_somebody_retries() {
     let refused = drain(&home.paths, &sinks, LIMIT).unwrap();
     assert_eq!((refused.pending, refused.dead), (0, 1), "{refused:?}");
     assert_eq!(refused.reports[0].given_up.as_deref(), Some("HTTP 404 Not Found"));
-    assert_eq!(desk::overview(&home.paths, 10).unwrap().dead.len(), 1);
+    assert_eq!(desk::overview(&home.paths, &[], 10, &now().unwrap()).unwrap().dead.len(), 1);
     let told = refused.reports[0].event(at(9).wall).unwrap();
     assert_eq!((told.kind, told.detail.as_str()), (EventKind::AlertFailed, "sink `web`: HTTP 404 Not Found"));
     assert_eq!(told.id, "a.abc.1.premature.web.alert_failed");
@@ -161,7 +163,7 @@ fn what_is_refused_is_kept_among_the_dead_until_somebody_retries() {
     assert_eq!(again.event(at(9).wall), None, "no alerts about alerts about alerts");
     let retried = desk::retry(&home.paths, &sinks, LIMIT).unwrap();
     assert_eq!((retried.delivered, retried.pending, retried.dead), (1, 0, 0), "{retried:?}");
-    let overview = desk::overview(&home.paths, 10).unwrap();
+    let overview = desk::overview(&home.paths, &[], 10, &now().unwrap()).unwrap();
     assert_eq!((overview.dead.len(), overview.settled.len()), (0, 1));
     served.join().unwrap();
 }
@@ -204,4 +206,36 @@ fn an_empty_outbox_costs_nothing() {
     let home = Home::new();
     assert_eq!(drain(&home.paths, &[], LIMIT).unwrap(), Drained::default());
     assert_eq!(std::fs::read_dir(home.paths.outbox()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_digest_is_one_message_that_counts_and_its_programs_see_each_of_it() {
+    use crate::model::timing::Timing;
+    let home = Home::new();
+    let digest = Timing { digest: Some("@daily".into()), ..Timing::default() };
+    let sinks = [Sink { timing: digest, ..home.file_sink("ops") }];
+    let queued = now().unwrap();
+    let queued = Stamp { wall: Wall(queued.wall.0 - 2 * 86_400_000), ..queued };
+    for (name, run) in [("bad", 1), ("bad", 2), ("other", 3)] {
+        let note = note(event(name, run, EventKind::Premature, run));
+        outbox::put(&home.paths, &note, "ops", &queued).unwrap();
+    }
+    home.put(EventKind::Premature, 9, "ops");
+    let drained = drain(&home.paths, &sinks, LIMIT).unwrap();
+    assert_eq!((drained.delivered, drained.pending), (3, 1), "today's waits: {drained:?}");
+    let told = home.written("ops");
+    for part in ["digest: 3 notices about 2 processes", "bad (warning): 2 × premature", "other (warning): premature"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+}
+
+#[test]
+fn silences_that_cannot_be_read_silence_nothing_and_each_drain_says_so() {
+    let home = Home::new();
+    let sinks = [home.file_sink("ops")];
+    std::fs::write(home.paths.state.join("silences"), "half").unwrap();
+    assert!(drain(&home.paths, &sinks, LIMIT).unwrap().errors[0].contains("nothing is silenced"));
+    home.put(EventKind::Premature, 1, "ops");
+    let drained = drain(&home.paths, &sinks, LIMIT).unwrap();
+    assert_eq!((drained.delivered, drained.errors.len()), (1, 1), "{drained:?}");
 }

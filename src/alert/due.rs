@@ -10,9 +10,10 @@ use crate::model::sink::Sink;
 use crate::model::storm::Storm;
 use crate::model::time::Stamp;
 use crate::os::lock;
+use crate::policy::silence::part;
 use crate::policy::{flapping, hold, remind};
 use crate::store::outbox::{Part, Put};
-use crate::store::{incident, ledger, outbox, paths::Paths};
+use crate::store::{incident, ledger, outbox, paths::Paths, silence};
 
 /// What may be told, and what is held back with its reason.
 type Split = (Vec<Entry>, Vec<(Entry, String)>);
@@ -57,6 +58,39 @@ pub(super) fn hold_back(
         }
     }
     Ok(hold::hold(pending, ledger, sinks, &books, storms))
+}
+
+/// What is left after silences.
+pub(super) struct Quieted {
+    /// What may be told.
+    pub(super) pending: Vec<Entry>,
+    /// What is not told, with its reason.
+    pub(super) suppressed: Vec<(Entry, String)>,
+    /// When a silence ends that something waits for.
+    pub(super) next: Option<Stamp>,
+}
+
+/// Takes out of what may be told what somebody silenced; what is kept remembers that. Silences that cannot be read are none.
+pub(super) fn quieten(
+    paths: &Paths,
+    (pending, mut suppressed): Split,
+    ledger: &[Receipt],
+    sink: &Sink,
+    now: &Stamp,
+) -> Result<Quieted, Error> {
+    let silences = silence::load(paths).unwrap_or_else(|_| Vec::new()); // said by the drain
+    if silences.is_empty() {
+        return Ok(Quieted { pending, suppressed, next: None });
+    }
+    let before = pending.clone();
+    let parted = part(pending, ledger, std::slice::from_ref(sink), &silences, now);
+    for kept in &parted.kept {
+        if !before.contains(kept) {
+            outbox::update(paths, kept)?;
+        }
+    }
+    suppressed.extend(parted.suppressed);
+    Ok(Quieted { pending: parted.told, suppressed, next: parted.next })
 }
 
 /// Changes books, and forgets those in which nothing is left.

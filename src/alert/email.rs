@@ -20,6 +20,7 @@ use super::{Message, secret, trust};
 use crate::model::delivery::Outcome;
 use crate::model::sink::{SecretSource, Tls};
 use crate::view::alert::Rendered;
+use crate::view::escape::header;
 use crate::view::words::{cut, strip_control};
 
 /// How long the server may take to say goodbye; the message is its own by then.
@@ -78,7 +79,7 @@ fn mailbox(text: &str) -> Result<Mailbox, String> {
 fn letter(from: Mailbox, to: &[Mailbox], message: &Message) -> Result<Letter, String> {
     let mut builder = Letter::builder()
         .from(from)
-        .subject(&message.rendered.subject)
+        .subject(header(&message.rendered.subject))
         .message_id(Some(message_id(&message.id, &message.host)))
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
     for one in to {

@@ -25,6 +25,14 @@ fn count(told: &[String], begin: &str) -> usize {
 }
 
 #[test]
+fn a_subject_that_looks_like_an_encoded_word_is_shown_as_it_was_written() {
+    let mut message = message();
+    message.rendered.subject = "=?utf-8?q?=0D=0ABcc:_evil?= died".to_owned();
+    let letter = compose("g@example.org", &["ops@example.org".to_owned()], &message).unwrap();
+    assert!(!letter.contains("=?utf-8?q?"), "{letter}");
+}
+
+#[test]
 fn one_letter_goes_to_all_and_carries_our_id() {
     let answer = Message { answers: Some("btc-bot.abc.1.premature".into()), ..message() };
     let (outcome, told) = mail(vec![], &answer, LIMIT);

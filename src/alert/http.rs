@@ -12,6 +12,7 @@ use ureq::{Agent, Body};
 use super::trust;
 use crate::model::delivery::Outcome;
 use crate::os::clock;
+pub(super) use crate::view::escape::percent;
 use crate::view::words::{cut, strip_control};
 
 /// A server that cannot be reached at all is known soon.
@@ -131,19 +132,6 @@ pub(super) fn verdict(status: StatusCode, error: String, after: Option<Duration>
     } else {
         Outcome::refused(error)
     }
-}
-
-/// Text as a part of a path or a query: all but letters, digits and `-._~` is percent-encoded (RFC 3986, section 2.3).
-#[must_use]
-pub(super) fn percent(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut done, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            done.push(char::from(byte));
-        } else {
-            done.push_str(&format!("%{byte:02X}"));
-        }
-        done
-    })
 }
 
 /// Fields of a form, as `application/x-www-form-urlencoded`.

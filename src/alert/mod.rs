@@ -20,6 +20,8 @@ mod email;
 mod fake;
 mod file;
 mod gotify;
+#[cfg(test)]
+mod hostile_tests;
 mod http;
 mod inbox;
 mod last_word;
@@ -48,6 +50,7 @@ use crate::model::delivery::Outcome;
 use crate::model::event::{Event, EventKind, Notification};
 use crate::model::sink::{Sink, SinkKind};
 use crate::model::time::Wall;
+use crate::registry::Problem;
 use crate::view::alert::{Rendered, environment, render};
 
 /// A message, ready to be sent.
@@ -108,6 +111,31 @@ impl Message {
 /// What came of a try; `Err` where nothing could be sent at all, so that `?` ends it there.
 type Sent = Result<Outcome, Outcome>;
 
+/// What is wrong with a file that the sink needs for its messages, and which file that is.
+#[must_use]
+pub fn examine(sink: &Sink) -> Option<(PathBuf, Problem)> {
+    match &sink.kind {
+        SinkKind::Webhook(webhook) => webhook::examine(webhook),
+        SinkKind::Email { .. }
+        | SinkKind::Command { .. }
+        | SinkKind::File { .. }
+        | SinkKind::Telegram(_)
+        | SinkKind::Slack(_)
+        | SinkKind::Discord(_)
+        | SinkKind::Ntfy(_)
+        | SinkKind::Pushover(_)
+        | SinkKind::Gotify(_)
+        | SinkKind::Matrix(_)
+        | SinkKind::Pagerduty(_)
+        | SinkKind::Alertmanager(_)
+        | SinkKind::Apprise(_)
+        | SinkKind::Sendmail(_)
+        | SinkKind::Wake(_)
+        | SinkKind::Ping(_)
+        | SinkKind::Desktop => None,
+    }
+}
+
 /// Sends one message. Blocks for about `limit`, or for longer where a library cannot be bounded:
 /// [`drain`] therefore runs it in a thread that it can walk away from.
 #[must_use]
@@ -121,7 +149,7 @@ fn send_by(kind: &SinkKind, message: &Message, limit: Duration) -> Outcome {
             let login = user.as_deref().zip(password.as_ref());
             email::send(&email::Server { host, port: *port, tls: *tls, login }, from, to, message, limit)
         }
-        SinkKind::Webhook { url, header } => either(webhook::send(url, header, message, limit)),
+        SinkKind::Webhook(sink) => either(webhook::send(sink, message, limit)),
         SinkKind::Command { command } => either(command::send(command, message, limit)),
         SinkKind::File { path } => file::send(path, message),
         SinkKind::Telegram(telegram) => either(telegram::send(telegram, message, limit)),

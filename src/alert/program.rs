@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use crate::model::delivery::Outcome;
 use crate::model::units::human_duration;
 use crate::os::clock;
+use crate::os::desktop::Account;
 use crate::view::words::{cut, strip_control};
 
 /// Bytes of each output stream that are kept.
@@ -77,15 +78,36 @@ pub(crate) fn run(
     input: &str,
     limit: Duration,
 ) -> io::Result<Ran> {
+    finish(command(argv, environment)?, input, limit)
+}
+
+/// Runs `argv` as another user, with this environment and no other.
+///
+/// # Errors
+/// As [`run`]; or we may not become that user.
+pub(super) fn run_as(
+    account: Account,
+    argv: &[String],
+    environment: &[(&'static str, String)],
+    limit: Duration,
+) -> io::Result<Ran> {
+    let mut command = command(argv, &[])?;
+    command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    // Root's further groups go with the user id.
+    command.uid(account.uid).gid(account.gid).current_dir("/");
+    finish(command, "", limit)
+}
+
+fn command(argv: &[String], environment: &[(&'static str, String)]) -> io::Result<Command> {
     let (program, arguments) = argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
+    let mut command = Command::new(program);
+    command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+    Ok(command)
+}
+
+fn finish(mut command: Command, input: &str, limit: Duration) -> io::Result<Ran> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn()?;
     let streams = match attach(&mut child, input) {
         Ok(streams) => streams,
         Err(error) => {

@@ -1,13 +1,24 @@
 //! What every sink that speaks HTTP must do with each answer: one table for all of them.
 
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::fake::{Act, http, message};
 use super::{Message, send};
-use crate::model::channel::{Alertmanager, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Slack, Telegram};
+use crate::model::channel::{
+    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Slack, Telegram, TemplateSource, Webhook,
+};
 use crate::model::delivery::Outcome;
 use crate::model::sample::sink;
 use crate::model::sink::{Secret, SecretSource, SinkKind};
+use crate::model::wake::{Harness, Wake};
 
 /// The secret of every sink here: it may show nowhere.
 pub(super) const SECRET: &str = "hush-hush-token";
@@ -26,6 +37,20 @@ pub(super) struct Case {
     pub(super) well: &'static str,
 }
 
+fn openclaw(api_base: String) -> Wake {
+    Wake {
+        harness: Harness::Openclaw,
+        session: None,
+        socket: None,
+        token: Some(secret()),
+        api_base: Some(api_base),
+        program: vec![],
+        cwd: None,
+        path: None,
+        inbox: None,
+    }
+}
+
 /// Every sink that speaks HTTP, at the server at `base`.
 pub(super) fn cases(base: &str) -> Vec<Case> {
     let api_base = base.trim_end_matches("/secret-path").to_owned();
@@ -33,7 +58,7 @@ pub(super) fn cases(base: &str) -> Vec<Case> {
     let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     let case = |kind, well| Case { kind, well };
     vec![
-        case(SinkKind::Webhook { url: url(), header: vec![("X-Key".to_owned(), SECRET.to_owned())] }, ok),
+        case(SinkKind::Webhook(Webhook::plain(url(), vec![("X-Key".to_owned(), SECRET.to_owned())])), ok),
         case(
             SinkKind::Telegram(Telegram { api_base: api_base.clone(), token: secret(), chat: "-100".to_owned() }),
             "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"ok\":true}",
@@ -59,6 +84,17 @@ pub(super) fn cases(base: &str) -> Vec<Case> {
             "HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}",
         ),
         case(SinkKind::Alertmanager(Alertmanager { url: url(), peers: vec![], token: Some(secret()) }), ok),
+        case(
+            SinkKind::Webhook(Webhook {
+                put: true,
+                content_type: "application/x-www-form-urlencoded".to_owned(),
+                template: Some(TemplateSource::Inline("id={{id}}&text={{text}}".to_owned())),
+                ..Webhook::plain(url(), vec![])
+            }),
+            ok,
+        ),
+        case(SinkKind::Apprise(Apprise { api_base: Some(api_base.clone()), url: secret(), program: vec![] }), ok),
+        case(SinkKind::Wake(openclaw(api_base)), ok),
     ]
 }
 
@@ -186,5 +222,57 @@ fn each_try_says_the_same() {
         );
         let requests = served.join().unwrap();
         assert_eq!(requests[0], requests[1], "{}", case.kind.type_name());
+        let id = match case.kind.type_name() {
+            // These have a place for an id of ours, by which a receiver drops doubles; the others know none.
+            "webhook" | "openclaw" | "matrix" => message.id.clone(),
+            "pagerduty" => message.incident(),
+            _ => continue,
+        };
+        assert!(requests[0].contains(&id) && requests[1].contains(&id), "{id} in {requests:?}");
     }
+}
+
+/// A server that shows everybody a certificate that nobody vouches for; its address, and what came through to it in clear.
+fn unvouched(connections: usize) -> (String, JoinHandle<Vec<u8>>) {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = (dir.path().join("c.pem"), dir.path().join("k.pem"));
+    let words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1";
+    let mut openssl = Command::new("openssl");
+    let made = openssl.args(words.split(' ')).arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let chain = CertificateDer::pem_file_iter(&certificate).unwrap().map(Result::unwrap).collect();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(&key).unwrap())
+        .unwrap();
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let served = thread::spawn(move || {
+        let mut heard = Vec::new();
+        for _ in 0..connections {
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            let mut tls = rustls::StreamOwned::new(rustls::ServerConnection::new(config.clone()).unwrap(), stream);
+            drop(tls.read_to_end(&mut heard)); // the client goes away
+        }
+        heard
+    });
+    (address, served)
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_told_so_and_nothing_is_sent() {
+    let count = cases("http://127.0.0.1:1").len();
+    let (base, served) = unvouched(count);
+    for case in cases(&base) {
+        let name = case.kind.type_name();
+        let outcome = send(&sink("s", case.kind), &message(), PATIENT);
+        assert!(
+            matches!(&outcome, Outcome::Failed { error, .. } if error.contains("TLS refused: ")),
+            "{name}: {outcome:?}"
+        );
+        assert!(!format!("{outcome:?}").contains(SECRET), "{name}: {outcome:?}");
+    }
+    assert!(served.join().unwrap().is_empty(), "something was sent to it");
 }

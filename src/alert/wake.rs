@@ -29,28 +29,39 @@ pub(super) fn send(wake: &Wake, message: &Message, limit: Duration) -> Sent {
     let text = line(&message.event, &message.log, message.folded);
     let tried = rouse(wake, message, &text, limit);
     let Some(path) = &wake.inbox else {
-        return tried.map(Outcome::delivered).map_err(Outcome::failed);
+        return tried.map(Outcome::delivered);
     };
     let put =
         inbox::put(Path::new(path), message, &text).map_err(|error| format!("cannot append to `{path}`: {error}"));
     match (tried, put) {
         (Ok(how), Ok(())) => Ok(Outcome::delivered(format!("{how}, and in the inbox"))),
-        (Err(why), Ok(())) => Ok(Outcome::delivered(format!("in the inbox alone: {why}"))),
+        (Err(why), Ok(())) => Ok(Outcome::delivered(format!("in the inbox alone: {}", why_not(&why)))),
         (Ok(how), Err(why)) => Ok(Outcome::delivered(format!("{how}; {why}"))),
-        (Err(session), Err(inbox)) => Err(Outcome::failed(format!("{session}; {inbox}"))),
+        (Err(why), Err(inbox)) => Err(Outcome::failed(format!("{}; {inbox}", why_not(&why)))),
     }
 }
 
-/// By the first way that leads to the session; else why none does.
-fn rouse(wake: &Wake, message: &Message, text: &str, limit: Duration) -> Result<String, String> {
+/// By the first way that leads to the session; else why none does. What a server says of itself counts where there is no other way.
+fn rouse(wake: &Wake, message: &Message, text: &str, limit: Duration) -> Result<String, Outcome> {
+    let ways = ways(wake);
+    if let [Way::Server] = ways[..] {
+        return server(wake, message, text, limit).map(|()| format!("by {}", Way::Server.word()));
+    }
     let mut errors = Vec::new();
-    for way in ways(wake) {
+    for way in ways {
         match way.take(wake, message, text, limit / 2) {
             Ok(()) => return Ok(format!("by {}", way.word())),
             Err(error) => errors.push(format!("{}: {error}", way.word())),
         }
     }
-    Err(if errors.is_empty() { "no session is known".to_owned() } else { errors.join("; ") })
+    Err(Outcome::failed(if errors.is_empty() { "no session is known".to_owned() } else { errors.join("; ") }))
+}
+
+fn why_not(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Delivered { reply, .. } => reply.clone(),
+        Outcome::Failed { error, .. } | Outcome::Refused { error } => error.clone(),
+    }
 }
 
 /// One way into a session.
@@ -82,7 +93,7 @@ impl Way {
     fn take(self, wake: &Wake, message: &Message, text: &str, limit: Duration) -> Result<(), String> {
         match self {
             Self::Socket => socket(wake, text, limit),
-            Self::Server => server(wake, message, text, limit),
+            Self::Server => server(wake, message, text, limit).map_err(|outcome| why_not(&outcome)),
             Self::Command => ran(&command(wake, text), wake, limit),
             Self::Resume => resume(wake, text),
             Self::Keys => {
@@ -152,9 +163,9 @@ fn token(wake: &Wake, limit: Duration) -> Result<Option<String>, String> {
 }
 
 /// The agent's own HTTP interface.
-fn server(wake: &Wake, message: &Message, text: &str, limit: Duration) -> Result<(), String> {
+fn server(wake: &Wake, message: &Message, text: &str, limit: Duration) -> Result<(), Outcome> {
     let base = wake.api_base.as_deref().unwrap_or_default();
-    let bearer = token(wake, limit)?.map(|token| format!("Bearer {token}"));
+    let bearer = token(wake, limit).map_err(Outcome::failed)?.map(|token| format!("Bearer {token}"));
     let (url, body) = match (wake.harness, &wake.session) {
         (Harness::Opencode, Some(session)) => (
             format!("{base}/session/{}/prompt_async", http::percent(session)),
@@ -170,9 +181,9 @@ fn server(wake: &Wake, message: &Message, text: &str, limit: Duration) -> Result
     let body = body.to_string();
     let request =
         http::Request { url: &url, content_type: "application/json", header, body: &body, ..http::Request::default() };
-    match http::send(&request, limit).map_or_else(|outcome| outcome, http::Answer::judge) {
+    match http::send(&request, limit)?.judge() {
         Outcome::Delivered { .. } => Ok(()),
-        Outcome::Failed { error, .. } | Outcome::Refused { error } => Err(error),
+        other @ (Outcome::Failed { .. } | Outcome::Refused { .. }) => Err(other),
     }
 }
 

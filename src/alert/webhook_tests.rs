@@ -3,11 +3,12 @@
 use super::super::fake::{Act, http, message};
 use super::*;
 use crate::alert::either;
-use crate::model::sink::Secret;
+use crate::model::sink::{Secret, SecretSource};
 
 fn post(url: &str, limit: Duration) -> Outcome {
     let header = [("X-Team".to_owned(), "ops".to_owned())];
-    either(send(&SecretSource::Inline(Secret::new(url.to_owned())), &header, &message(), limit))
+    let url = SecretSource::Inline(Secret::new(url.to_owned()));
+    either(send(&Webhook::plain(url, header.to_vec()), &message(), limit))
 }
 
 fn ask(act: Act, limit: Duration) -> Outcome {
@@ -81,4 +82,58 @@ fn what_is_no_web_address_is_refused_without_showing_it() {
         let outcome = post(bad, Duration::from_secs(5));
         assert!(matches!(&outcome, Outcome::Refused { error } if !error.contains("token")), "{bad}: {outcome:?}");
     }
+}
+
+/// What is sent, by this template.
+fn sent(content_type: &str, template: TemplateSource, message: &Message) -> (String, Outcome) {
+    let (url, served) = http(vec![Act::Say("HTTP/1.1 204 No Content\r\n\r\n")]);
+    let url = SecretSource::Inline(Secret::new(url));
+    let sink = Webhook {
+        content_type: content_type.to_owned(),
+        put: true,
+        template: Some(template),
+        ..Webhook::plain(url, vec![])
+    };
+    let outcome = either(send(&sink, message, Duration::from_secs(20)));
+    (served.join().unwrap().remove(0), outcome)
+}
+
+#[test]
+fn a_template_makes_the_body_that_the_receiver_wants_and_keeps_the_id() {
+    let mut message = message();
+    message.rendered.brief = "\"},{\\ \n\0\u{2028}{{json}}".to_owned();
+    let template = TemplateSource::Inline("{\"text\": \"{{ title }}: {{brief}}\", \"all\": {{json}}}".to_owned());
+    let (request, outcome) = sent("application/json; charset=utf-8", template, &message);
+    assert_eq!(outcome, Outcome::delivered("HTTP 204 No Content"));
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let head = head.to_lowercase();
+    assert!(head.starts_with("put /secret-path") && head.contains("content-type: application/json; charset=utf-8"));
+    assert!(head.contains(&format!("idempotency-key: {}", message.id)), "{head}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["text"], format!("{}: {}", message.rendered.subject, message.rendered.brief));
+    assert_eq!(body["all"], serde_json::from_str::<serde_json::Value>(&message.rendered.json).unwrap());
+}
+
+#[test]
+fn a_template_file_is_read_at_each_delivery_refused_where_it_is_wrong_and_waited_for_where_it_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("body");
+    let file = || TemplateSource::File(path.to_str().unwrap().to_owned());
+    let form = "application/x-www-form-urlencoded";
+    fs::write(&path, "p={{process}}&t={{title}}\n").unwrap();
+    let (request, _) = sent(form, file(), &message());
+    let wanted = format!("\r\n\r\np=btc-bot&t={}", http::percent(&message().rendered.subject));
+    assert!(request.ends_with(&wanted), "{request}");
+    let nowhere = SecretSource::Inline(Secret::new("http://127.0.0.1:1/".to_owned()));
+    let sink = Webhook { content_type: form.to_owned(), template: Some(file()), ..Webhook::plain(nowhere, vec![]) };
+    assert_eq!(examine(&sink), None);
+    fs::write(&path, "a=1\n&b={{nmae}}").unwrap();
+    let outcome = either(send(&sink, &message(), Duration::from_secs(5)));
+    let shown = format!("{}:2:4: there is no placeholder `{{{{nmae}}}}`", path.display());
+    assert!(matches!(&outcome, Outcome::Refused { error } if error.starts_with(&shown)), "{outcome:?}");
+    assert_eq!(examine(&sink).map(|(at, problem)| (at, problem.line, problem.column)), Some((path.clone(), 2, 4)));
+    fs::remove_file(&path).unwrap();
+    let outcome = either(send(&sink, &message(), Duration::from_secs(5)));
+    assert!(matches!(&outcome, Outcome::Failed { error, .. } if error.contains("cannot be read")), "{outcome:?}");
+    assert!(examine(&sink).is_some());
 }

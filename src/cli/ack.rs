@@ -8,6 +8,7 @@ use crate::healthcheck::{Report, deliver};
 use crate::incidents::acknowledge;
 use crate::model::event::SCHEMA;
 use crate::model::incident::{Ack as Acknowledged, Book};
+use crate::os::user;
 use crate::supervise::now;
 use crate::view::incident::document;
 use crate::view::words::strip_control;
@@ -32,7 +33,7 @@ pub(super) struct Ack {
 
 pub(super) fn run(call: &Call, command: &Ack) -> Result<u8, Error> {
     let loaded = registry(call)?;
-    let by = command.by.clone().unwrap_or_else(user);
+    let by = command.by.clone().unwrap_or_else(user::name);
     let ack = Acknowledged { by, note: command.note.clone(), at: now()? };
     let (name, incident, queued) = acknowledge(&call.ctx, &command.which, ack, &loaded.registry.sinks)?;
     if queued > 0 {
@@ -49,10 +50,4 @@ pub(super) fn run(call: &Call, command: &Ack) -> Result<u8, Error> {
     let (id, by) = (strip_control(&incident.id), strip_control(by));
     call.out.say(&format!("{name}: incident {id} is acknowledged by {by}; told again if it becomes worse"));
     Ok(complain_of(&loaded, call))
-}
-
-/// The user who asks.
-fn user() -> String {
-    let id = nix::unistd::getuid();
-    nix::unistd::User::from_uid(id).ok().flatten().map_or_else(|| format!("uid {id}"), |user| user.name)
 }

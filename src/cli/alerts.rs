@@ -43,6 +43,10 @@ enum What {
     Retry,
     /// Says that somebody knows of an incident: no more reminders and escalation of it until it becomes worse
     Ack(super::ack::Ack),
+    /// Tells nobody of a process for a while: what is still so at the end is told then
+    Silence(super::silence::Silence),
+    /// Ends a silence: what is still so is told now
+    Unsilence(super::silence::Unsilence),
 }
 
 pub(super) fn run(call: &Call, command: &Alerts) -> Result<u8, Error> {
@@ -51,14 +55,19 @@ pub(super) fn run(call: &Call, command: &Alerts) -> Result<u8, Error> {
         Some(What::Test { sink }) => test(call, &registry(call)?, sink),
         Some(What::Retry) => retry(call, &registry(call)?),
         Some(What::Ack(ack)) => super::ack::run(call, ack),
+        Some(What::Silence(silence)) => super::silence::run(call, silence),
+        Some(What::Unsilence(unsilence)) => super::silence::end(call, unsilence),
     }
 }
 
 /// 1 where something was given up, fails for long or cannot be read: somebody was not told.
 fn list(call: &Call) -> Result<u8, Error> {
-    let overview = desk::overview(&call.ctx.paths, RECENT)?;
     let now = now()?;
-    call.out.json(&outbox::json(&overview));
+    let loaded = registry(call);
+    // Who asks what waits is told also where the registry cannot be read; why it waits is then not known.
+    let sinks = loaded.as_ref().map_or(&[][..], |loaded| loaded.registry.sinks.as_slice());
+    let overview = desk::overview(&call.ctx.paths, sinks, RECENT, &now)?;
+    call.out.json(&outbox::json(&overview, &now));
     call.out.say(&outbox::human(&overview, &now));
     let stuck = overview.pending.iter().any(|entry| is_stuck(entry, &now));
     let well = overview.dead.is_empty() && overview.unreadable.is_empty() && !stuck;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
+use crate::alert::examine;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
@@ -62,7 +63,16 @@ struct Checked {
     path: PathBuf,
     registry: Registry,
     problems: Vec<Problem>,
+    /// Of files that sinks need, by path.
+    elsewhere: Vec<(PathBuf, Problem)>,
     missing: bool,
+}
+
+impl Checked {
+    fn new(path: PathBuf, registry: Registry, problems: Vec<Problem>, missing: bool) -> Self {
+        let elsewhere = registry.sinks.iter().filter_map(examine).collect();
+        Self { path, registry, problems, elsewhere, missing }
+    }
 }
 
 fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
@@ -70,21 +80,26 @@ fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
     let checked = match file {
         Some(path) => {
             let parsed = registry_file::examine(path, home)?;
-            Checked { path: path.clone(), registry: parsed.registry, problems: parsed.problems, missing: false }
+            Checked::new(path.clone(), parsed.registry, parsed.problems, false)
         }
         None => {
             let loaded = registry(call)?;
             let missing = loaded.source == Source::Missing;
             // What is served in place of a broken file is not what is in it.
             let registry = if loaded.source == Source::File { loaded.registry } else { Registry::default() };
-            Checked { path: call.ctx.paths.registry.clone(), registry, problems: loaded.problems, missing }
+            Checked::new(call.ctx.paths.registry.clone(), registry, loaded.problems, missing)
         }
     };
-    let Checked { path, registry, problems, missing } = &checked;
-    let valid = problems.is_empty();
+    let Checked { path, registry, problems, elsewhere, missing } = &checked;
+    let valid = problems.is_empty() && elsewhere.is_empty();
+    let told = problems.iter().map(|problem| json!(problem)).chain(elsewhere.iter().map(|(path, problem)| {
+        let mut told = json!(problem);
+        told["path"] = json!(path);
+        told
+    }));
     let sinks = registry.sinks.iter().filter(|sink| !pings::is_ping(sink)).count();
     call.out.json(&json!({
-        "schema": SCHEMA, "path": path, "exists": !missing, "valid": valid, "problems": problems,
+        "schema": SCHEMA, "path": path, "exists": !missing, "valid": valid, "problems": told.collect::<Vec<_>>(),
         "processes": registry.processes.len(), "watches": registry.watches.len(), "sinks": sinks,
     }));
     if valid {
@@ -112,13 +127,14 @@ fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
 /// Every problem in the form that editors jump to, and how to mend it.
 fn lines(checked: &Checked) -> String {
     let mut text = String::new();
-    for problem in &checked.problems {
-        text.push_str(&format!("{}:{problem}\n", checked.path.display()));
+    let own = checked.problems.iter().map(|problem| (&checked.path, problem));
+    for (path, problem) in own.chain(checked.elsewhere.iter().map(|(path, problem)| (path, problem))) {
+        text.push_str(&format!("{}:{problem}\n", path.display()));
         if !problem.hint.is_empty() {
             text.push_str(&format!("  hint: {}\n", problem.hint));
         }
     }
-    let count = checked.problems.len();
+    let count = checked.problems.len() + checked.elsewhere.len();
     text + &format!("{count} problem{}", if count == 1 { "" } else { "s" })
 }
 

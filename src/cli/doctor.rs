@@ -23,6 +23,7 @@ use super::Call;
 use super::common::registry;
 use super::demo_stage::{Cut, Stage};
 use super::install::home;
+use super::install_agent;
 use super::install_cron::DAEMONS;
 
 /// How long the trial run is waited for.
@@ -64,6 +65,7 @@ pub(super) fn run(call: &Call, command: &Doctor) -> Result<u8, Error> {
     atomic::make_dir(&call.ctx.paths.state)?;
     checks.push(doctor::disk(health::room(&call.ctx.paths.state)));
     checks.push(doctor::clock(health::is_synchronised()));
+    checks.extend(install_agent::checks(call));
     if command.agent {
         checks = checks.into_iter().map(doctor::strict).collect();
     }
@@ -120,8 +122,8 @@ fn trigger(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
 fn sinks(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
     let now = now()?;
     let count = loaded.map_or(0, |loaded| loaded.registry.sinks.len());
-    let found =
-        desk::backlog(&call.ctx.paths, &now).and_then(|backlog| Ok((backlog, desk::overview(&call.ctx.paths, 1)?)));
+    let found = desk::backlog(&call.ctx.paths, &now)
+        .and_then(|backlog| Ok((backlog, desk::overview(&call.ctx.paths, &[], 1, &now)?)));
     Ok(match found {
         Ok((backlog, overview)) => {
             let delivered = overview.settled.first().map(|receipt| now.since(&receipt.at));

@@ -12,6 +12,7 @@ use similar::TextDiff;
 use crate::agent::install::{Client, Guardian, Piece, Place, Roots, Wrong, pieces};
 use crate::alert::program;
 use crate::error::{Code, Error};
+use crate::model::check::Check;
 use crate::model::event::SCHEMA;
 use crate::store::foreign::Foreign;
 
@@ -137,6 +138,41 @@ pub(super) fn check(call: &Call, client: Client, place: Place) -> Result<u8, Err
     tell(call, answer.as_ref());
     let well = changes.iter().all(Change::is_none) && answer.is_none_or(|answer| answer.refused);
     Ok(if well { 0 } else { Code::No as u8 })
+}
+
+/// For `doctor`: each agent that has guardian's part, for the user or in this directory, and whether its hook refuses.
+pub(super) fn checks(call: &Call) -> Vec<Check> {
+    let all = Client::ALL.into_iter().flat_map(|client| [(client, Place::User), (client, Place::Project)]);
+    all.filter(|(client, place)| has_part(call, *client, *place))
+        .map(|(client, place)| {
+            let name = format!("{} ({})", client.word(), place.word());
+            let command = format!("guardian install --agent {} --{}", client.word(), place.word());
+            match planned(call, client, place) {
+                Err(error) => Check::yellow("agent", format!("{name}: {}", error.message), error.hint),
+                Ok((changes, guardian)) => match ask(client, &guardian) {
+                    Some(answer) if !answer.refused => {
+                        let said = format!("{name}: its hook did not refuse `nohup python3 bot.py &`: {}", answer.said);
+                        Check::yellow("agent", said, format!("{command} --check"))
+                    }
+                    _ if !changes.iter().all(Change::is_none) => {
+                        Check::yellow("agent", format!("{name}: not as this guardian would write it"), command)
+                    }
+                    Some(_) => Check::green("agent", format!("{name}: its hook refuses `nohup python3 bot.py &`")),
+                    None => Check::green("agent", format!("{name}: the rule is there")),
+                },
+            }
+        })
+        .collect()
+}
+
+/// Whether anything of guardian's stands in an agent's files; what cannot be read is not guardian's.
+fn has_part(call: &Call, client: Client, place: Place) -> bool {
+    let (Ok(roots), Ok(guardian)) = (roots(call, place), guardian(call, place)) else { return false };
+    let pieces = pieces(client, place, &roots, &guardian).unwrap_or_default();
+    pieces.iter().any(|piece| {
+        let text = Foreign::read(&piece.path).ok().and_then(|file| file.text);
+        text.is_some_and(|text| piece.form.take(&text).is_ok_and(|rest| rest.as_deref() != Some(&text)))
+    })
 }
 
 /// The mode of new files: an agent may put secrets into one of the user's later; those of a project are shared.

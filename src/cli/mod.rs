@@ -37,6 +37,7 @@ mod reset;
 mod run;
 mod send;
 mod signal;
+mod silence;
 mod slow;
 pub mod spec_args;
 mod start;
@@ -116,6 +117,8 @@ enum Command {
     Alerts(alerts::Alerts),
     Hook(hook::Hook),
     Ack(ack::Ack),
+    Silence(silence::Silence),
+    Unsilence(silence::Unsilence),
     Init(init::Init),
     Config(config::Config),
     Install(install::Install),
@@ -234,6 +237,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Wait(command) => wait::run(call, &command),
         Command::Beat(command) => beat::run(call, &command),
         Command::Ack(command) => ack::run(call, &command),
+        Command::Silence(command) => silence::run(call, &command),
+        Command::Unsilence(command) => silence::end(call, &command),
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Hook(command) => Ok(hook::run(&command, None, call.out)),
         Command::Init(command) => init::run(call, &command),

@@ -12,18 +12,21 @@ use crate::healthcheck::{LastPass, is_as_desired, last};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Recorded, RunRecord};
 use crate::model::name::Name;
+use crate::model::silence::Silence;
 use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
+use crate::model::units::human_duration;
 use crate::model::watch_state::Condition;
 use crate::os::terminal;
 use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::history;
+use crate::policy::silence::over;
 use crate::policy::stuck::Backlog;
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::state;
+use crate::store::{silence, state};
 use crate::storm;
 use crate::supervise::{needs, now, observe};
 use crate::view::outbox::stuck_alerts;
@@ -102,8 +105,12 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let meter = meter
         .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))?;
     let (beats, rotated) = (having(call, "sentinel", ".heartbeat"), having(call, "log/rotated", ".json"));
-    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats, rotated: &rotated };
     let mut errors = Vec::new();
+    let silences = silence::load(&call.ctx.paths).unwrap_or_else(|error| {
+        errors.push(error);
+        Vec::new()
+    });
+    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats, rotated: &rotated, silences: &silences };
     let mut rows = Vec::with_capacity(names.len());
     let mut desired = true;
     for outcome in looks(&names, |name| row(call, name, &loaded, &seen)) {
@@ -202,6 +209,8 @@ struct Surroundings<'a> {
     beats: &'a BTreeSet<String>,
     /// Names of the processes whose log was ever rotated.
     rotated: &'a BTreeSet<String>,
+    /// What is not told of.
+    silences: &'a [Silence],
 }
 
 /// The processes that have a file of this kind in a directory of the state: most have none, and one look tells.
@@ -262,8 +271,9 @@ fn fill<'a>(
     let usual = history::of(spec, state);
     let running = usual.zip(began);
     let hang = alive.and_then(|_| hang(call, name, state));
-    let probing = alive.and_then(|_| state.open()?.probing.as_deref());
-    let probe = probing.filter(|_| spec.probe.is_some()).map(|probing| Probed::of(probing, spec));
+    let probing = alive.filter(|_| spec.probe.is_some()).and_then(|_| state.open()?.probing.as_deref());
+    let probe = probing.map(|probing| Probed::of(probing, spec));
+    let silenced = over(seen.silences, name, spec.group.as_deref(), now).and_then(|silence| silence.rest(now));
     let says = main.and_then(|_| says(call, name, spec, state.run));
     let input = main.filter(|_| spec.pty).map(terminal::is_waited_on);
     Row {
@@ -294,6 +304,7 @@ fn fill<'a>(
             .or_else(|| schedule::due(state).filter(|_| !word.is_alive()))
             .and_then(Wall::rfc3339),
         schedule: schedule::Schedule::of(spec, state),
+        silenced_until: silenced.and_then(|rest| now.plus(rest).wall.rfc3339()),
         output: output(call, name, seen),
         usage: main.zip(seen.meter).and_then(|(main, meter)| meter.read(main)),
         isolation: alive.and_then(|record| record.placed.as_ref()).map(Isolation::of),
@@ -305,16 +316,15 @@ fn fill<'a>(
             (true, _) => String::new(),
             (false, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
                 let said = says.as_ref().map_or(String::new(), |says| format!("; {says}"));
-                format!("not ready yet: {probe}{said}")
+                let hushed = hushed(silenced).map_or(String::new(), |hushed| format!("; {hushed}"));
+                format!("not ready yet: {probe}{said}{hushed}")
             }
             (false, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
-                let waits = waits.map(|waits| format!("waits for {waits}"));
-                let reads = (input == Some(Some(true))).then(|| "waits for input".to_owned());
                 let due = schedule::sentence(name.as_str(), spec, state, now.wall).filter(|_| word != Word::Waiting);
                 let life = life(hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), says.as_ref(), pace);
-                let life: Vec<String> = [waits, reads].into_iter().chain(life).chain([due]).flatten().collect();
-                remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
+                let life = wants(waits, input).into_iter().chain(life).chain([due, hushed(silenced)]).flatten();
+                remark(word, &life.collect::<Vec<_>>(), state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
         says,
@@ -322,6 +332,17 @@ fn fill<'a>(
         hang,
         probe,
     }
+}
+
+/// What is said of a silence that goes on.
+fn hushed(rest: Option<Duration>) -> Option<String> {
+    rest.map(|rest| format!("silenced for {} more", human_duration(rest)))
+}
+
+/// What it waits for, in words: what is not there yet, and somebody who types.
+fn wants(waits: Option<&String>, input: Option<Option<bool>>) -> [Option<String>; 2] {
+    let typed = (input == Some(Some(true))).then(|| "waits for input".to_owned());
+    [waits.map(|waits| format!("waits for {waits}")), typed]
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

@@ -7,6 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use super::sink::SecretSource;
 
+/// A web address that is sent something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// `http://` or `https://`.
+    pub url: SecretSource,
+    /// Further headers.
+    pub header: Vec<(String, String)>,
+    /// PUT instead of POST.
+    pub put: bool,
+    /// What the body is.
+    pub content_type: String,
+    /// What makes the body; `None`: it is the contract's JSON.
+    pub template: Option<TemplateSource>,
+}
+
+impl Webhook {
+    /// The contract's JSON by POST.
+    #[must_use]
+    pub fn plain(url: SecretSource, header: Vec<(String, String)>) -> Self {
+        Self { url, header, put: false, content_type: "application/json".to_owned(), template: None }
+    }
+}
+
+/// Where a template is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TemplateSource {
+    /// In the registry.
+    Inline(String),
+    /// In this file, read at each delivery.
+    File(String),
+}
+
 /// Telegram's bot API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Telegram {

@@ -10,6 +10,7 @@ use super::event::{EventKind, Notification};
 use super::incident::Book;
 use super::last_word::Word;
 use super::name::Name;
+use super::silence::{Kept, Silence};
 use super::time::Stamp;
 
 /// Version of the stored forms.
@@ -40,6 +41,9 @@ pub struct Entry {
     /// Recipients that have it already; they are left out of the next try.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reached: Vec<String>,
+    /// It was kept for the end of a silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
 }
 
 impl Entry {
@@ -57,6 +61,7 @@ impl Entry {
             asked: None,
             last_error: None,
             reached: Vec::new(),
+            kept: None,
         }
     }
 
@@ -147,6 +152,25 @@ pub struct Overview {
     pub settled: Vec<Receipt>,
     /// A sentence for each thing that could not be read.
     pub unreadable: Vec<String>,
+    /// What nobody wants to hear of now.
+    pub silences: Vec<Silence>,
+    /// What was not told of late, counted, most first.
+    pub hushed: Vec<Hushed>,
+    /// Why each of `pending` waits, in the same order.
+    pub reasons: Vec<String>,
+}
+
+/// What one sink was not told of one process of late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hushed {
+    /// Name of the sink.
+    pub sink: String,
+    /// Of which process.
+    pub process: Name,
+    /// How many notifications.
+    pub count: usize,
+    /// Why the newest was not.
+    pub reason: String,
 }
 
 /// What one try to deliver came to.

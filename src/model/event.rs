@@ -7,6 +7,7 @@ use super::incident::{About, Why};
 use super::name::Name;
 use super::storm::Facts;
 use super::time::Wall;
+use super::timing::Digest;
 
 /// Version of the JSON documents that carry events.
 pub const SCHEMA: u32 = 1;
@@ -289,6 +290,9 @@ pub struct Event {
     /// The incident that it is told for, where it is on its way to a sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<Box<About>>,
+    /// It is told as the digest of all that stands here; its own fields are those of the worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Box<Digest>>,
 }
 
 /// What an end leaves a process as, where nothing follows by itself.
@@ -331,6 +335,7 @@ impl Event {
             storm: None,
             leaves: None,
             incident: None,
+            digest: None,
         }
     }
 

@@ -8,6 +8,7 @@ use super::incident::Insist;
 use super::signal::Signal;
 use super::sink::{Sink, SinkKind};
 use super::time::{BootId, Stamp, Wall};
+use super::timing::Timing;
 
 /// 2026-11-18 11:06:40 UTC.
 const BASE: i64 = 1_795_000_000_000;
@@ -93,6 +94,7 @@ pub(crate) fn sink(name: &str, kind: SinkKind) -> Sink {
         cooldown: Duration::from_secs(900),
         timeout: Duration::from_secs(10),
         insist: Insist::default(),
+        timing: Timing::default(),
         ca_file: None,
         heartbeat: None,
     }

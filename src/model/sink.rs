@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::channel::{
-    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram,
+    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram, Webhook,
 };
 use super::event::Severity;
 use super::incident::Insist;
 use super::schedule::Zone;
+use super::timing::Timing;
 use super::wake::Wake;
 
 /// Where a secret comes from. Its value is read when it is needed and never stored or printed.
@@ -88,13 +89,8 @@ pub enum SinkKind {
         /// Recipients, one or more.
         to: Vec<String>,
     },
-    /// HTTP POST of the contract's JSON.
-    Webhook {
-        /// `http://` or `https://`.
-        url: SecretSource,
-        /// Further headers.
-        header: Vec<(String, String)>,
-    },
+    /// A web address, sent the contract's JSON or what a template makes of it.
+    Webhook(Webhook),
     /// A program that gets the JSON on standard input.
     Command {
         /// Argument vector.
@@ -141,7 +137,7 @@ impl SinkKind {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Email { .. } => "email",
-            Self::Webhook { .. } => "webhook",
+            Self::Webhook(_) => "webhook",
             Self::Command { .. } => "command",
             Self::File { .. } => "file",
             Self::Telegram(_) => "telegram",
@@ -172,7 +168,9 @@ impl SinkKind {
     pub fn secrets(&self) -> Vec<&SecretSource> {
         match self {
             Self::Email { password, .. } => password.iter().collect(),
-            Self::Webhook { url, .. } | Self::Slack(Slack::Webhook { url }) | Self::Discord(Discord { url }) => {
+            Self::Webhook(Webhook { url, .. })
+            | Self::Slack(Slack::Webhook { url })
+            | Self::Discord(Discord { url }) => {
                 vec![url]
             }
             Self::Telegram(Telegram { token, .. })
@@ -222,6 +220,9 @@ pub struct Sink {
     /// What it asks for while an incident goes on.
     #[serde(default)]
     pub insist: Insist,
+    /// When it may be told.
+    #[serde(default)]
+    pub timing: Timing,
     /// PEM file with the authorities that vouch for its server, instead of those of the system; `None`: these.
     pub ca_file: Option<String>,
     /// When it hears how all stands, whatever happens; `None`: never.

@@ -68,6 +68,7 @@ pub mod trace;
 #[path = "trace_none.rs"]
 pub mod trace;
 pub mod usage;
+pub mod user;
 pub mod watch;
 #[cfg(target_os = "linux")]
 #[path = "zombie_linux.rs"]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::notify::{hears_trouble, is_trouble, wants};
-use super::{pings, storm_delivery};
+use super::{pause, pings, storm_delivery};
 use crate::model::delivery::{Entry, Outcome, Receipt, Settled};
 use crate::model::event::{Event, EventKind, Severity};
 use crate::model::incident::Why;
@@ -69,6 +69,7 @@ pub enum Fate {
 #[must_use]
 pub fn plan(pending: &[Entry], ledger: &[Receipt], sinks: &[Sink], storms: &[Storm], now: &Stamp) -> Plan {
     let mut plan = Plan::default();
+    let pending = &*pause::put_off(pending, ledger, sinks, storms, now);
     let mut by_sink: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     let settled: HashSet<_> = ledger.iter().map(|receipt| (receipt.sink.as_str(), receipt.id.as_str())).collect();
     for entry in pending {
@@ -140,10 +141,11 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         let alone = (event.kind == EventKind::Test || *event.why() != Why::News).then(|| entry.id().to_owned());
         groups.entry((entry.group(), entry.notification.event.severity, alone)).or_default().push(entry);
     }
-    for ((group, _, alone), mut members) in groups {
+    for ((group, severity, alone), mut members) in groups {
         members.sort_by_key(|entry| entry.notification.event.at);
         let cooling = match alone {
             Some(_) => None,
+            None if !pause::cools(sink, severity) => None,
             None => held_until(told().filter(|receipt| receipt.group == group), sink.cooldown, now),
         };
         match (retry_at(&members, now), cooling) {
@@ -164,7 +166,7 @@ fn plan_sink(plan: &mut Plan, sink: &Sink, entries: Vec<&Entry>, ledger: &[Recei
         }
     }
     order(&mut batches);
-    plan.send.extend(calm(batches));
+    plan.send.extend(calm(pause::together(sink, batches)));
 }
 
 /// Folds what waits, for a cooldown or its next try, into the first message about the same process that goes now and is newer: told
@@ -181,24 +183,27 @@ fn take_along(batches: &mut [Batch], entry: &Entry) -> bool {
     true
 }
 
-/// Makes one message of a storm: the last one of the worst process speaks for all. Tests stay alone.
+/// Makes one message of a storm. Tests stay alone.
 fn calm(batches: Vec<Batch>) -> Vec<Batch> {
     let is_test = |batch: &Batch| batch.lead.notification.event.kind == EventKind::Test;
-    let (mut calm, mut storm): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(is_test);
-    let worst = storm.first().map(|batch| batch.lead.notification.event.process.clone());
-    let last = storm.iter().rposition(|batch| Some(&batch.lead.notification.event.process) == worst.as_ref());
-    match last {
-        Some(last) if storm.len() > MANY => {
-            let Batch { lead, folded, answers } = storm.remove(last);
-            let others = storm.into_iter().flat_map(|batch| batch.folded.into_iter().chain([batch.lead]));
-            let mut folded: Vec<Entry> = others.chain(folded).collect();
-            // Stable, so that within a process a recovery still comes after what it answers.
-            folded.sort_by_key(|entry| entry.notification.event.at);
-            calm.push(Batch { lead, folded, answers });
-        }
-        Some(_) | None => calm.extend(storm),
+    let (mut calm, storm): (Vec<Batch>, Vec<Batch>) = batches.into_iter().partition(is_test);
+    match storm.len() > MANY {
+        true => calm.extend(as_one(storm)),
+        false => calm.extend(storm),
     }
     calm
+}
+
+/// One message of several: the last one of the worst process, which is the first, speaks for all.
+pub(super) fn as_one(mut batches: Vec<Batch>) -> Option<Batch> {
+    let worst = batches.first()?.lead.notification.event.process.clone();
+    let last = batches.iter().rposition(|batch| batch.lead.notification.event.process == worst)?;
+    let Batch { lead, folded, answers } = batches.remove(last);
+    let others = batches.into_iter().flat_map(|batch| batch.folded.into_iter().chain([batch.lead]));
+    let mut folded: Vec<Entry> = others.chain(folded).collect();
+    // Stable, so that within a process a recovery still comes after what it answers.
+    folded.sort_by_key(|entry| entry.notification.event.at);
+    Some(Batch { lead, folded, answers })
 }
 
 /// For each process that recovered: the newest recovery, last, behind all that it answers; and
@@ -240,7 +245,7 @@ const ANSWERS: [EventKind; 4] =
     [EventKind::Recovered, EventKind::FlappingOver, EventKind::Completed, EventKind::Stopped];
 
 /// Whether an event answers the trouble before it.
-fn answers(event: &Event) -> bool {
+pub(super) fn answers(event: &Event) -> bool {
     matches!(event.kind, EventKind::Recovered | EventKind::FlappingOver) || *event.why() == Why::Over
 }
 
@@ -286,7 +291,11 @@ pub(super) fn retry_at(members: &[&Entry], now: &Stamp) -> Option<Stamp> {
 }
 
 /// When the cooldown of a group ends; `None`: it is over, or there was no message.
-fn held_until<'l>(told: impl Iterator<Item = &'l Receipt>, cooldown: Duration, now: &Stamp) -> Option<Stamp> {
+pub(super) fn held_until<'l>(
+    told: impl Iterator<Item = &'l Receipt>,
+    cooldown: Duration,
+    now: &Stamp,
+) -> Option<Stamp> {
     let last = told.filter(|receipt| !matches!(receipt.how, Settled::Moot | Settled::Suppressed)).last()?;
     if last.at.boot != now.boot && last.at.wall > now.wall {
         return None; // a clock that was set back since: better a message too many

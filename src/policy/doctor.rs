@@ -147,7 +147,7 @@ pub fn clock(synchronised: Option<bool>) -> Check {
 /// For an agent that is to work alone, what is only uncomfortable for a person is not good enough: nobody looks.
 #[must_use]
 pub fn strict(check: Check) -> Check {
-    let alone = matches!(check.name, "trigger" | "sinks");
+    let alone = matches!(check.name, "trigger" | "sinks" | "agent");
     match check.grade {
         Grade::Yellow if alone => Check { grade: Grade::Red, ..check },
         Grade::Green | Grade::Yellow | Grade::Red => check,

@@ -8,12 +8,15 @@ use super::hold::hold;
 use super::incident::{acknowledged, ends, note};
 use super::notify;
 use super::remind::{due, escalations};
+use super::silence::part;
 use crate::model::delivery::{Entry, Receipt, SCHEMA, Settled};
 use crate::model::event::{Event, EventKind, Notification};
 use crate::model::incident::{About, Ack, Book, Insist, Why};
 use crate::model::name::Name;
 use crate::model::sample::{any_sink, at, event, note as told};
+use crate::model::silence::{Silence, Whom};
 use crate::model::sink::Sink;
+use crate::model::timing::Timing;
 
 /// SplitMix64, so that a failing walk can be walked again.
 struct Random(u64);
@@ -32,6 +35,7 @@ struct World {
     secs: u64,
     sinks: Vec<Sink>,
     book: Book,
+    silences: Vec<Silence>,
     pending: Vec<Entry>,
     ledger: Vec<Receipt>,
     /// What each sink heard: how often each id.
@@ -54,13 +58,14 @@ impl World {
         let mail = Insist { remind: minutes(7), ..Insist::default() };
         let sinks = vec![
             Sink { insist: ops, cooldown: Duration::ZERO, ..any_sink() },
-            Sink { name: "mail".into(), insist: mail, ..any_sink() },
+            Sink { name: "mail".into(), insist: mail, timing: quiet(), ..any_sink() },
+            Sink { name: "digest".into(), timing: digest(), ..any_sink() },
             Sink { name: "phone".into(), processes: vec!["nothing".into()], ..any_sink() },
         ];
-        let book = Book::default();
+        let (book, silences) = (Book::default(), Vec::new());
         let (pending, ledger, queued) = (Vec::new(), Vec::new(), Vec::new());
         let (heard, excused) = (BTreeMap::new(), BTreeMap::new());
-        Self { random: Random(seed), secs: 0, sinks, book, pending, ledger, heard, excused, queued }
+        Self { random: Random(seed), secs: 0, sinks, book, silences, pending, ledger, heard, excused, queued }
     }
 
     fn put(&mut self, notification: &Notification, sink: &str) {
@@ -130,8 +135,13 @@ impl World {
             self.book.flapping = None;
         }
         let (pending, held) = hold(self.pending.clone(), &self.ledger, &self.sinks, &books, &[]);
-        let plan = plan(&pending, &self.ledger, &self.sinks, &[], &now);
-        for (entry, reason) in held {
+        let parted = part(pending, &self.ledger, &self.sinks, &self.silences, &now);
+        for kept in &parted.kept {
+            let waits = self.pending.iter_mut().find(|entry| (entry.id(), &entry.sink) == (kept.id(), &kept.sink));
+            *waits.unwrap() = kept.clone();
+        }
+        let plan = plan(&parted.told, &self.ledger, &self.sinks, &[], &now);
+        for (entry, reason) in held.into_iter().chain(parted.suppressed) {
             self.receipt(&entry, Settled::Suppressed, Some(reason));
         }
         for entry in &plan.moot {
@@ -159,7 +169,7 @@ impl World {
     fn step(&mut self, run: u64) {
         self.secs += 30 + self.random.below(600);
         let failed = |kind, failures| Event { failures: Some(failures), ..event("bot", run, kind, self.secs) };
-        match self.random.below(9) {
+        match self.random.below(10) {
             0 => self.publish(&[failed(EventKind::Premature, 1)]),
             1 => self.publish(&[failed(EventKind::Premature, 2)]),
             2 => self.publish(&[failed(EventKind::Premature, 3), failed(EventKind::Tripped, 3)]),
@@ -176,9 +186,23 @@ impl World {
                     assert_eq!(acknowledged(incident).unwrap().id, event.id, "saying it twice is saying it once");
                 }
             }
+            7 => {
+                let (whom, by) = (Whom::Process("bot".parse().unwrap()), "ann".to_owned());
+                let for_ms = 1000 * self.random.below(10_000);
+                self.silences.clear();
+                self.silences.push(Silence { whom, from: at(self.secs), for_ms, reason: String::new(), by });
+            }
             _ => self.drain(),
         }
     }
+}
+
+fn quiet() -> Timing {
+    Timing { quiet: vec![super::quiet::parse("22:00-07:00").unwrap()], ..Timing::default() }
+}
+
+fn digest() -> Timing {
+    Timing { digest: Some("0 8 * * *".into()), ..Timing::default() }
 }
 
 fn event_at(kind: EventKind, run: u64, secs: u64) -> Event {
@@ -208,7 +232,7 @@ fn nothing_is_lost_or_doubled_unexcused_and_what_is_held_back_has_a_reason() {
             assert!(times.unwrap_or(0) <= 1 + excused.unwrap_or(0), "walk {seed}: {id} for {sink}");
         }
         // Between two recoveries that a sink heard there was trouble that it heard.
-        for sink in ["ops", "mail", "phone"] {
+        for sink in ["ops", "mail", "phone", "digest"] {
             let mut open = false;
             for receipt in world.ledger.iter().filter(|receipt| receipt.sink == sink) {
                 let kind = receipt.group.kind;

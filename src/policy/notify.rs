@@ -10,6 +10,7 @@ use crate::model::event::{Event, EventKind, Severity};
 use crate::model::incident::Insist;
 use crate::model::name::Name;
 use crate::model::sink::{Sink, SinkKind};
+use crate::model::timing::Timing;
 use crate::model::wake::Wake;
 
 /// Whether this sink wants to be told of this event.
@@ -48,6 +49,7 @@ pub fn caller(process: &Name, wake: Wake) -> Sink {
         ca_file: None,
         heartbeat: None,
         insist: Insist::default(),
+        timing: Timing::default(),
     }
 }
 

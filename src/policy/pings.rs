@@ -12,6 +12,7 @@ use crate::model::incident::Insist;
 use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink, SinkKind};
 use crate::model::time::Stamp;
+use crate::model::timing::Timing;
 
 /// Begins the name of a switch as a sink. No sink of the registry has a colon in its name.
 const NAME: &str = "ping:";
@@ -57,6 +58,7 @@ pub fn sink(process: &Name, source: SecretSource) -> Sink {
         ca_file: None,
         heartbeat: None,
         insist: Insist::default(),
+        timing: Timing::default(),
     }
 }
 

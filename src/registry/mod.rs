@@ -28,6 +28,7 @@ mod sink;
 pub mod sink_keys;
 #[cfg(test)]
 mod tests;
+mod timing;
 pub mod value;
 mod wake;
 mod watch;
@@ -35,6 +36,9 @@ pub mod watch_keys;
 pub mod watch_show;
 #[cfg(test)]
 mod watch_tests;
+mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 
 use std::collections::BTreeMap;
 

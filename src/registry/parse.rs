@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Field, Key};
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::{Context, Entry, Parsed, Registry, dependencies, hook, insist, schedule, secret, sink, watch};
+use super::{Context, Entry, Parsed, Registry, dependencies, hook, insist, schedule, secret, sink, timing, watch};
 use crate::model::name::Name;
 use crate::model::probe::Probe;
 use crate::model::signal::Signal;
@@ -70,6 +70,7 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> 
             registry.sinks.extend(sink);
         }
         insist::check(reader, table, &mut registry.sinks);
+        timing::complete(reader, table, &mut registry.sinks, context.zone.as_deref());
     }
     if let Some(table) = root.get("process").and_then(|item| reader.table("process", item)) {
         for (name, item) in table {

@@ -19,6 +19,15 @@ pub struct Problem {
     pub hint: String,
 }
 
+impl Problem {
+    /// What is wrong at this byte of a text.
+    #[must_use]
+    pub fn at(text: &str, at: usize, message: String, hint: String) -> Self {
+        let (line, column) = Lines::new(text).position(at);
+        Self { line, column, process: None, message, hint }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: ", self.line, self.column)?;

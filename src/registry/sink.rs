@@ -91,6 +91,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             None => Some(Duration::from_secs(10)),
         };
         let insist = self.insist();
+        let timing = self.timing(kind);
         // What is wrong with it is in the reader, and drops the sink.
         let ca_file = self.table.get("ca_file").and_then(|item| self.reader.path("ca_file", item));
         let heartbeat = self.heartbeat(machine);
@@ -120,6 +121,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             cooldown: cooldown?,
             timeout: timeout?,
             insist: insist?,
+            timing: timing?,
             ca_file,
             heartbeat,
         })
@@ -157,7 +159,7 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
         self.table.get(key).and_then(|item| self.reader.texts(key, item)).into_iter().flatten().collect()
     }
 
-    fn word(&mut self, key: &str, words: &'static [&'static str]) -> Option<&'static str> {
+    pub(super) fn word(&mut self, key: &str, words: &'static [&'static str]) -> Option<&'static str> {
         self.table.get(key).and_then(|item| self.reader.word(key, item, words))
     }
 
@@ -197,27 +199,6 @@ impl<'a, 'i> Fields<'_, '_, 'a, 'i> {
             Some(_) | None => SecretSource::Inline(Secret::new(reader.text(name, item)?)),
         };
         Some((source, item.span()))
-    }
-
-    fn webhook(&mut self) -> Option<SinkKind> {
-        let url = self.secret_address("url");
-        let mut header = Vec::new();
-        if let Some(table) = self.table.get("header").and_then(|item| self.reader.table("header", item)) {
-            for (name, value) in table {
-                let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-                if name.get_ref().is_empty() || !name.get_ref().chars().all(token) {
-                    let message = format!("`header`: {:?} cannot be the name of a header", name.get_ref());
-                    self.reader.fail::<()>(name.span(), message, "use letters, digits and `-`");
-                }
-                let shown = format!("header.{}", name.get_ref().escape_debug());
-                let Some(text) = self.reader.text(&shown, value) else { continue };
-                if text.contains(char::is_control) {
-                    self.reader.fail::<()>(value.span(), format!("`{shown}` holds a control character"), "take it out");
-                }
-                header.push((name.get_ref().to_string(), text));
-            }
-        }
-        Some(SinkKind::Webhook { url: url?, header })
     }
 
     fn email(&mut self) -> Option<SinkKind> {

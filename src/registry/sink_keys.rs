@@ -35,6 +35,9 @@ pub static SEVERITIES: &[&str] = &["info", "warning", "critical"];
 /// Words of `tls`.
 pub static TLS: &[&str] = &["starttls", "implicit", "none"];
 
+/// Words of `method`.
+pub static METHODS: &[&str] = &["POST", "PUT"];
+
 /// Whether a sink can do without a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -134,7 +137,13 @@ pub static SINK: &[SinkKey] = &[
         Need::Default("never"),
         "When it hears how all stands, even if nothing happened: a line as in a crontab, such as `\"0 9 * * *\"`",
     ),
-    key(ALL, "timezone", Form::Zone, Need::Default("the machine's"), "Whose clock `heartbeat` goes by"),
+    key(
+        ALL,
+        "timezone",
+        Form::Zone,
+        Need::Default("the machine's"),
+        "Whose clock `heartbeat`, `quiet` and `digest` go by",
+    ),
     key(ALL, "timeout", Form::Duration, Need::Default("\"10s\""), "Limit on one whole delivery"),
     key(
         ALL,
@@ -159,6 +168,28 @@ pub static SINK: &[SinkKey] = &[
     ),
     key(ALL, "escalate_to", Form::Texts, Need::Default("none"), "Other sinks, whose filters do not count then"),
     key(
+        ALL,
+        "quiet",
+        Form::Texts,
+        Need::Default("none"),
+        "When only what is critical is told: `[\"22:00-07:00\", \"Sat,Sun 00:00-24:00\"]`; the rest waits for the end of it",
+    ),
+    key(
+        ALL,
+        "group_window",
+        Form::Duration,
+        Need::Default("\"0s\""),
+        "A message waits so long for others, which are then told in it; by default for none: one death is told within a second, \
+         and a storm gathers by itself",
+    ),
+    key(
+        ALL,
+        "digest",
+        Form::Schedule,
+        Need::Default("off"),
+        "When all that is not critical is told, as one message, as a line of a crontab; not for `pagerduty` and `alertmanager`",
+    ),
+    key(
         TLS_TYPES,
         "ca_file",
         Form::Path,
@@ -180,6 +211,22 @@ pub static SINK: &[SinkKey] = &[
     key(MAIL, "to", Form::Texts, Need::Required, "Recipients, one or more"),
     key(WEBHOOK, "url", Form::Secret, Need::Required, "Where the JSON is posted, `https://` or `http://`"),
     key(WEBHOOK, "header", Form::Headers, Need::Default("none"), "Further header lines"),
+    key(WEBHOOK, "method", Form::Words(METHODS), Need::Default("\"POST\""), "How it is sent"),
+    key(
+        WEBHOOK,
+        "template",
+        Form::Text,
+        Need::Default("the JSON"),
+        "Body with placeholders such as `{{title}}`, `{{brief}}`, `{{json}}`, each escaped for its place",
+    ),
+    key(WEBHOOK, "template_file", Form::Path, Need::Default("the JSON"), "File that holds the template"),
+    key(
+        WEBHOOK,
+        "content_type",
+        Form::Text,
+        Need::Default("\"application/json\""),
+        "What the template makes: JSON, `application/x-www-form-urlencoded` or `text/plain`",
+    ),
     key(COMMAND, "command", Form::Argv, Need::Required, "Program that gets the JSON on standard input"),
     key(&["discord"], "url", Form::Secret, Need::Required, "Address of the webhook"),
     key(SLACK, "url", Form::Secret, Need::Default("`token` and `channel`"), "Address of an incoming webhook"),

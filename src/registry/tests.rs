@@ -11,14 +11,14 @@ fn read(text: &str) -> Parsed {
     parse(text, &Context { home_dir: Some(PathBuf::from("/home/me")), zone: Some("Europe/Berlin".to_owned()) })
 }
 
-fn valid(text: &str) -> Registry {
+pub(super) fn valid(text: &str) -> Registry {
     let parsed = read(text);
     assert_eq!(parsed.problems, [], "{text}");
     parsed.registry
 }
 
 /// The one problem of a text.
-fn problem(text: &str) -> Problem {
+pub(super) fn problem(text: &str) -> Problem {
     let mut problems = read(text).problems;
     assert_eq!(problems.len(), 1, "{text}: {problems:#?}");
     problems.remove(0)
@@ -315,8 +315,8 @@ fn secrets_have_four_spellings_and_never_print() {
     ];
     for (line, want) in cases {
         let registry = valid(&format!("[sinks.h]\ntype = 'webhook'\n{line}\n"));
-        let SinkKind::Webhook { url, .. } = &registry.sinks[0].kind else { panic!("{line}") };
-        assert_eq!(*url, want);
+        let SinkKind::Webhook(webhook) = &registry.sinks[0].kind else { panic!("{line}") };
+        assert_eq!(webhook.url, want);
     }
 }
 

@@ -109,3 +109,51 @@ impl Foreign {
         Err(Error::new(Code::System, "changed", message).hint("give the command again"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            dir.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_another_program_changed_meanwhile_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.json");
+        for meanwhile in [Some("theirs"), None] {
+            fs::write(&path, "old").unwrap();
+            let file = Foreign::read(&path).unwrap();
+            match meanwhile {
+                Some(text) => fs::write(&path, text).unwrap(),
+                None => fs::remove_file(&path).unwrap(),
+            }
+            assert_eq!(file.replace("ours", 0o600).unwrap_err().kind, "changed");
+            assert_eq!(file.remove(dir.path()).unwrap_err().kind, "changed");
+            assert_eq!(fs::read_to_string(&path).ok().as_deref(), meanwhile);
+            assert_eq!(names(dir.path()).len(), usize::from(meanwhile.is_some()), "no temporary file is left");
+        }
+        let file = Foreign::read(&path).unwrap();
+        fs::write(&path, "made meanwhile").unwrap();
+        assert_eq!(file.replace("ours", 0o600).unwrap_err().kind, "changed");
+    }
+
+    #[test]
+    fn empty_directories_go_with_the_file_but_never_the_root_or_what_is_outside_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let path = root.join("a/b/file");
+        for (root, left) in [(root.clone(), true), (dir.path().join("elsewhere"), true)] {
+            fs::create_dir_all(&root).unwrap();
+            let file = Foreign::read(&path).unwrap();
+            file.replace("text", 0o600).unwrap();
+            Foreign::read(&path).unwrap().remove(&root).unwrap();
+            assert_eq!(root.exists(), left);
+            assert_eq!(path.parent().unwrap().exists(), root.ends_with("elsewhere"));
+        }
+    }
+}

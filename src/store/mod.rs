@@ -33,6 +33,7 @@ pub mod rotation;
 mod rotation_note;
 pub mod says;
 pub mod sentinel;
+pub mod silence;
 pub mod state;
 pub mod stdin;
 pub mod storm;

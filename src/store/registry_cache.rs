@@ -10,6 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{atomic, checksum, registry_compact};
+use crate::model::channel::{TemplateSource, Webhook};
 use crate::model::schedule::Zone;
 use crate::model::sink::{SecretSource, SinkKind};
 use crate::model::time::Wall;
@@ -63,15 +64,19 @@ pub(super) fn get(path: &Path, meta: &Metadata, home: Option<&Path>) -> Option<R
 fn is_of_this_zone(registry: &Registry) -> bool {
     let zones = registry.processes.values().map(|entry| &entry.spec.zone);
     let heartbeats = registry.sinks.iter().filter_map(|sink| sink.heartbeat.as_ref()).map(|heartbeat| &heartbeat.zone);
-    let machine = zones.chain(heartbeats).filter(|zone| matches!(zone, Zone::Machine(Some(_)))).find_map(Zone::name);
+    let sinks = registry.sinks.iter().map(|sink| &sink.timing.zone).chain(heartbeats);
+    let machine = zones.chain(sinks).filter(|zone| matches!(zone, Zone::Machine(Some(_)))).find_map(Zone::name);
     machine.is_none_or(|machine| zone::name().as_deref() == Some(machine))
 }
 
 /// Whether a secret stands in the text of the registry itself. Those of processes are among the sinks, as their switches.
 fn has_secret(registry: &Registry) -> bool {
     let sinks = registry.sinks.iter().flat_map(|sink| sink.kind.secrets());
-    // What a header says is often a token.
-    let says = |kind: &SinkKind| matches!(kind, SinkKind::Webhook { header, .. } if !header.is_empty());
+    // What a header says is often a token, and what a template says may be one.
+    let says = |kind: &SinkKind| {
+        matches!(kind, SinkKind::Webhook(Webhook { header, template, .. })
+            if !header.is_empty() || matches!(template, Some(TemplateSource::Inline(_))))
+    };
     let headers = registry.sinks.iter().any(|sink| says(&sink.kind));
     let mut all = sinks.chain(&registry.healthcheck.ping_url);
     headers || all.any(|source| matches!(source, SecretSource::Inline(_)))

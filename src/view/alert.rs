@@ -53,8 +53,11 @@ pub struct Rendered {
 #[must_use]
 pub fn render(notification: &Notification, folded: &[&Event]) -> Rendered {
     let subject = subject(notification, folded.len());
+    let all = folded;
+    // A digest counts them.
+    let folded = if notification.event.digest.is_some() { &[] } else { folded };
     let text = text(notification, folded);
-    let json = json(notification, folded, &subject, &text);
+    let json = json(notification, all, &subject, &text);
     let html = html(notification, folded, &subject);
     Rendered { subject, text, json, brief: brief(notification, folded), html }
 }
@@ -63,9 +66,9 @@ fn subject(notification: &Notification, folded: usize) -> String {
     let event = &notification.event;
     let host = strip_control(notification.host.split('.').next().unwrap_or(&notification.host));
     let more = if folded == 0 { String::new() } else { format!(" (+{folded} more)") };
-    let (of, more) = match event.storm {
-        Some(_) => (String::new(), String::new()), // about all of them, and it says how many
-        None => (format!("/{}", event.process), more),
+    let (of, more) = match event.storm.is_some() || event.digest.is_some() {
+        true => (String::new(), String::new()), // about all of them, and it says how many
+        false => (format!("/{}", event.process), more),
     };
     let severity = match event.severity {
         Severity::Info => "",
@@ -84,6 +87,9 @@ fn headline(event: &Event) -> String {
     let cause = event.cause.as_ref().map(|cause| end_phrase(cause, &event.signals, event.by.as_ref()));
     let because = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
     let word = event.kind.word();
+    if let Some(digest) = &event.digest {
+        return super::digest::headline(digest);
+    }
     if event.watch.is_some() {
         return super::watch::headline(event);
     }
@@ -158,6 +164,9 @@ fn text(notification: &Notification, folded: &[&Event]) -> String {
 /// The first sentence: what happened to what, where.
 pub(super) fn opening(notification: &Notification) -> String {
     let event = &notification.event;
+    if let Some(digest) = &event.digest {
+        return format!("{} on {}", super::digest::headline(digest), strip_control(&notification.host));
+    }
     let run = event.run.map(|run| format!(", run {run}")).unwrap_or_default();
     format!("{} on {}{run}: {}", event.process, strip_control(&notification.host), what(event))
 }
@@ -243,6 +252,9 @@ fn more_of_it(own: &[&Event]) -> Option<String> {
 
 /// The last lines as they are shown.
 pub(super) fn tail(notification: &Notification) -> Vec<String> {
+    if notification.event.digest.is_some() {
+        return Vec::new();
+    }
     let skip = notification.log_tail.len().saturating_sub(TAIL_LINES);
     notification.log_tail.iter().skip(skip).map(|line| cut(&strip_control(line), TAIL_WIDTH)).collect()
 }
@@ -279,6 +291,9 @@ fn json(notification: &Notification, folded: &[&Event], title: &str, text: &str)
     }
     if let Some(facts) = &event.storm {
         document["storm"] = json!(facts);
+    }
+    if let Some(digest) = &event.digest {
+        document["digest"] = json!(digest);
     }
     if let Some(watch) = &event.watch {
         document["watch"] = json!(watch);

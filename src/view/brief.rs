@@ -19,6 +19,10 @@ const WIDTH: usize = 160;
 #[must_use]
 pub fn brief(notification: &Notification, folded: &[&Event]) -> String {
     let event = &notification.event;
+    if let Some(digest) = &event.digest {
+        let last: Vec<String> = commands(event).into_iter().map(|(_, command)| command).collect();
+        return fit(super::digest::lines(digest), Vec::new(), &last);
+    }
     let mut lines = vec![cut(&format!("{}: {}", event.process, what(event)), WIDTH)];
     if event.ran_s.is_some() {
         lines.push(format!("Lived: {}", lived_of_target(event.ran_s, event.target_s)));

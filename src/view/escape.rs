@@ -22,11 +22,31 @@ pub fn slack(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// A header line of a letter: nothing in it reads as an encoded word (RFC 2047), which would be shown as what it stands for.
+#[must_use]
+pub fn header(text: &str) -> String {
+    // A zero-width space shows nothing and is no encoded word.
+    text.replace("=?", "=\u{200b}?")
+}
+
 /// A code block of Discord's or Slack's: nothing in it can end it.
 #[must_use]
 pub fn fenced(text: &str) -> String {
     // A zero-width space between back quotes shows nothing and is no fence.
     format!("```\n{}\n```", text.replace("``", "`\u{200b}`").replace("``", "`\u{200b}`"))
+}
+
+/// Text as a part of a path, a query or a form: all but letters, digits and `-._~` is percent-encoded (RFC 3986, section 2.3).
+#[must_use]
+pub fn percent(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut done, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            done.push(char::from(byte));
+        } else {
+            done.push_str(&format!("%{byte:02X}"));
+        }
+        done
+    })
 }
 
 /// The first characters that take at most `max` units of UTF-16, in which Telegram and Discord count.

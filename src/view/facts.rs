@@ -1,6 +1,7 @@
 //! What a message about an event says, as a table: shared by its text and its HTML, so that both say the same.
 
 use super::alert::DIFFERS_WIDTH;
+use super::digest;
 use super::incident;
 use super::storm;
 use super::words::{cause_sentence, cut, lived_of_target, percent_of_target, sender_sentence, strip_control};
@@ -10,6 +11,9 @@ use crate::model::units::human_duration;
 /// The facts, each with its label; one without a label is a sentence of its own.
 pub(super) fn facts(notification: &Notification) -> Vec<(&'static str, String)> {
     let event = &notification.event;
+    if let Some(digest) = &event.digest {
+        return digest::lines(digest).into_iter().map(|line| ("", line)).collect();
+    }
     let mut facts = vec![("Level", event.severity.word().to_owned())];
     if event.ran_s.is_some() || (event.target_s.is_some() && event.cause.is_some()) {
         let share = percent_of_target(event.ran_s, event.target_s);
@@ -63,6 +67,9 @@ pub(super) fn of_late(notification: &Notification) -> Option<String> {
 pub(super) fn commands(event: &Event) -> Vec<(&'static str, String)> {
     let name = &event.process;
     let look = match (event.kind, event.run) {
+        (_, _) if event.digest.is_some() => {
+            return vec![("Look closer", "guardian status; guardian events".to_owned())];
+        }
         (EventKind::Test, _) => return Vec::new(),
         (EventKind::Storm | EventKind::StormOver, _) => {
             return vec![

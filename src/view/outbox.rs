@@ -21,7 +21,16 @@ const STUCK_WIDTH: usize = 220;
 pub fn human(overview: &Overview, now: &Stamp) -> String {
     let mut lines = Vec::new();
     part(&mut lines, "open", &super::incident::rows(overview, now), |line| line.clone());
-    part(&mut lines, "pending", &overview.pending, |entry| waiting(entry, now));
+    part(&mut lines, "silenced", &overview.silences, |silence| super::silence::row(silence, now));
+    let pending: Vec<(usize, &Entry)> = overview.pending.iter().enumerate().collect();
+    part(&mut lines, "pending", &pending, |(nth, entry)| {
+        let why = overview.reasons.get(*nth).map_or(String::new(), |why| format!(": {}", strip_control(why)));
+        format!("{}, queued {} ago{why}", about(entry), ago(now, &entry.queued))
+    });
+    part(&mut lines, "not told in the last day", &overview.hushed, |row| {
+        let (sink, why) = (strip_control(&row.sink), strip_control(&row.reason));
+        format!("{} → {sink}: {}, the last as {why}", row.process, row.count)
+    });
     part(&mut lines, "given up (`guardian alerts retry` tries them again)", &overview.dead, |entry| {
         given_up(entry, &overview.words, now)
     });
@@ -71,19 +80,6 @@ fn ago(now: &Stamp, then: &Stamp) -> String {
     human_duration(now.since(then).max(Duration::from_secs(1)))
 }
 
-fn waiting(entry: &Entry, now: &Stamp) -> String {
-    let mut line = format!("{}, queued {} ago", about(entry), ago(now, &entry.queued));
-    if let Some(error) = &entry.last_error {
-        line.push_str(&format!(", {}", tried(entry.attempts)));
-        match entry.not_before.as_ref().filter(|until| !now.has_reached(until)) {
-            Some(until) => line.push_str(&format!(", again in {}", human_duration(until.since(now)))),
-            None => line.push_str(", due now"),
-        }
-        line.push_str(&format!(": {}", strip_control(error)));
-    }
-    line
-}
-
 fn tried(attempts: u32) -> String {
     if attempts == 1 { "tried once".to_owned() } else { format!("tried {attempts} times") }
 }
@@ -123,12 +119,19 @@ fn settled(receipt: &Receipt, now: &Stamp) -> String {
 
 /// The outbox for programs.
 #[must_use]
-pub fn json(overview: &Overview) -> Value {
-    let entries = |entries: &[Entry]| entries.iter().map(entry).collect::<Vec<_>>();
+pub fn json(overview: &Overview, now: &Stamp) -> Value {
     json!({
         "schema": SCHEMA,
         "incidents": super::incident::documents(overview),
-        "pending": entries(&overview.pending),
+        "silences": overview.silences.iter().map(|silence| super::silence::document(silence, now)).collect::<Vec<_>>(),
+        "suppressed": overview.hushed.iter().map(|row| {
+            json!({"sink": row.sink, "process": row.process, "count": row.count, "reason": row.reason})
+        }).collect::<Vec<_>>(),
+        "pending": overview.pending.iter().enumerate().map(|(nth, waits)| {
+            let mut value = entry(waits);
+            value["waits_for"] = json!(overview.reasons.get(nth));
+            value
+        }).collect::<Vec<_>>(),
         "dead": overview.dead.iter().map(|dead| {
             let mut value = entry(dead);
             value["said_through"] = json!(said_through(dead, &overview.words));
@@ -210,6 +213,9 @@ mod tests {
             books: Vec::new(),
             settled: vec![receipt],
             unreadable: vec!["outbox entry `x` is not valid".to_owned()],
+            silences: Vec::new(),
+            hushed: Vec::new(),
+            reasons: vec!["digest at 08:00".to_owned(), "retry 4 at 12:16: refused\u{1b}[2J".to_owned()],
         }
     }
 
@@ -217,8 +223,8 @@ mod tests {
     fn people_see_what_waits_what_was_given_up_and_why() {
         expect![[r#"
             pending:
-              btc-bot recovered (run 3) → ops, queued 1m 00s ago
-              btc-bot premature (run 2) → ops, queued 1m 00s ago, tried 3 times, again in 40s: connecting: refused
+              btc-bot recovered (run 3) → ops, queued 1m 00s ago: digest at 08:00
+              btc-bot premature (run 2) → ops, queued 1m 00s ago: retry 4 at 12:16: refused
             given up (`guardian alerts retry` tries them again):
               btc-bot premature (run 2) → ops, queued 1m 00s ago, tried 3 times, chat was told of that: connecting: refused
             last:
@@ -260,12 +266,15 @@ mod tests {
             books: vec![],
             settled: vec![],
             unreadable: vec![],
+            silences: vec![],
+            hushed: vec![],
+            reasons: vec![],
         };
         assert_eq!(human(&empty, &at(0)), "nothing was ever to be told\n");
     }
 
     #[test]
     fn programs_see_the_same() {
-        expect![[r#"{"dead":[{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"said_through":"chat","severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"incidents":[],"pending":[{"attempts":0,"first_failed_at":null,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops"},{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","part_of":null,"process":"btc-bot","reason":null,"refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1}"#]].assert_eq(&serde_json::to_string(&json(&overview())).unwrap());
+        expect![[r#"{"dead":[{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"said_through":"chat","severity":"warning","sink":"ops"}],"errors":["outbox entry `x` is not valid"],"incidents":[],"pending":[{"attempts":0,"first_failed_at":null,"id":"btc-bot.abc.3.recovered","kind":"recovered","last_error":null,"next_try_at":null,"process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":3,"severity":"info","sink":"ops","waits_for":"digest at 08:00"},{"attempts":3,"first_failed_at":null,"id":"btc-bot.abc.2.premature","kind":"premature","last_error":"connecting: refused\u001b[2J","next_try_at":"2026-11-18T11:08:20.000Z","process":"btc-bot","queued_at":"2026-11-18T11:06:40.000Z","run":2,"severity":"warning","sink":"ops","waits_for":"retry 4 at 12:16: refused\u001b[2J"}],"recent":[{"at":"2026-11-18T11:07:10.000Z","how":"sent","id":"btc-bot.abc.1.tripped","kind":"tripped","part_of":null,"process":"btc-bot","reason":null,"refused":["b@example.org: 550 unknown"],"sink":"ops"}],"schema":1,"silences":[],"suppressed":[]}"#]].assert_eq(&serde_json::to_string(&json(&overview(), &at(60))).unwrap());
     }
 }

@@ -279,6 +279,7 @@ pub struct Row<'a> {
     pub waits_for_input: Option<Option<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    pub silenced_until: Option<String>,
     pub output: Output,
     pub heartbeat: Option<Heartbeat>,
     #[serde(skip_serializing_if = "Option::is_none")]

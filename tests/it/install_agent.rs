@@ -251,6 +251,30 @@ fn a_hook_that_does_not_refuse_is_said() {
 }
 
 #[test]
+fn doctor_asks_the_hook_of_each_agent_that_was_set_up() {
+    let rig = Rig::new();
+    let agents = |more: &[&str]| -> Vec<(String, String)> {
+        let said = rig.run(&[&["doctor", "--json"], more].concat());
+        let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let checks = said["checks"].as_array().unwrap().iter().filter(|check| check["name"] == "agent");
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        checks.map(|check| (text(&check["grade"]), text(&check["said"]))).collect()
+    };
+    assert_eq!(agents(&[]), []);
+    rig.run(&["install", "--agent", "codex"]).expect(0);
+    rig.run(&["install", "--agent", "agents-md"]).expect(0);
+    let found = agents(&["--agent"]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].0 == "green" && found[0].1.starts_with("codex (user): its hook refuses"), "{found:?}");
+    assert!(found[1].0 == "green" && found[1].1.starts_with("agents-md (project)"), "{found:?}");
+    fs::remove_file(rig.own(".codex/config.toml")).unwrap();
+    assert!(agents(&[])[0].1.contains("not as this guardian would write it"));
+    rig.home.write_registry("[hook]\nmode = \"warn\"\n");
+    let found = agents(&["--agent"]);
+    assert!(found[0].0 == "red" && found[0].1.contains("did not refuse"), "{found:?}");
+}
+
+#[test]
 fn the_plugins_of_opencode_and_openclaw_refuse_what_runs_past_guardian() {
     let rig = Rig::new();
     for agent in ["opencode", "openclaw"] {

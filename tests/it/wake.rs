@@ -96,7 +96,7 @@ fn a_dead_session_is_resumed_and_one_that_cannot_be_leaves_its_message_in_the_in
 fn with_auto_the_operators_sinks_are_told_as_ever_and_a_start_by_a_person_wakes_nobody() {
     let mut home = Home::new();
     let resumed = session(&mut home);
-    home.listen("");
+    home.listen("cooldown = \"0s\"");
     home.ok(&["register", "job", "--target", "exit", "--notify", "auto", "--", "exit 3"]);
     home.ok(&["start", "job"]);
     home.hears("job", "failed");

@@ -37,6 +37,7 @@ fn sink(name: &str, events: &[&str], cooldown: u64) -> Sink {
         cooldown: Duration::from_secs(cooldown),
         timeout: Duration::from_secs(10),
         insist: Insist::default(),
+        timing: guardian::model::timing::Timing::default(),
         ca_file: None,
         heartbeat: None,
     }
