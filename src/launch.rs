@@ -14,7 +14,7 @@ use crate::metadata;
 use crate::model::evidence::{Life, Lock, Recorded, SpawnFailure, SpawnStep};
 use crate::model::name::Name;
 use crate::model::sink::{SecretSource, Sink};
-use crate::model::spec::{Follow, Leftover, Spec, Stdin, Target};
+use crate::model::spec::{Follow, Leftover, Spec, Target};
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
 use crate::os::cgroup::{self, Wanted};
@@ -29,13 +29,15 @@ use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::log::{Log, is_a_pipe};
 use crate::store::record::{self, Durable, Line};
+use crate::store::says;
 use crate::store::{atomic, paths::Paths};
-use crate::store::{says, stdin};
 
+mod input;
 mod main_pid;
 mod notify;
 mod takeover;
 
+use input::Given;
 pub use main_pid::{main_to_note, note_main};
 pub use takeover::take_over;
 
@@ -75,11 +77,9 @@ pub fn launch(
     let log = open_log(paths, name)?;
     aside.extend(atomic::remove_if_there(&paths.sentinel(name, "status")).err());
     let told = tell(ctx, name, spec, open, (&environment, &socket), snapshot.as_ref())?;
-    let stdin = match spec.stdin {
-        Stdin::Null => None,
-        Stdin::Pipe => Some(stdin::make(paths, name)?),
-    };
-    let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree], stdin.as_ref())?;
+    let given = input::prepare(paths, name, spec)?;
+    let report = start_shim(ctx, spec, sinks, &told, [&log, &record, &tree], &given)?;
+    drop(given);
     let launched = match read(report) {
         Some(launched) => {
             if let Launched::Failed { step, errno } = launched {
@@ -129,6 +129,7 @@ pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sin
         says: none()?,
         preflight: Vec::new(),
         follow: none()?,
+        input: none()?,
         orphan: none()?,
         candidates: Vec::new(),
         argv: Vec::new(),
@@ -136,7 +137,7 @@ pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sin
     };
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| system("open /dev/null", &error))?;
-    start_shim(ctx, spec, sinks, &told, [&null; 3], None).map(drop)
+    start_shim(ctx, spec, sinks, &told, [&null; 3], &Given::default()).map(drop)
 }
 
 /// Starts a shim that is told `told`, with its log, record and tree lock; returns the end of the pipe it reports through.
@@ -146,7 +147,7 @@ fn start_shim(
     sinks: &[Sink],
     told: &Launch<CString>,
     [log, record, tree]: [&File; 3],
-    stdin: Option<&File>,
+    given: &Given,
 ) -> Result<File, Error> {
     let mut launch = anonymous_file().map_err(|error| system("make the launch file", &error))?;
     launch.write_all(&told.encode()).map_err(|error| system("write the launch file", &error))?;
@@ -157,7 +158,8 @@ fn start_shim(
     environment.extend(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME".into(), home.clone().into())));
     let environment = variables(&environment)?;
     let birthplace = cgroup::birthplace(spec.isolation);
-    let files = ShimFiles { launch: &launch, log, record, tree, stdin, birthplace: birthplace.as_ref() };
+    let (stdin, more) = (given.stdin.as_ref(), given.more.as_slice());
+    let files = ShimFiles { launch: &launch, log, record, tree, stdin, more, birthplace: birthplace.as_ref() };
     detach_shim(&exe, &argv, &environment, &files).map_err(|error| system("start the shim", &error))
 }
 
@@ -260,6 +262,7 @@ fn tell(
         says: text(says::path(&ctx.paths, name, open.run).as_os_str())?,
         preflight: texts(&spec.preflight)?,
         follow: plain(follow(spec, Some(open.since.plus(FOLLOW_FIRST))))?,
+        input: plain(input::word(spec))?,
         orphan: plain("")?,
         candidates: candidates(argv.first().map_or("", String::as_str), path)?,
         argv: texts(&argv)?,
@@ -324,7 +327,9 @@ pub fn program_environment(
     if let Target::For(target) = spec.target {
         own.push(("GUARDIAN_TARGET_S", target.as_secs().to_string().into()));
     }
-    Ok(compose(spec, &base, &file, &ctx.environment, &own))
+    let mut all = compose(spec, &base, &file, &ctx.environment, &own);
+    input::name_terminal(spec, &mut all);
+    Ok(all)
 }
 
 fn env_file(name: &Name, path: &Path) -> Result<Vec<(String, String)>, Error> {

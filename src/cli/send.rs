@@ -1,4 +1,5 @@
-//! `send`: writes to the standard input of a program that was started with `stdin = "pipe"`.
+//! `send`: writes to the standard input of a program that was started with `stdin = "pipe"`, types into the terminal of one
+//! with `pty = true`, and ends its input.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -10,10 +11,15 @@ use serde_json::json;
 
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
+use crate::model::evidence::Recorded;
 use crate::model::name::Name;
-use crate::model::spec::Stdin;
-use crate::model::units::parse_duration;
-use crate::store::stdin;
+use crate::model::state::State;
+use crate::model::units::{UnitError, parse_duration};
+use crate::os::signals::NUDGE;
+use crate::os::{process, watch};
+use crate::policy::keys;
+use crate::store::record;
+use crate::store::stdin::{self, Reader};
 use crate::supervise::{consider, now};
 use crate::view::status::State as Word;
 
@@ -21,21 +27,33 @@ use super::Call;
 use super::common::{known, registry};
 use super::wait::{Pause, state_of};
 
-/// Writes to the standard input of a process
+/// Writes to the standard input or the terminal of a process
 ///
-/// It must have been started with `stdin = "pipe"` (`--stdin pipe` of run and register). Text is followed by a newline.
+/// It must have been started with `stdin = "pipe"` or `pty = true` (`--stdin pipe`, `--pty` of run and register). Text is
+/// followed by a newline, in a terminal by Enter; not where it is pasted or followed by keys. Sent is first the text, then
+/// the keys, then the end.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example: guardian send repl 'print(1 + 1)'")]
+#[command(after_help = "Example: guardian send repl 'print(1 + 1)'\n         guardian send repl --keys C-c Up Enter")]
 pub(super) struct Send {
     /// Name of the process
     #[arg(value_name = "NAME")]
     name: String,
-    /// What it is to read: words, joined by spaces, and a newline
-    #[arg(value_name = "TEXT", required_unless_present = "file", conflicts_with = "file", allow_hyphen_values = true)]
+    /// What it is to read: words, joined by spaces, and a newline; after `--` where one begins with a dash
+    #[arg(value_name = "TEXT", conflicts_with = "file")]
+    #[arg(required_unless_present_any = ["file", "keys", "eof"])]
     text: Vec<String>,
     /// The content of this file instead, as it is
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// The text as a paste: in the marks that tell a program so (bracketed paste)
+    #[arg(long, requires = "text")]
+    paste: bool,
+    /// Keys by the names that tmux has for them: Enter, Tab, Escape, Up, PageUp, F1, C-c, M-x, …
+    #[arg(long, value_name = "KEY", num_args = 1..)]
+    keys: Vec<String>,
+    /// The end of the input; in a terminal the key for it, C-d
+    #[arg(long)]
+    eof: bool,
     /// How long to wait while it reads nothing and the pipe is full; then exit code 124
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     timeout: String,
@@ -43,12 +61,7 @@ pub(super) struct Send {
 
 pub(super) fn run(call: &Call, command: &Send) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
-    let limit = parse_duration(&command.timeout)
-        .map_err(|error| Error::new(Code::Usage, "bad_duration", error.what).hint(error.hint))?;
-    let bytes = match &command.file {
-        Some(path) => std::fs::read(path).map_err(|error| Error::io("read", path, &error))?,
-        None => format!("{}\n", command.text.join(" ")).into_bytes(),
-    };
+    let limit = parse_duration(&command.timeout).map_err(|error| usage("bad_duration", error))?;
     let loaded = registry(call)?;
     known(&loaded, std::slice::from_ref(&name), call)?;
     let Some(entry) = loaded.registry.processes.get(&name) else { return Err(Error::not_registered(&name, None)) };
@@ -58,16 +71,55 @@ pub(super) fn run(call: &Call, command: &Send) -> Result<u8, Error> {
             .hint(format!("guardian start {name}"))
             .about(&name));
     }
-    let pipe = if entry.spec.stdin == Stdin::Pipe { stdin::open(&call.ctx.paths, &name)? } else { None };
-    let Some(pipe) = pipe else {
-        return Err(Error::new(Code::Refused, "no_stdin", format!("`{name}` was started without a standard input"))
-            .hint(format!("set `stdin = \"pipe\"` for it (--stdin pipe), then guardian restart {name}"))
+    let Some((pipe, reader)) = stdin::open(&call.ctx.paths, &name)? else {
+        let message = format!("`{name}` has no standard input: it was started without one, or its end was sent");
+        return Err(Error::new(Code::Refused, "no_stdin", message)
+            .hint(format!("set `stdin = \"pipe\"` or `pty = true` (--stdin pipe, --pty), then guardian restart {name}"))
             .about(&name));
     };
+    if reader == Reader::Program && (command.paste || !command.keys.is_empty()) {
+        let message = format!("`{name}` has no terminal: there is nobody to press keys or paste");
+        return Err(Error::new(Code::Refused, "no_terminal", message)
+            .hint(format!("set `pty = true` for it (--pty), then guardian restart {name}; or send plain text"))
+            .about(&name));
+    }
+    let bytes = bytes(command, reader)?;
     write(&name, pipe, &bytes, limit)?;
-    call.out.say(&format!("{name}: {} bytes sent", bytes.len()));
-    call.out.json(&json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": bytes.len()}));
+    if command.eof && reader == Reader::Program {
+        end(call, &name, &state, limit)?;
+    }
+    let ended = if command.eof { ", and the end of its input" } else { "" };
+    call.out.say(&format!("{name}: {} bytes sent{ended}", bytes.len()));
+    call.out.json(&json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": bytes.len(), "eof": command.eof}));
     Ok(0)
+}
+
+fn usage(kind: &'static str, error: UnitError) -> Error {
+    Error::new(Code::Usage, kind, error.what).hint(error.hint)
+}
+
+/// All that is to be written.
+fn bytes(command: &Send, reader: Reader) -> Result<Vec<u8>, Error> {
+    let mut bytes = match &command.file {
+        Some(path) => std::fs::read(path).map_err(|error| Error::io("read", path, &error))?,
+        None => Vec::new(),
+    };
+    let text = command.text.join(" ");
+    let line_end = if command.text.is_empty() || !command.keys.is_empty() { "" } else { "\n" };
+    match reader {
+        Reader::Program => bytes.extend(format!("{text}{line_end}").into_bytes()),
+        Reader::Terminal if command.paste => {
+            bytes.extend(keys::pasted(&text).map_err(|error| usage("bad_paste", error))?);
+        }
+        Reader::Terminal => bytes.extend(keys::typed(&format!("{text}{line_end}"))),
+    }
+    for name in &command.keys {
+        bytes.extend(keys::key(name).map_err(|error| usage("bad_key", error))?);
+    }
+    if command.eof && reader == Reader::Terminal {
+        bytes.extend(keys::key("C-d").map_err(|error| usage("bad_key", error))?);
+    }
+    Ok(bytes)
 }
 
 /// Writes all of it, as fast as it is read; waits `limit` in all while the pipe is full.
@@ -98,4 +150,25 @@ fn write(name: &Name, mut pipe: File, bytes: &[u8], limit: Duration) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Takes the pipe away and has the shim end it. Returns when nobody can write to it any more.
+fn end(call: &Call, name: &Name, state: &State, limit: Duration) -> Result<(), Error> {
+    let pipe = stdin::end(&call.ctx.paths, name)?;
+    let shim = match record::read(&call.ctx.paths, name, state.run).0 {
+        Recorded::Read(record) => record.shim,
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    if let Some(shim) = &shim {
+        // Gone meanwhile: then the wait below says so.
+        drop(process::send(shim, &now()?.boot, NUDGE));
+    }
+    let ended = watch::hangs_up(&pipe, limit)
+        .map_err(|error| Error::new(Code::System, "send", format!("cannot watch the input of `{name}`: {error}")))?;
+    if ended {
+        return Ok(());
+    }
+    let message = format!("the input of `{name}` is not at its end yet: its shim does not answer");
+    let hint = "no more can be sent; its shim ends it as soon as it can, unless the program runs under its second one, which the kernel's security policy may keep from it";
+    Err(Error::new(Code::Timeout, "eof", message).hint(hint).about(name))
 }

@@ -59,6 +59,7 @@ fn arg(key: &'static Key) -> Arg {
         | Form::Liveness
         | Form::Schedule
         | Form::Zone
+        | Form::Window
         | Form::Share
         | Form::Duration
         | Form::Target
@@ -224,6 +225,7 @@ fn value(form: Form, option: &str, given: Vec<String>, here: &Path) -> Result<Va
         | Form::Liveness
         | Form::Schedule
         | Form::Zone
+        | Form::Window
         | Form::Secret => Value::Text(one()),
     })
 }

@@ -18,6 +18,7 @@ use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::model::units::human_duration;
 use crate::model::watch_state::Condition;
+use crate::os::terminal;
 use crate::os::usage::Meter;
 use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::history;
@@ -270,10 +271,11 @@ fn fill<'a>(
     let usual = history::of(spec, state);
     let running = usual.zip(began);
     let hang = alive.and_then(|_| hang(call, name, state));
-    let probing = alive.and_then(|_| state.open()?.probing.as_deref());
-    let probe = probing.filter(|_| spec.probe.is_some()).map(|probing| Probed::of(probing, spec));
+    let probing = alive.filter(|_| spec.probe.is_some()).and_then(|_| state.open()?.probing.as_deref());
+    let probe = probing.map(|probing| Probed::of(probing, spec));
     let silenced = over(seen.silences, name, spec.group.as_deref(), now).and_then(|silence| silence.rest(now));
     let says = main.and_then(|_| says(call, name, spec, state.run));
+    let input = main.filter(|_| spec.pty).map(terminal::is_waited_on);
     Row {
         name: name.as_str(),
         group: spec.group.as_deref(),
@@ -295,6 +297,7 @@ fn fill<'a>(
         breaker: breaker(state),
         depends_on: &spec.depends_on,
         waits_for: waits.cloned(),
+        waits_for_input: input,
         next_action_at: next
             .as_ref()
             .map(|next| next.wall)
@@ -318,12 +321,10 @@ fn fill<'a>(
             }
             (false, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
-                let waits = waits.map(|waits| format!("waits for {waits}"));
                 let due = schedule::sentence(name.as_str(), spec, state, now.wall).filter(|_| word != Word::Waiting);
                 let life = life(hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), says.as_ref(), pace);
-                let life: Vec<String> =
-                    [waits].into_iter().chain(life).chain([due, hushed(silenced)]).flatten().collect();
-                remark(word, &life, state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
+                let life = wants(waits, input).into_iter().chain(life).chain([due, hushed(silenced)]).flatten();
+                remark(word, &life.collect::<Vec<_>>(), state.last.as_ref(), next.as_ref().map(|next| next.since(now)))
             }
         },
         says,
@@ -336,6 +337,12 @@ fn fill<'a>(
 /// What is said of a silence that goes on.
 fn hushed(rest: Option<Duration>) -> Option<String> {
     rest.map(|rest| format!("silenced for {} more", human_duration(rest)))
+}
+
+/// What it waits for, in words: what is not there yet, and somebody who types.
+fn wants(waits: Option<&String>, input: Option<Option<bool>>) -> [Option<String>; 2] {
+    let typed = (input == Some(Some(true))).then(|| "waits for input".to_owned());
+    [waits.map(|waits| format!("waits for {waits}")), typed]
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.

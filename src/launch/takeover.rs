@@ -5,6 +5,7 @@
 
 use std::fs::OpenOptions;
 
+use super::input::{self, Given};
 use super::{Launched, follow, leftover_ms, open_log, plain, read, start_shim, system, text, trace};
 use crate::context::Context;
 use crate::error::{Code, Error};
@@ -58,6 +59,7 @@ pub fn take_over(
         says: text(says::path(paths, name, run).as_os_str())?,
         preflight: Vec::new(),
         follow: plain(follow(spec, follow_until(&recorded)))?,
+        input: plain(input::word(spec))?,
         orphan: plain(identity)?,
         candidates: Vec::new(),
         argv: Vec::new(),
@@ -66,7 +68,7 @@ pub fn take_over(
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| system("open /dev/null", &error))?;
     let log = open_log(paths, name)?;
-    let report = start_shim(ctx, spec, sinks, &told, [&log, &lock, &null], None)?;
+    let report = start_shim(ctx, spec, sinks, &told, [&log, &lock, &null], &Given::default())?;
     let reported = read(report);
     drop(lock); // the shim has it, or nobody
     match reported {

@@ -36,3 +36,4 @@ pub mod units;
 pub mod wake;
 pub mod watch;
 pub mod watch_state;
+pub mod window;

@@ -10,6 +10,7 @@ use super::never::Never;
 use super::probe::Probe;
 use super::schedule::{Overlap, Zone};
 use super::sink::SecretSource;
+use super::window::Window;
 
 /// How the process is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,8 +233,12 @@ pub struct Spec {
     pub isolation: Isolation,
     /// Which process is the main one.
     pub follow: Follow,
-    /// What it reads from standard input.
+    /// What it reads from standard input, where it has no terminal.
     pub stdin: Stdin,
+    /// Whether it has a terminal of its own.
+    pub pty: bool,
+    /// The size of that.
+    pub pty_size: Window,
     /// Record the sender of signals sent straight to the process (Linux, by ptrace).
     pub trace_signals: bool,
     /// What happens to processes that outlive the main one.
@@ -313,6 +318,8 @@ impl Spec {
             isolation: Isolation::Auto,
             follow: Follow::Main,
             stdin: Stdin::Null,
+            pty: false,
+            pty_size: Window::USUAL,
             trace_signals: false,
             leftover: Leftover::Kill,
             on_boot: OnBoot::Start,

@@ -13,6 +13,7 @@ pub mod descriptor;
 pub mod desktop;
 pub mod fingerprint;
 pub mod health;
+pub mod keeper;
 #[cfg(target_os = "linux")]
 #[path = "kernel_trace_linux.rs"]
 pub mod kernel_trace;
@@ -61,6 +62,12 @@ pub mod stranger;
 #[path = "stranger_none.rs"]
 pub mod stranger;
 pub mod surroundings;
+#[cfg(target_os = "linux")]
+#[path = "terminal_linux.rs"]
+pub mod terminal;
+#[cfg(not(target_os = "linux"))]
+#[path = "terminal_none.rs"]
+pub mod terminal;
 #[cfg(target_os = "linux")]
 #[path = "trace_linux.rs"]
 pub mod trace;

@@ -5,9 +5,9 @@
 //! tells is `None`, never a guess.
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::model::ending::WaitStatus;
@@ -99,6 +99,27 @@ impl Orphan {
                 return Ok(Woken::Ended);
             }
         }
+    }
+
+    /// What tells of its end, by being readable.
+    #[must_use]
+    pub fn end(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// The open file that the process has as descriptor `fd`.
+    ///
+    /// # Errors
+    /// It has none; or the kernel or its security policy refuses (`EPERM`).
+    pub fn descriptor(&self, fd: i32) -> io::Result<File> {
+        // SAFETY: takes three integers, and returns a new descriptor or -1.
+        let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, self.pidfd.as_raw_fd(), fd, 0) };
+        let copy = i32::try_from(copy).map_err(io::Error::other)?;
+        if copy < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+        Ok(unsafe { File::from_raw_fd(copy) })
     }
 
     /// Whether it has ended, waited for or not.

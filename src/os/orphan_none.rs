@@ -2,7 +2,9 @@
 //! and the program stays as it is, watched by each pass.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use crate::model::ending::WaitStatus;
 use crate::model::time::{BootId, Identity};
@@ -39,6 +41,20 @@ impl Orphan {
     /// # Errors
     /// Never.
     pub fn wait(&self) -> io::Result<Woken> {
+        match *self {}
+    }
+
+    /// Never called: there is none.
+    #[must_use]
+    pub fn end(&self) -> BorrowedFd<'_> {
+        match *self {}
+    }
+
+    /// Never called: there is none.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn descriptor(&self, _fd: i32) -> io::Result<File> {
         match *self {}
     }
 

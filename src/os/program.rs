@@ -9,8 +9,8 @@ use crate::model::evidence::SpawnStep;
 
 use super::cgroup::Entrance;
 use super::descriptor::pipe;
-use super::spawn::{REPORT_LEN, Report, TREE_FD, exec_failed, pointers};
-use super::{platform, signals, trace};
+use super::spawn::{KEPT_FD, REPORT_LEN, Report, TREE_FD, exec_failed, pointers};
+use super::{platform, signals, terminal, trace};
 
 /// What the program is.
 #[derive(Debug)]
@@ -29,6 +29,19 @@ pub struct Program<'a> {
     pub trace: bool,
     /// The way into its control groups.
     pub entrance: &'a Entrance,
+    /// What it reads.
+    pub input: Input,
+}
+
+/// What a program reads: descriptor 0 in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing of guardian's.
+    Plain,
+    /// A pipe whose other end is kept open by what stands at [`KEPT_FD`].
+    Pipe,
+    /// A terminal, the other end of which stands there.
+    Terminal,
 }
 
 /// A program that runs, or the step and errno that kept it from running.
@@ -65,6 +78,9 @@ pub fn program(
             }
             libc::setsid();
             in_child();
+            if !take_input(program.input) {
+                wreck(SpawnStep::Exec, errno());
+            }
             if program.trace {
                 let mut byte = 0_u8;
                 libc::read(go.as_raw_fd(), (&raw mut byte).cast(), 1); // until the tracer is there, or gone
@@ -105,6 +121,17 @@ pub fn program(
     }
 }
 
+/// In the child: its terminal becomes that of its session, and it keeps open what must stay open without its shim.
+fn take_input(input: Input) -> bool {
+    if input == Input::Plain {
+        return true;
+    }
+    // SAFETY: duplicating a descriptor passes no memory. With few descriptors allowed it is left out: then its shim alone
+    // keeps the other end open.
+    unsafe { libc::fcntl(KEPT_FD, libc::F_DUPFD, HELD_FD) };
+    input == Input::Pipe || terminal::enter()
+}
+
 /// Reads until the pipe closes: a report, or nothing when the program was executed. A traced child
 /// stops at its `execve` after its end of the pipe is closed, so reading first is safe.
 fn read_report(outcome: &mut File) -> Option<Report> {
@@ -128,3 +155,5 @@ fn set_errno(errno: i32) {
 /// Where the inherited lock lies in the program: the last number that costs no larger table, and out
 /// of the way of shells and of `LISTEN_FDS`, which begin at 3.
 const INHERITED_FD: i32 = 63;
+/// Where that lies which keeps its input open, for the same reasons.
+pub const HELD_FD: i32 = 62;

@@ -169,7 +169,7 @@ pub fn wait() -> io::Result<Arrival> {
 /// # Errors
 /// No descriptor is left.
 #[cfg(target_os = "linux")]
-pub(super) fn readable() -> io::Result<std::os::fd::OwnedFd> {
+pub fn readable() -> io::Result<std::os::fd::OwnedFd> {
     use std::os::fd::FromRawFd;
     // SAFETY: the set lives through the call; a new descriptor or -1 comes back.
     let fd = unsafe { libc::signalfd(-1, &all(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
@@ -178,6 +178,15 @@ pub(super) fn readable() -> io::Result<std::os::fd::OwnedFd> {
     }
     // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
     Ok(unsafe { std::os::fd::OwnedFd::from_raw_fd(fd) })
+}
+
+/// There is no such descriptor.
+///
+/// # Errors
+/// Always `ENOTSUP`.
+#[cfg(not(target_os = "linux"))]
+pub fn readable() -> io::Result<std::os::fd::OwnedFd> {
+    Err(io::Error::from_raw_os_error(libc::ENOTSUP))
 }
 
 /// Whether this `si_code` means a process, which the kernel then names.

@@ -18,8 +18,13 @@ pub const REPORT_FD: i32 = 4;
 pub const RECORD_FD: i32 = 5;
 /// The lock that the run's processes inherit.
 pub const TREE_FD: i32 = 6;
+/// What the program keeps open without knowing: of a pipe the socket with its other end, of a terminal the other end. Only
+/// where it has one.
+pub const KEPT_FD: i32 = 7;
+/// The pipe that is typed into a terminal. Only where there is one.
+pub const TYPED_FD: i32 = 8;
 /// Descriptors are moved here before they are put in their places, so that none is overwritten.
-const ASIDE: i32 = TREE_FD + 1;
+const ASIDE: i32 = TYPED_FD + 1;
 
 /// What the shim is started with.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct ShimFiles<'a> {
     pub tree: &'a File,
     /// What the program reads; `None`: nothing.
     pub stdin: Option<&'a File>,
+    /// What stands at [`KEPT_FD`] and after it.
+    pub more: &'a [File],
     /// The control group that it is to be born in.
     pub birthplace: Option<&'a File>,
 }
@@ -62,7 +69,7 @@ fn aside(fd: i32) -> io::Result<OwnedFd> {
 pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files: &ShimFiles<'_>) -> io::Result<File> {
     let (report, report_write) = pipe()?;
     let null = File::open("/dev/null")?; // what it reads, where it is given nothing to read
-    let places = [
+    let mut places = vec![
         (aside(files.stdin.unwrap_or(&null).as_raw_fd())?, 0),
         (aside(files.log.as_raw_fd())?, 1),
         (aside(files.log.as_raw_fd())?, 2),
@@ -71,6 +78,11 @@ pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files:
         (aside(files.record.as_raw_fd())?, RECORD_FD),
         (aside(files.tree.as_raw_fd())?, TREE_FD),
     ];
+    let mut free = TREE_FD + 1;
+    for file in files.more {
+        places.push((aside(file.as_raw_fd())?, free));
+        free += 1;
+    }
     let (argv, environment) = (pointers(argv), pointers(environment));
     let birthplace = files.birthplace.map_or(-1, AsRawFd::as_raw_fd); // -1: fork_into refuses
     let mask = signals::block_all()?;
@@ -93,7 +105,7 @@ pub fn detach_shim(exe: &CStr, argv: &[CString], environment: &[CString], files:
             for (from, to) in &places {
                 libc::dup2(from.as_raw_fd(), *to);
             }
-            platform::close_from(TREE_FD + 1);
+            platform::close_from(free);
             libc::execve(exe.as_ptr(), argv.as_ptr(), environment.as_ptr());
             exec_failed(REPORT_FD, SpawnStep::Exec);
         }

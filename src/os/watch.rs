@@ -195,8 +195,7 @@ impl Ends {
     }
 }
 
-/// Whether the process that a pidfd means has been waited for, after at most `limit`.
-#[cfg(target_os = "linux")]
+/// Whether the process that a pidfd means has been waited for, or the other end of a pipe is closed, after at most `limit`.
 pub(super) fn poll_hangup(pidfd: i32, limit: Duration) -> io::Result<bool> {
     let ms = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
     let mut polled = libc::pollfd { fd: pidfd, events: 0, revents: 0 };
@@ -205,6 +204,14 @@ pub(super) fn poll_hangup(pidfd: i32, limit: Duration) -> io::Result<bool> {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(polled.revents & libc::POLLHUP != 0),
     }
+}
+
+/// Whether nobody has the other end of this pipe open any more, after at most `limit`.
+///
+/// # Errors
+/// Those of `poll`.
+pub fn hangs_up(pipe: &std::fs::File, limit: Duration) -> io::Result<bool> {
+    poll_hangup(std::os::fd::AsRawFd::as_raw_fd(pipe), limit)
 }
 
 /// Descriptors that are readable, after at most `limit`.

@@ -36,6 +36,7 @@ pub mod incident;
 mod incident_walk_tests;
 pub mod job_name;
 pub mod kernel_log;
+pub mod keys;
 pub mod last_word;
 pub mod liveness;
 pub mod masked;

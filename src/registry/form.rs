@@ -29,6 +29,8 @@ pub enum Form {
     Probe,
     /// What shows that something is alive.
     Liveness,
+    /// The size of a window.
+    Window,
     /// A line of a crontab.
     Schedule,
     /// The name of a time zone.
@@ -79,6 +81,7 @@ impl Form {
             Self::Lines => "a line for the shell, or an array of them".to_owned(),
             Self::Probe => crate::model::probe::FORMS.to_owned(),
             Self::Liveness => crate::model::probe::LIVENESS_FORMS.to_owned(),
+            Self::Window => "columns and rows such as `\"80x24\"`".to_owned(),
             Self::Schedule => "five fields such as `\"0 */5 * * *\"`, or `\"@hourly\"`, `\"@daily\"`, …".to_owned(),
             Self::Zone => "a time zone such as `\"Europe/Berlin\"`".to_owned(),
             Self::Share => "a number over 0 and up to 1".to_owned(),
@@ -116,6 +119,7 @@ impl Form {
             Self::Size => "SIZE",
             Self::Lines => "LINE",
             Self::Probe | Self::Liveness => "KIND",
+            Self::Window => "COLUMNSxROWS",
             Self::Schedule => "LINE",
             Self::Zone => "ZONE",
             Self::Share => "SHARE",
@@ -139,6 +143,7 @@ impl Form {
         match self {
             Self::Argv => json!({"type": "array", "items": {"type": "string"}, "minItems": 1}),
             Self::Text | Self::Path | Self::Secret | Self::Zone => json!({"type": "string", "minLength": 1}),
+            Self::Window => json!({"type": "string", "pattern": r"^[1-9][0-9]{0,3}x[1-9][0-9]{0,3}$"}),
             Self::Schedule => json!({"type": "string", "pattern": r"^ *(@[A-Za-z]+|([^ ]+ +){4}[^ ]+) *$"}),
             Self::Texts | Self::Variables => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
             Self::Switch => json!({"type": "boolean"}),

@@ -16,6 +16,7 @@ use crate::model::signal::Signal;
 use crate::model::sink::SecretSource;
 use crate::model::spec::{Command, Spec, Target};
 use crate::model::units::{format_duration, format_size};
+use crate::model::window::Window;
 
 /// Which field of a [`Spec`] a key is, and with it what values it takes.
 pub enum Field {
@@ -65,6 +66,8 @@ pub enum Field {
     Lines(fn(&mut Spec) -> &mut Vec<String>),
     /// A number from 1.
     Times(fn(&mut Spec) -> &mut u32),
+    /// The size of a window.
+    Window(fn(&mut Spec) -> &mut Window),
     /// `ready`.
     Ready,
     /// `probe`.
@@ -144,6 +147,7 @@ impl Key {
             Field::Cores(_) => Form::Cores,
             Field::Size(_) | Field::SizeOrOff(_) => Form::Size,
             Field::Lines(_) => Form::Lines,
+            Field::Window(_) => Form::Window,
             Field::Ready => Form::Probe,
             Field::Liveness => Form::Liveness,
             Field::Schedule => Form::Schedule,
@@ -196,6 +200,7 @@ impl Key {
                 bytes => format_size(bytes),
             })),
             Field::Lines(of) => Some(of(spec).clone()).filter(|lines| !lines.is_empty()).map(Value::Texts),
+            Field::Window(of) => Some(Value::Text(of(spec).to_string())),
             Field::Ready => spec.ready.as_ref().map(|ready| Value::Text(ready.to_string())),
             Field::Liveness => spec.probe.as_ref().map(|probe| Value::Text(probe.to_string())),
             Field::Schedule => spec.schedule.clone().map(Value::Text),

@@ -220,6 +220,7 @@ fn read_key(reader: &mut Reader<'_>, key: &Key, item: &Item<'_>, spec: &mut Spec
         Field::SizeOrOff(of) => *of(spec) = reader.size_or_off(name, item)?,
         Field::Lines(of) => *of(spec) = reader.shell_lines(name, item)?,
         Field::Times(of) => *of(spec) = reader.most(name, item)?,
+        Field::Window(of) => *of(spec) = reader.window(name, item)?,
         Field::Ready => spec.ready = Some(reader.probe(name, item, str::parse)?),
         Field::Liveness => spec.probe = Some(reader.probe(name, item, Probe::liveness)?),
         Field::Schedule => spec.schedule = Some(schedule::read_line(reader, name, item)?),

@@ -44,12 +44,14 @@ pub static PROCESS: &[Key] = &[
         FOLLOW,
         "`fork`: the program puts itself into the background; what it leaves behind is the main process",
     ),
+    key(Chapter::Start, "stdin", STDIN, "What it reads from standard input: nothing, or what `send` writes"),
     key(
         Chapter::Start,
-        "stdin",
-        STDIN,
-        "What it reads from standard input: nothing, or what `send` writes (it never sees an end)",
+        "pty",
+        Field::Switch(|s| &mut s.pty),
+        "It runs in a terminal of its own; its output goes to the log as a terminal gets it, `send` types into it",
     ),
+    key(Chapter::Start, "pty_size", Field::Window(|s| &mut s.pty_size), "Columns and rows of that terminal"),
     key(
         Chapter::Start,
         "preflight",
@@ -283,4 +285,4 @@ pub static PROCESS: &[Key] = &[
 
 /// Keys of the contract that this version does not have. They are refused by name, because a
 /// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &["pty", "user"];
+pub static UNSUPPORTED: &[&str] = &["user"];

@@ -11,6 +11,7 @@ use super::form::Form;
 use super::problem::{Lines, Problem, similar};
 use crate::model::probe::Probe;
 use crate::model::units::{UnitError, parse_duration, parse_size};
+use crate::model::window::Window;
 
 mod ends;
 
@@ -250,6 +251,15 @@ impl<'t> Reader<'t> {
         let text = self.text(key, item)?;
         match read(&text) {
             Ok(probe) => Some(probe),
+            Err(error) => self.unit_error(key, item, error),
+        }
+    }
+
+    /// The size of a window.
+    pub(super) fn window(&mut self, key: &str, item: &Item<'_>) -> Option<Window> {
+        let text = self.string(key, item, Form::Window)?;
+        match text.parse() {
+            Ok(window) => Some(window),
             Err(error) => self.unit_error(key, item, error),
         }
     }

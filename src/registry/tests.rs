@@ -150,7 +150,9 @@ fn values_that_are_not_valid_are_refused_by_name() {
         ("group = ''", "is empty", "value"),
         ("stop-signal = 'TERM'", "unknown key", "did you mean `stop_signal`"),
         ("log_max = 5", "has no unit", "`512M`"),
-        ("pty = true", "not supported by this version", "take it out"),
+        ("user = 'bob'", "not supported by this version", "take it out"),
+        ("pty_size = '80'", "no size of a window", "`80x24`"),
+        ("pty_size = 80", "is a number", "`\"80x24\"`"),
         ("ready_timeout = '0s'", "is zero", "what is usual"),
         ("hang_after = '0s'", "is zero", "take the key out"),
         ("memory = 512", "has no unit", "`512M`"),
@@ -332,7 +334,7 @@ fn unknown_tables_are_refused_with_what_they_may_have_been() {
     assert!(problem("[process]\na = 3\n").message.contains("not a table"));
     assert!(problem("[healthcheck]\nping_url = 'hush'\n").message.contains("not a web address"));
     assert!(!problem("[healthcheck]\nping_url = 'hush'\n").message.contains("hush"));
-    assert!(problem("[process.a]\nshell = 'a'\npty = true\n").message.contains("not supported"));
+    assert!(problem("[process.a]\nshell = 'a'\nuser = 'bob'\n").message.contains("not supported"));
     assert!(problem("[process.a]\nshell = 'a'\nping_url = 'hush'\n").message.contains("not a web address"));
     let twice = "[process.a]\nshell = 'a'\nping_url = 'https://a'\nping_url_file = '/a'\n";
     assert_eq!(problem(twice).message, "both `ping_url` and `ping_url_file` are given");

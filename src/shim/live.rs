@@ -19,6 +19,7 @@ use crate::store::log;
 use crate::store::record::{Durable, Line};
 
 use super::heard::Heard;
+use super::input::Input;
 use super::last_look::{Before, LastLook};
 use super::notices::Notices;
 use super::pass::Passes;
@@ -41,6 +42,8 @@ pub(super) struct Live {
     notices: Option<Notices>,
     /// Its control groups, if it has any of its own.
     group: Option<Group>,
+    /// What it reads, where the shim has a part in that.
+    input: Option<Input>,
     /// The program is not our child: its shim was killed, and the run taken over.
     adopted: Option<Adopted>,
     /// When the end of the main process is not that of the run.
@@ -71,6 +74,7 @@ impl Live {
             leftovers,
             heard,
             notices: None,
+            input: None,
             group: None,
             adopted: None,
             follow: None,
@@ -94,6 +98,11 @@ impl Live {
     /// The same for a program that may speak of itself.
     pub(super) fn listening(self, notices: Option<Notices>) -> Self {
         Self { notices, ..self }
+    }
+
+    /// The same for a program that reads something that the shim has a part in.
+    pub(super) fn reading(self, input: Option<Input>) -> Self {
+        Self { input, ..self }
     }
 
     /// The same for a program that is not our child.
@@ -129,7 +138,10 @@ impl Live {
             }
             match self.arrival()? {
                 Arrival::Child | Arrival::Other => {}
-                Arrival::Alarm => passes.start(),
+                Arrival::Alarm => {
+                    self.input.iter().for_each(Input::look);
+                    passes.start();
+                }
                 Arrival::Sent { signal: signals::BELL, sender } if passes.rung(sender) => {}
                 Arrival::Sent { signal, sender } => self.pass_on(signal, sender),
             }
@@ -187,6 +199,7 @@ impl Live {
 
     /// The end is on the disk when this returns well.
     fn end(&mut self, status: WaitStatus, usage: Usage, passes: &Passes) -> io::Result<()> {
+        self.input.iter_mut().for_each(Input::drain);
         let at = now(&self.boot)?;
         let more_signals = self.heard.finish(&mut self.record, Some(status), at.boot_ms, passes);
         let (oom, memory_peak_bytes) = self.group.as_ref().map_or((None, None), Group::evidence);

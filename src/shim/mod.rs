@@ -9,6 +9,7 @@
 //! (the end of a backoff), so that no restart waits for cron.
 
 mod heard;
+mod input;
 mod last_look;
 mod live;
 mod notices;
@@ -37,6 +38,7 @@ use crate::store::log;
 use crate::store::record::{Durable, Line};
 
 use heard::Heard;
+use input::Input;
 use last_look::Before;
 use live::Live;
 use notices::Notices;
@@ -115,8 +117,9 @@ fn begin() -> io::Result<()> {
         preparing(report.take())?;
     }
     let (place, entrance) = place::find(&wanted, &mut record);
+    let input = input::kind(told.input.to_bytes());
     let (candidates, argv, environment) = (&told.candidates, &told.argv, &told.environment);
-    let program = Program { cwd: told.cwd, candidates, argv, environment, umask, trace, entrance: &entrance };
+    let program = Program { cwd: told.cwd, candidates, argv, environment, umask, trace, entrance: &entrance, input };
     let lines = Lines { program: &program, lines: &told.preflight, boot: &boot };
     if prepared && lines.run(&mut record, &mut passes)? == Preflight::Failed {
         place.1.iter().for_each(Group::remove);
@@ -125,6 +128,8 @@ fn begin() -> io::Result<()> {
         passes.start_last();
         return passes.until_done();
     }
+    // Before the program is made, which is to inherit it in its place and nowhere else.
+    let reads = Input::inherited(input)?;
     let (notices, watch) = (notices(&told, None), !told.watch.is_empty());
     let mut before = Before::default();
     let meanwhile = || before = Before::now(CString::from(told.cwd));
@@ -135,7 +140,7 @@ fn begin() -> io::Result<()> {
     tell(report, &mut record, &boot, &spawned);
     if let Ok((pid, untraced)) = spawned {
         let live = Live::new(pid, record, boot, leftovers, Heard::new(pid, trace && untraced.is_none()));
-        let live = live.listening(notices);
+        let live = live.listening(notices).reading(reads);
         let mut live = live.following(follow, trace).placed(group, before);
         passes.alarm(deadline);
         if watch {

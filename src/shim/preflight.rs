@@ -14,7 +14,7 @@ use crate::model::evidence::{PreflightFailure, SpawnStep};
 use crate::model::time::{BootId, Identity, Stamp};
 use crate::model::units::format_duration;
 use crate::os::children::{self, Waited};
-use crate::os::program::{self, Program};
+use crate::os::program::{self, Input, Program};
 use crate::os::signals::{self, Arrival};
 use crate::os::{descriptor, process};
 use crate::policy::secrets::Mask;
@@ -109,6 +109,7 @@ impl Lines<'_> {
             umask: self.program.umask,
             trace: false,
             entrance: self.program.entrance,
+            input: Input::Plain,
         };
         let pid = match program::program(&shell, || {}, |_, _| {}, || {}) {
             Ok((pid, _)) => pid,

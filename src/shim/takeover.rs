@@ -40,9 +40,13 @@ pub(super) fn take_over(
     };
     let cwd = orphan.cwd();
     let adopted = Adopted::new(orphan, name, run)?;
+    let input = adopted.input(told.input);
     let before = Before::now(cwd.unwrap_or_default()); // not known: then no core dump is looked for in it
-    let mut live =
-        live(main.pid).placed(adopted.group(), before).adopting(adopted).listening(notices(told, Some(main.pid)));
+    let mut live = live(main.pid)
+        .placed(adopted.group(), before)
+        .adopting(adopted)
+        .listening(notices(told, Some(main.pid)))
+        .reading(input);
     let who = process::identify(nix::unistd::getpid().as_raw(), boot)?.ok_or_else(damaged)?;
     let traced = (!told.trace.is_empty()).then(|| orphan::seize_all(main.pid));
     let untraced = traced.and_then(|traced| traced.err()).map(|error| error.raw_os_error().unwrap_or(libc::EIO));

@@ -48,6 +48,8 @@ pub struct Launch<S> {
     /// Until when, in milliseconds on the boot clock, and after which codes an end of the main process is followed by
     /// what it left; or nothing. See [`Follow`].
     pub follow: S,
+    /// `pipe` or `pty`, where the program reads something that the shim has a part in, or nothing.
+    pub input: S,
     /// The main process, as JSON, where a run is taken over; or nothing.
     pub orphan: S,
     /// Paths to try to execute.
@@ -66,7 +68,7 @@ impl Launch<CString> {
         let begin = [&self.name, &self.run, &self.exe, &self.cwd];
         let rest = [&self.umask, &self.trace, &self.place, &self.leftover_ms];
         let ready = [&self.watch, &self.notify, &self.heartbeat, &self.says];
-        let end = [&self.deadline, &self.follow, &self.orphan];
+        let end = [&self.deadline, &self.follow, &self.input, &self.orphan];
         let texts = begin.into_iter().chain(rest).chain(ready).chain(end);
         for text in texts {
             bytes.extend(text.as_bytes_with_nul());
@@ -91,7 +93,7 @@ impl<'a> Launch<&'a CStr> {
         let (name, run, exe, cwd) = (text()?, text()?, text()?, text()?);
         let (umask, trace, place, leftover_ms) = (text()?, text()?, text()?, text()?);
         let (watch, notify, heartbeat, says) = (text()?, text()?, text()?, text()?);
-        let (deadline, follow, orphan) = (text()?, text()?, text()?);
+        let (deadline, follow, input, orphan) = (text()?, text()?, text()?, text()?);
         let mut list = || {
             let count = text()?.to_str().ok()?.parse().ok()?;
             (0..count).map(|_| text()).collect::<Option<Vec<_>>>()
@@ -112,6 +114,7 @@ impl<'a> Launch<&'a CStr> {
             heartbeat,
             says,
             follow,
+            input,
             orphan,
             preflight,
             candidates,
@@ -170,6 +173,7 @@ mod tests {
             says: text(b""),
             preflight: vec![text(b"true")],
             follow: text(b"5 0"),
+            input: text(b"pty"),
             orphan: text(b""),
             candidates: vec![text(b"/bin/a")],
             argv: vec![text(b"a"), text(b""), text(b"\xff\n'\"")],

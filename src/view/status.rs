@@ -276,6 +276,8 @@ pub struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for_input: Option<Option<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     pub silenced_until: Option<String>,
     pub output: Output,

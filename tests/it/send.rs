@@ -6,7 +6,7 @@ use crate::home::Home;
 use crate::procs::{signal, until};
 
 #[test]
-fn a_program_reads_what_is_sent_line_by_line_and_never_sees_an_end() {
+fn a_program_reads_what_is_sent_line_by_line_and_sees_no_end() {
     let home = Home::new();
     let ran = home.run(&[
         "run",
@@ -20,7 +20,7 @@ fn a_program_reads_what_is_sent_line_by_line_and_never_sees_an_end() {
         "while read -r line; do echo \"got $line\"; done; echo end",
     ]);
     ran.expect(0);
-    home.ok(&["send", "repl", "hello", "-n", "world"]);
+    home.ok(&["send", "repl", "--", "hello", "-n", "world"]);
     home.ok(&["wait", "repl", "--until", "output:got hello -n world", "--timeout", "20s"]);
     let file = home.path("input");
     std::fs::write(&file, "a\nb\n".repeat(30_000)).unwrap();
@@ -58,4 +58,33 @@ fn what_cannot_be_sent_is_refused_with_the_way_out() {
     home.run(&["send", "plain", "x"]).expect(5).complains("stdin = \"pipe\"");
     home.run(&["send", "down", "x"]).expect(3);
     home.run(&["send", "nobody", "x"]).expect(4);
+}
+
+#[test]
+fn an_input_ends_when_that_is_sent_and_what_came_before_is_read() {
+    let home = Home::new();
+    home.up("sort", &["--stdin", "pipe", "--target", "exit", "--restart", "never"], "sort; exit 6");
+    home.ok(&["send", "sort", "b"]);
+    home.ok(&["send", "sort", "a", "--eof"]);
+    home.run(&["wait", "sort", "--timeout", "20s"]).expect(6);
+    assert_eq!(home.ok(&["logs", "sort"]), "a\nb\n");
+    home.up("stays", &["--stdin", "pipe"], "cat; exec sleep 1000");
+    home.ok(&["send", "stays", "--eof"]);
+    home.run(&["send", "stays", "x"]).expect(5).complains("its end was sent");
+}
+
+#[test]
+fn the_shim_after_the_first_one_ends_an_input_too() {
+    let home = Home::new();
+    home.up("sort", &["--stdin", "pipe", "--target", "exit", "--restart", "never"], "sort; exit 6");
+    home.ok(&["send", "sort", "b"]);
+    let shim = home.shim_pid("sort");
+    signal(shim, Signal::SIGKILL);
+    until("it has a new shim", || {
+        home.run(&["healthcheck"]);
+        home.status("sort")["shim_pid"].as_i64().is_some_and(|pid| pid != i64::from(shim))
+    });
+    home.ok(&["send", "sort", "a", "--eof"]);
+    home.run(&["wait", "sort", "--timeout", "20s"]).expect(6);
+    assert_eq!(home.ok(&["logs", "sort"]), "a\nb\n");
 }

@@ -118,6 +118,9 @@ pub(super) const TOOLS: &[Tool] = &[
                 Kind::Text,
                 "How long it is meant to live: `exit` (a job, the default), a duration like `8h`, or `forever` (a service)",
             ),
+            takes("stdin", Kind::Text, "`pipe`: send can write to it"),
+            takes("pty", Kind::Flag, "Run it in a terminal of its own, for programs that want one; send types into it"),
+            takes("pty_size", Kind::Text, "Columns and rows of that terminal; `80x24` unless told"),
             takes("group", Kind::Text, "Group to stop, wait for or list together"),
             takes("notify", Kind::Texts, "Sinks to tell of its end"),
             takes("timeout_s", Kind::Seconds, "It is ended when it runs longer"),
@@ -271,11 +274,16 @@ pub(super) const TOOLS: &[Tool] = &[
         code_is_answer: false,
         arguments: &[
             NAME,
-            takes("text", Kind::Name, "The text; a line end is added"),
-            takes("keys", Kind::Texts, "Keys as tmux names them: Enter, C-c, Up"),
-            takes("eof", Kind::Flag, "Close its input"),
+            takes("text", Kind::Name, "The text; a line end is added, unless it is pasted or keys follow"),
+            takes("paste", Kind::Flag, "The text as a paste into its terminal"),
+            takes(
+                "keys",
+                Kind::Texts,
+                "Keys for its terminal as tmux names them, pressed after the text: Enter, C-c, Up",
+            ),
+            takes("eof", Kind::Flag, "Then the end of its input; in a terminal that is the key C-d"),
         ],
-        answer: &[("name", "string", "Name of the process")],
+        answer: &[("name", "string", "Name of the process"), ("bytes", "integer", "Bytes that were written to it")],
     },
 ];
 

@@ -1,6 +1,7 @@
 //! A run whose shim was killed, in the hands of a new one: the program is not its child, so nothing comes to it by
 //! itself. Its end comes through a pidfd, what it left is found as `stop` finds it.
 
+use std::ffi::CStr;
 use std::io;
 
 use crate::context::Context;
@@ -11,7 +12,9 @@ use crate::model::time::Identity;
 use crate::os::cgroup::Group;
 use crate::os::children::signal_child;
 use crate::os::orphan::{Orphan, Woken};
+use crate::os::program;
 use crate::os::signals::{self, Arrival};
+use crate::shim::input::{self, Input};
 use crate::shim::last_look::LastLook;
 use crate::shim::pass::Passes;
 use crate::shim::{Leftovers, now};
@@ -46,6 +49,22 @@ impl Adopted {
         }
     }
 
+    /// What it reads, where the shim has a part in that and the program has kept it. Where the kernel does not give it
+    /// (Yama), an input cannot be ended any more; and a terminal that nobody reads would hold the program up for ever, so that is hung up.
+    pub(in crate::shim) fn input(&self, told: &CStr) -> Option<Input> {
+        let kind = input::kind(told.to_bytes());
+        match Input::of_orphan(kind, &self.orphan, &self.ctx.paths, &self.name) {
+            Ok(input) => input,
+            Err(error) => {
+                if kind == program::Input::Terminal && error.raw_os_error() == Some(libc::EPERM) {
+                    drop(self.orphan.signal(libc::SIGHUP)); // gone meanwhile: its end is what is seen next
+                    drop(self.orphan.signal(libc::SIGCONT));
+                }
+                None
+            }
+        }
+    }
+
     /// Processes of the run that live, but for `main`.
     pub(super) fn left(&self, main: i32) -> Vec<Identity> {
         for _ in 0..LOOKS {
@@ -62,13 +81,17 @@ impl Adopted {
 
 impl Live {
     /// The next signal. For an adopted program also its end, which looks like that of a child.
-    pub(super) fn arrival(&self) -> io::Result<Arrival> {
-        match &self.adopted {
-            None => signals::wait(),
-            Some(adopted) => match adopted.orphan.wait()? {
-                Woken::Signal => signals::wait(),
-                Woken::Ended => Ok(Arrival::Child),
-            },
+    pub(super) fn arrival(&mut self) -> io::Result<Arrival> {
+        let woken = match (&mut self.input, &self.adopted) {
+            (Some(Input::Terminal(terminal)), adopted) => {
+                terminal.wait(adopted.as_ref().map(|adopted| adopted.orphan.end()))?
+            }
+            (None | Some(Input::Pipe { .. }), None) => return signals::wait(),
+            (None | Some(Input::Pipe { .. }), Some(adopted)) => adopted.orphan.wait()?,
+        };
+        match woken {
+            Woken::Signal => signals::wait(),
+            Woken::Ended => Ok(Arrival::Child),
         }
     }
 
@@ -108,6 +131,7 @@ impl Live {
 
     /// That it ended is on the disk when this returns well. How is not known.
     fn gone(&mut self, passes: &Passes) -> io::Result<()> {
+        self.input.iter_mut().for_each(Input::drain);
         let left = self.left_named(passes);
         let at = now(&self.boot)?;
         let more_signals = self.heard.finish(&mut self.record, None, at.boot_ms, passes);

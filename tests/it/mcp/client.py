@@ -41,8 +41,19 @@ async def use(client):
     waited = await call("wait", names=["bot"], timeout_s=0)
     assert waited["exit_code"] == 124, waited
     assert "one" in (await call("logs", name="bot"))["lines"]
-    # A service is not started with an input that stays open: that is an error, with the way out.
     assert "hint" in await call("send", fails=True, name="nobody", text="hello")
+    assert "pty = true" in await call("send", fails=True, name="bot", text="hello")
+    await call("run", command=["read line; echo got $line; cat; exit 5"], name="reader", yield_s=0, stdin="pipe")
+    assert (await call("send", name="reader", text="-n --eof hello"))["bytes"] == 15
+    assert (await call("send", name="reader", text="rest", eof=True))["bytes"] == 5
+    assert (await call("wait", names=["reader"], timeout_s=30))["exit_code"] == 5
+    assert (await call("logs", name="reader"))["lines"] == ["got -n --eof hello", "rest"]
+    await call("run", command=["cat"], name="tty", yield_s=0, pty=True, pty_size="100x30")
+    await call("send", name="tty", text="abcx", keys=["BSpace", "Enter"])
+    await call("send", name="tty", text="pasted", paste=True, keys=["Enter"])
+    await call("send", name="tty", eof=True)
+    assert (await call("wait", names=["tty"], timeout_s=30))["exit_code"] == 0
+    assert "abc" in (await call("logs", name="tty"))["lines"]
     assert (await call("restart", names=["bot"]))["processes"][0]["run"] == 2
     await call("stop", names=["bot"])
     assert (await call("why", name="bot"))["verdict"] == "stopped"
