@@ -58,7 +58,9 @@ pub(super) fn is_strong_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let joined: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
     !HARMLESS_ENDS.iter().any(|end| lower.ends_with(&format!("_{end}")) || lower.ends_with(&format!("-{end}")))
-        && (STRONG.iter().any(|word| lower.contains(word)) || STRONG_JOINED.iter().any(|word| joined.contains(word)))
+        && (lower.ends_with("_pass")
+            || STRONG.iter().any(|word| lower.contains(word))
+            || STRONG_JOINED.iter().any(|word| joined.contains(word)))
 }
 
 /// Whether that value, of something secret, can be told from other text.

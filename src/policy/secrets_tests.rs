@@ -84,6 +84,8 @@ fn headers_addresses_assignments_and_keys_lose_their_secret_part_alone() {
         ("postgres://app:hunter22@db/x failed", "postgres://app:****@db/x failed"),
         ("redis://:p@ss:w@cache:6379", "redis://:****@cache:6379"),
         ("DB_PASSWORD=hunter22 MODE=paper", "DB_PASSWORD=**** MODE=paper"),
+        ("aws_secret_access_key = wJalrXUtnFEMI", "aws_secret_access_key = ****"),
+        ("DB_PASS=hunter22x and SMTP_PASS = hunter23x", "DB_PASS=**** and SMTP_PASS = ****"),
         ("{\"api_key\": \"a b,c d e\", \"n\": 1}", "{\"api_key\": \"****\", \"n\": 1}"),
         ("X-Api-Key: 0a1b2c3d4e", "X-Api-Key: ****"),
         ("tool --token s3cr3t-value --count 5", "tool --token **** --count 5"),

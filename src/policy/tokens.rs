@@ -277,9 +277,10 @@ fn keys(text: &str) -> Vec<Range<usize>> {
 fn assigned(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let sign = byte(bytes, at);
     matches!(sign, b'=' | b':' | b' ').then_some(())?;
-    let before = bytes.get(..at)?;
+    let blanks = if sign == b'=' { bytes.get(..at)?.iter().rev().take_while(|byte| **byte == b' ').count() } else { 0 };
+    let before = bytes.get(..at - blanks)?;
     let quoted = before.last().is_some_and(|byte| matches!(byte, b'"' | b'\''));
-    let name_end = if quoted { at - 1 } else { at };
+    let name_end = before.len() - usize::from(quoted);
     let name = before.get(..name_end)?.iter().rev().take(64).take_while(|byte| Body::Url.has(**byte)).count();
     let name = std::str::from_utf8(bytes.get(name_end - name..name_end)?).ok()?;
     let option = name.starts_with("--");
@@ -290,7 +291,7 @@ fn assigned(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     };
     (names && is_strong_name(name)).then_some(())?;
     let mut from = at + 1;
-    from += run(bytes, from, 2, |byte| byte == b' ' && sign == b':');
+    from += run(bytes, from, 2, |byte| byte == b' ' && (sign == b':' || blanks > 0));
     let quote = Some(byte(bytes, from)).filter(|byte| matches!(byte, b'"' | b'\''));
     from += usize::from(quote.is_some());
     let length = run(bytes, from, usize::MAX, |byte| match quote {

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::words::{cause_phrase, cut, lived_of_target};
+use crate::model::ending::Cause;
 use crate::model::event::Event;
 
 /// Longest line, in characters.
@@ -23,7 +24,7 @@ pub fn line(event: &Event, log: &Path, folded: usize) -> String {
         facts.push(format!("verdict {}", verdict.word()));
     }
     if let Some(cause) = &event.cause {
-        facts.push(format!("cause: {}", cause_phrase(cause, &[])));
+        facts.push(format!("cause: {}", fact(cause)));
     }
     if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
         facts.push(format!("{failures} failures in a row"));
@@ -38,6 +39,28 @@ pub fn line(event: &Event, log: &Path, folded: usize) -> String {
     facts.push(format!("id {}", event.id));
     let line: String = facts.join("; ").chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     cut(&line, WIDTH)
+}
+
+/// The cause without what a preflight printed or a loader said.
+fn fact(cause: &Cause) -> String {
+    match cause {
+        Cause::PreflightFailed { code: Some(code), .. } => format!("preflight failed with code {code}"),
+        Cause::PreflightFailed { code: None, .. } => "preflight failed".to_owned(),
+        Cause::SpawnFailed { errno, .. } => format!("cannot start, errno {errno}"),
+        Cause::Exited { .. }
+        | Cause::Signaled { .. }
+        | Cause::OomKilled { .. }
+        | Cause::Hung { .. }
+        | Cause::TimeLimit { .. }
+        | Cause::MemoryLimit { .. }
+        | Cause::CpuLimit { .. }
+        | Cause::FileSizeLimit { .. }
+        | Cause::NotReady { .. }
+        | Cause::Overlap
+        | Cause::Reboot
+        | Cause::ShimKilled
+        | Cause::Unknown { .. } => cause_phrase(cause, &[]),
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +100,10 @@ mod tests {
                 sender.comm = Some(order.to_owned());
             }
         }
-        assert!(!line(&hostile.event, Path::new("/l"), 0).contains("IGNORE"));
+        let preflight = Cause::PreflightFailed { code: Some(3), what: order.to_owned() };
+        for cause in [hostile.event.cause.clone(), Some(preflight)] {
+            let event = Event { cause, ..hostile.event.clone() };
+            assert!(!line(&event, Path::new("/l"), 0).contains("IGNORE"));
+        }
     }
 }
