@@ -112,7 +112,7 @@ pub fn acknowledge(ctx: &Context, which: &str, ack: Ack, sinks: &[Sink]) -> Resu
     };
     let at = incident.ack.get_or_insert(ack).at.clone();
     let incident = incident.clone();
-    incident::store(&ctx.paths, name, &book)?;
+    // Told first, noted last: cut off in between it is said again, and the ids that are derived make it once.
     let mut queued = 0;
     if let Some(event) = acknowledged(&incident) {
         let history = Event { incident: None, ..event.clone() };
@@ -125,6 +125,7 @@ pub fn acknowledge(ctx: &Context, which: &str, ack: Ack, sinks: &[Sink]) -> Resu
             }
         }
     }
+    incident::store(&ctx.paths, name, &book)?;
     Ok((name.clone(), incident, queued))
 }
 

@@ -56,9 +56,10 @@ pub fn overview(paths: &Paths, sinks: &[Sink], recent: usize, now: &Stamp) -> Re
 ///
 /// # Errors
 /// The outbox cannot be read.
-pub fn backlog(paths: &Paths, now: &Stamp) -> Result<Backlog, Error> {
+pub fn backlog(paths: &Paths, sinks: &[Sink], now: &Stamp) -> Result<Backlog, Error> {
     let (pending, dead) = outbox::whole(paths)?;
-    Ok(stuck::backlog(&pending.entries, &dead.entries, (pending.unreadable.len(), dead.unreadable.len()), now))
+    let damaged = (pending.unreadable.len(), dead.unreadable.len());
+    Ok(stuck::backlog(&pending.entries, &dead.entries, damaged, sinks, now))
 }
 
 /// Sends a marked message to a sink at once, past outbox and cooldown. Returns what the sink said.

@@ -136,16 +136,20 @@ pub fn drain(paths: &Paths, sinks: &[Sink], limit: Duration) -> Result<Drained, 
             break;
         }
     }
-    count(found, &mut drained)?;
+    count(found, sinks, &mut drained)?;
     Ok(drained)
 }
 
-fn count((pending, dead): (outbox::Listing, outbox::Listing), drained: &mut Drained) -> Result<(), Error> {
+fn count(
+    (pending, dead): (outbox::Listing, outbox::Listing),
+    sinks: &[Sink],
+    drained: &mut Drained,
+) -> Result<(), Error> {
     drained.pending = pending.entries.len();
     drained.dead = dead.entries.len();
     if drained.pending > 0 {
         let now = now()?;
-        drained.stuck = pending.entries.iter().filter(|entry| is_stuck(entry, &now)).count();
+        drained.stuck = pending.entries.iter().filter(|entry| is_stuck(entry, sinks, &now)).count();
     }
     drained.errors.extend(pending.unreadable);
     drained.errors.extend(dead.unreadable);

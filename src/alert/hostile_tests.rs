@@ -159,7 +159,7 @@ proptest! {
         let names = |letter: &str| header(letter).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         prop_assert_eq!(names(&letter), names(&plain));
         let shown_subject = header(&letter).into_iter().find(|(name, _)| name == "Subject").unwrap().1;
-        prop_assert_eq!(read(&shown_subject).replace("=\u{200b}?", "=?"), message.rendered.subject.clone(), "{}", shown_subject);
+        prop_assert_eq!(read(&shown_subject).replace("=\u{200b}?", "=?"), message.rendered.subject.split_whitespace().collect::<Vec<_>>().join(" "), "{}", shown_subject);
         prop_assert!(letter.is_ascii(), "8 bits in {}", letter);
         prop_assert!(letter.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])), "{}", letter);
         let marked = &message.rendered.html;

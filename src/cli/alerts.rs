@@ -69,7 +69,7 @@ fn list(call: &Call) -> Result<u8, Error> {
     let overview = desk::overview(&call.ctx.paths, sinks, RECENT, &now)?;
     call.out.json(&outbox::json(&overview, &now));
     call.out.say(&outbox::human(&overview, &now));
-    let stuck = overview.pending.iter().any(|entry| is_stuck(entry, &now));
+    let stuck = overview.pending.iter().any(|entry| is_stuck(entry, sinks, &now));
     let well = overview.dead.is_empty() && overview.unreadable.is_empty() && !stuck;
     Ok(if well { 0 } else { Code::No as u8 })
 }

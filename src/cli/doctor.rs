@@ -121,8 +121,9 @@ fn trigger(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
 
 fn sinks(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
     let now = now()?;
-    let count = loaded.map_or(0, |loaded| loaded.registry.sinks.len());
-    let found = desk::backlog(&call.ctx.paths, &now)
+    let sinks = loaded.map_or(&[][..], |loaded| loaded.registry.sinks.as_slice());
+    let count = sinks.len();
+    let found = desk::backlog(&call.ctx.paths, sinks, &now)
         .and_then(|backlog| Ok((backlog, desk::overview(&call.ctx.paths, &[], 1, &now)?)));
     Ok(match found {
         Ok((backlog, overview)) => {

@@ -133,7 +133,7 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let watches = watch::rows(call, &loaded.registry, &watches, &now, &mut errors);
     desired &= watches.iter().all(|row| row.state == Condition::Ok);
     let health = health(last, &loaded, &rows, &now);
-    let alerts = desk::backlog(&call.ctx.paths, &now)?;
+    let alerts = desk::backlog(&call.ctx.paths, &loaded.registry.sinks, &now)?;
     let storm = storm::current(&call.ctx, &now).unwrap_or_else(|error| {
         errors.push(error);
         None

@@ -67,7 +67,7 @@ fn passes(event: &Event, storms: &[Storm]) -> bool {
 fn too_few(sink: &Sink, event: &Event) -> Option<String> {
     let failures = event.failures.filter(|_| is_trouble(event.kind) && event.watch.is_none())?;
     let few = failures < sink.insist.after && event.leaves != Some(Leaves::GivenUp);
-    few.then(|| format!("failure {failures} in a row, told from the {}th on (`after`)", sink.insist.after))
+    few.then(|| format!("failure {failures} in a row, told from failure {} on (`after`)", sink.insist.after))
 }
 
 fn to_and_fro(entry: &Entry, book: &Book, ledger: &[Receipt], pending: &[Entry]) -> Option<String> {

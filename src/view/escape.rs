@@ -26,7 +26,8 @@ pub fn slack(text: &str) -> String {
 #[must_use]
 pub fn header(text: &str) -> String {
     // A zero-width space shows nothing and is no encoded word.
-    text.replace("=?", "=\u{200b}?")
+    // Blanks between two encoded words are not shown by who decodes them (RFC 2047, 6.2): more than one would be lost.
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace("=?", "=\u{200b}?")
 }
 
 /// A code block of Discord's or Slack's: nothing in it can end it.

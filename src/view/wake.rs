@@ -27,7 +27,7 @@ pub fn line(event: &Event, log: &Path, folded: usize) -> String {
         facts.push(format!("cause: {}", fact(cause)));
     }
     if let Some(failures) = event.failures.filter(|failures| *failures > 0) {
-        facts.push(format!("{failures} failures in a row"));
+        facts.push(format!("failures in a row: {failures}"));
     }
     if folded > 0 {
         facts.push(format!("{folded} earlier events are in its history"));

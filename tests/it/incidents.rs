@@ -97,7 +97,7 @@ fn failures_before_the_nth_in_a_row_are_recorded_and_not_told_and_neither_is_the
     let recent = home.json(&["alerts"])["recent"].clone();
     let held: Vec<&Value> = recent.as_array().unwrap().iter().filter(|row| row["how"] == "suppressed").collect();
     assert_eq!(held.len(), 2, "{recent}");
-    assert_eq!(held[1]["reason"], "failure 1 in a row, told from the 3th on (`after`)");
+    assert_eq!(held[1]["reason"], "failure 1 in a row, told from failure 3 on (`after`)");
     std::fs::write(&flag, "").unwrap();
     home.hears("bot", "recovered");
 }
