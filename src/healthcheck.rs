@@ -28,6 +28,7 @@ use crate::os::process;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, decide_needing};
 use crate::policy::stagger;
+use crate::policy::storm::GATHER;
 use crate::policy::strays::is_event_name;
 use crate::registry::Registry;
 use crate::rotate;
@@ -45,6 +46,9 @@ pub use last::{LastPass, last, note};
 
 /// Time for all deliveries of one pass together: well within the shortest sensible period of cron.
 const DELIVERY: Duration = Duration::from_secs(25);
+
+/// Times that it waits on while still others fail: where many fail, the passes of the first ones would else tell them one by one.
+const GATHERINGS: usize = 8;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -346,6 +350,16 @@ pub fn is_as_desired(state: &State, decision: &Decision) -> bool {
 pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Result<Drained, Error> {
     if !report.gather.is_zero() {
         std::thread::sleep(std::mem::take(&mut report.gather));
+        for _ in 0..GATHERINGS {
+            match storm::gathers(ctx, &now()?) {
+                Ok(true) => std::thread::sleep(GATHER),
+                Ok(false) => break,
+                Err(error) => {
+                    report.errors.push(error);
+                    break;
+                }
+            }
+        }
     }
     match storm::close(ctx, registry, &now()?) {
         Ok(queued) => report.queued += queued,

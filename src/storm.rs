@@ -147,6 +147,16 @@ pub fn current(ctx: &Context, now: &Stamp) -> Result<Option<Facts>, Error> {
     Ok(last.filter(|storm| policy::is_on(storm, now)).map(|storm| policy::facts(&storm)))
 }
 
+/// Whether processes fail just now, one after the other, and it is not yet a storm: soon it may be one.
+///
+/// # Errors
+/// The record cannot be read.
+pub fn gathers(ctx: &Context, now: &Stamp) -> Result<bool, Error> {
+    let lines = record::load(&ctx.paths)?;
+    let is_on = policy::storms(&lines).pop().is_some_and(|storm| policy::is_on(&storm, now));
+    Ok(!is_on && policy::failed_lately(&lines, now, policy::GATHER) > 0)
+}
+
 /// Tells the end of a storm that is over, and lets go of what is of no more use. Nearly always there is nothing, which
 /// costs one look for a file. Returns how many messages were queued.
 ///

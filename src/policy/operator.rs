@@ -70,7 +70,8 @@ pub fn stop(look: Look<'_>, by: Option<Sender>, then: Desired) -> Decision<'_> {
     // The operator knows: no recovery is told.
     let troubled = next.edit().incident.take().is_some();
     if troubled && then == Desired::Down && look.state.open().is_none() {
-        let event = next.event(EventKind::Stopped, Severity::Info, Some(look.state.run));
+        // Of no run: the last one ended by itself, and has its verdict.
+        let event = next.event(EventKind::Stopped, Severity::Info, None);
         next.tell(event);
     }
     if look.spec.schedule.is_some() && then == Desired::Down {
