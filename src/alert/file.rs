@@ -16,32 +16,42 @@ const TAIL: u64 = 256 * 1024;
 /// Appends the message, once, then replaces the flag.
 pub(super) fn send(path: &str, message: &Message) -> Outcome {
     let path = Path::new(path);
-    let written = append(path, message).map_err(|error| format!("cannot append to `{}`: {error}", path.display()));
-    let mut flag = path.as_os_str().to_owned();
-    flag.push(".flag");
+    let id = format!("id {}\n", message.id);
+    let block = format!("{} {}\n{}\n", message.at, message.rendered.subject, message.rendered.text);
     let line = format!("{} {} id {}\n", message.at, message.rendered.subject, message.id);
-    let flagged = written.and_then(|said| {
-        atomic::replace(Path::new(&flag), line.as_bytes()).map(|()| said).map_err(|error| error.message)
-    });
-    match flagged {
-        Ok(said) => Outcome::delivered(said),
-        Err(error) => Outcome::failed(error),
+    // Whole lines only: a block that was cut off by a crash is written again.
+    let is_there = |tail: &str| tail.starts_with(&id) || tail.contains(&format!("\n{id}"));
+    match append_once(path, &block, is_there).and_then(|fresh| raise(path, &line).map(|()| fresh)) {
+        Ok(true) => Outcome::delivered("appended"),
+        Ok(false) => Outcome::delivered("it was there already"),
+        Err(error) => Outcome::failed(format!("cannot append to `{}`: {error}", path.display())),
     }
 }
 
-fn append(path: &Path, message: &Message) -> io::Result<&'static str> {
+/// Appends `block`, unless `is_there` finds it in the end of the file; whether it did. It is on the disk when this returns.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub(super) fn append_once(path: &Path, block: &str, is_there: impl Fn(&str) -> bool) -> io::Result<bool> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
     let tail = tail(&file)?;
-    let id = format!("id {}\n", message.id);
-    // Whole lines only: a block that was cut off by a crash is written again.
-    if tail.starts_with(&id) || tail.contains(&format!("\n{id}")) {
-        return Ok("it was there already");
+    if is_there(&tail) {
+        return Ok(false);
     }
     let fresh = if tail.is_empty() || tail.ends_with('\n') { "" } else { "\n" };
-    let block = format!("{fresh}{} {}\n{}\n", message.at, message.rendered.subject, message.rendered.text);
-    file.write_all(block.as_bytes())?;
+    file.write_all(format!("{fresh}{block}").as_bytes())?;
     file.sync_data()?;
-    Ok("appended")
+    Ok(true)
+}
+
+/// Replaces the flag beside the file, `PATH.flag`.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn raise(path: &Path, line: &str) -> io::Result<()> {
+    let mut flag = path.as_os_str().to_owned();
+    flag.push(".flag");
+    atomic::replace(Path::new(&flag), line.as_bytes()).map_err(|error| io::Error::other(error.message))
 }
 
 fn tail(file: &File) -> io::Result<String> {

@@ -2,51 +2,28 @@
 //!
 //! For an agent whose session is gone, and for hooks that look when the next one begins.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Message;
-use crate::store::atomic;
-
-/// How much of the file's end is searched for a message that is there already.
-const TAIL: u64 = 256 * 1024;
+use super::file::{append_once, raise};
 
 /// Appends the message, unless it is there, and raises the flag `PATH.flag`.
 ///
 /// # Errors
 /// The file cannot be written.
 pub(super) fn put(path: &Path, message: &Message, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-    let tail = tail(&file)?;
     // Whole lines only: one that was cut off by a crash is written again.
-    let is_it = |line: &str| {
-        serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line["id"] == message.id.as_str())
-    };
-    if !tail.lines().any(is_it) {
-        let fresh = if tail.is_empty() || tail.ends_with('\n') { "" } else { "\n" };
-        let event = &message.event;
-        let line = json!({
-            "id": message.id, "at": message.at.to_string(), "host": message.host, "process": event.process,
-            "run": event.run, "kind": event.kind, "verdict": event.verdict, "text": text,
-        });
-        file.write_all(format!("{fresh}{line}\n").as_bytes())?;
-        file.sync_data()?;
-    }
-    let mut flag = path.as_os_str().to_owned();
-    flag.push(".flag");
-    atomic::replace(Path::new(&flag), format!("{text}\n").as_bytes()).map_err(|error| io::Error::other(error.message))
-}
-
-fn tail(file: &File) -> io::Result<String> {
-    let size = file.metadata()?.len();
-    let begin = size.saturating_sub(TAIL);
-    let mut content = vec![0; usize::try_from(size - begin).map_err(io::Error::other)?];
-    file.read_exact_at(&mut content, begin)?;
-    Ok(String::from_utf8_lossy(&content).into_owned())
+    let is_it = |line: &str| serde_json::from_str::<Value>(line).is_ok_and(|line| line["id"] == message.id.as_str());
+    let event = &message.event;
+    let line = json!({
+        "id": message.id, "at": message.at.to_string(), "host": message.host, "process": event.process,
+        "run": event.run, "kind": event.kind, "verdict": event.verdict, "text": text,
+    });
+    append_once(path, &format!("{line}\n"), |tail| tail.lines().any(is_it))?;
+    raise(path, &format!("{text}\n"))
 }
 
 #[cfg(test)]

@@ -77,7 +77,9 @@ pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> 
     let (changes, guardian) = planned(call, client, place)?;
     if mode == Mode::Act {
         for change in changes.iter().filter(|change| !change.is_none()) {
-            change.file.replace(change.new.as_deref().unwrap_or_default(), mode_of(place))?;
+            if let Some(new) = &change.new {
+                change.file.replace(new, mode_of(place))?;
+            }
         }
     }
     let answer = if mode == Mode::Act { ask(client, &guardian) } else { None };

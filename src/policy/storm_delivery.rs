@@ -43,11 +43,11 @@ fn take_one<'e>(
     let sent = |id: &str| told.iter().any(|receipt| receipt.id == id);
     members.sort_by_key(|entry| rank(entry));
     let lead = members.last().filter(|entry| rank(entry).0 > 0);
+    let gathered = storm.began.at.plus(GATHER);
+    let early = storm.over.is_none() && storm.began.at.boot == now.boot && !now.has_reached(&gathered);
     match lead {
         Some(_) => {
             // The newest is told with all others, unless they should wait for still others.
-            let gathered = storm.began.at.plus(GATHER);
-            let early = storm.over.is_none() && storm.began.at.boot == now.boot && !now.has_reached(&gathered);
             match retry_at(&members, now).or_else(|| early.then_some(gathered)) {
                 Some(until) => wait(plan, members.len(), until),
                 None => plan.send.extend(batch(&members, storm, told)),
@@ -66,6 +66,11 @@ fn take_one<'e>(
                 wait(plan, held.len(), last.plus(WINDOW));
             }
             late
+        }
+        None if early => {
+            // Whoever recognised it is about to queue its message.
+            wait(plan, members.len(), gathered);
+            Vec::new()
         }
         None => members,
     }

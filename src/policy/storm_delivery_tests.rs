@@ -71,6 +71,12 @@ fn what_fails_later_waits_for_its_end_and_is_told_with_that() {
 #[test]
 fn nothing_waits_for_ever_and_a_sink_that_hears_of_no_storm_is_told_as_ever() {
     let storm = storm_of_three(&[]);
+    let early = ask(&singles(), &[], &storm, 4);
+    assert_eq!(
+        (early.send.len(), early.waiting, early.next),
+        (0, 3, Some(at(3).plus(GATHER))),
+        "it is about to be queued"
+    );
     assert_eq!(ask(&singles(), &[], &storm, 20).send.len(), 3, "no message of the storm is there for this sink");
     let told = [receipt(storm.id())];
     assert_eq!(ask(&singles(), &told, &storm, 3 + 899).waiting, 3);

@@ -116,8 +116,8 @@ fn twelve_processes_that_die_at_once_are_one_message_and_come_back_one_after_the
         starts.push(at(restarted));
         ends.push(at(exited));
     }
-    // The others rode in the messages of those that were told before the storm's own was queued.
-    assert!(receipts.iter().any(|(_, part)| *part), "{receipts:?}");
+    // One is the storm itself, four may have been told before it was one.
+    assert!(receipts.iter().filter(|(_, part)| *part).count() >= MANY - 5, "{receipts:?}");
     starts.sort();
     // The fifth makes it a storm: from there on each has a turn of its own. A busy machine is late, and never early.
     let first = ends.iter().min().unwrap();

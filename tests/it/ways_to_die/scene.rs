@@ -249,11 +249,13 @@ impl Scene {
         // Whoever judged it has the lock until all is in the outbox.
         let lock = self.home.state_dir().join("process").join(self.name()).join("lock");
         fs::File::open(lock).unwrap().lock().unwrap();
-        until("the outbox is empty", || {
+        until("nobody is still to be told of run 1", || {
             // Again, because one that finds another delivering leaves it at that.
             self.pass();
-            let entries = fs::read_dir(self.home.state_dir().join("outbox")).unwrap();
-            !entries.flatten().any(|entry| entry.path().extension().is_some_and(|end| end == "json"))
+            let alerts: Value = serde_json::from_str(&self.run(&["alerts", "--json"]).stdout).unwrap();
+            assert_eq!(alerts["errors"], serde_json::json!([]), "{alerts}");
+            // A later run that was hit as well is folded into the same incident, and waits for its cooldown.
+            alerts["pending"].as_array().unwrap().iter().all(|alert| alert["run"].as_u64().is_some_and(|run| run > 1))
         });
     }
 
