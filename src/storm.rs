@@ -147,14 +147,12 @@ pub fn current(ctx: &Context, now: &Stamp) -> Result<Option<Facts>, Error> {
     Ok(last.filter(|storm| policy::is_on(storm, now)).map(|storm| policy::facts(&storm)))
 }
 
-/// Whether processes fail just now, one after the other, and it is not yet a storm: soon it may be one.
+/// Until when the alerts of processes that fail just now wait for others that do.
 ///
 /// # Errors
 /// The record cannot be read.
-pub fn gathers(ctx: &Context, now: &Stamp) -> Result<bool, Error> {
-    let lines = record::load(&ctx.paths)?;
-    let is_on = policy::storms(&lines).pop().is_some_and(|storm| policy::is_on(&storm, now));
-    Ok(!is_on && policy::failed_lately(&lines, now, policy::GATHER) > 0)
+pub fn gathers_until(ctx: &Context, now: &Stamp) -> Result<Option<Stamp>, Error> {
+    Ok(policy::gathers_until(&record::load(&ctx.paths)?, now))
 }
 
 /// Tells the end of a storm that is over, and lets go of what is of no more use. Nearly always there is nothing, which

@@ -24,7 +24,7 @@ use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
 use crate::policy::digest::digest;
 use crate::policy::silence::noted;
-use crate::policy::storm::storms;
+use crate::policy::storm::{gathers_until, is_of_crowd, storms};
 use crate::policy::stuck::is_stuck;
 use crate::store::{ledger, outbox, paths::Paths, silence, storm};
 
@@ -191,8 +191,11 @@ pub(super) fn round(
     let with = (known.receipts.as_slice(), std::slice::from_ref(sink), storms.as_slice());
     let (pending, suppressed) = hold_back(paths, pending, with, &mut drained.errors)?;
     let Quieted { pending, suppressed, next } = quieten(paths, (pending, suppressed), &known.receipts, sink, &now)?;
+    let of_crowd = |entry: &Entry| is_of_crowd(&entry.notification.event, &entry.queued, &failures, &now);
+    let gathers = gathers_until(&failures, &now).filter(|_| pending.iter().any(of_crowd));
+    let pending: Vec<Entry> = pending.into_iter().filter(|entry| gathers.is_none() || !of_crowd(entry)).collect();
     let plan = plan(&pending, &known.receipts, std::slice::from_ref(sink), &storms, &now);
-    drained.next = plan.next.clone().into_iter().chain(next).min_by_key(|next| next.boot_ms);
+    drained.next = plan.next.clone().into_iter().chain(next).chain(gathers).min_by_key(|next| next.boot_ms);
     for (entry, reason) in suppressed {
         let receipt = Receipt { reason: Some(reason), ..receipt(&entry, Settled::Suppressed, None, &now) };
         ledger::append(paths, &[receipt])?;

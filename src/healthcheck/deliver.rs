@@ -8,7 +8,6 @@ use crate::alert::due;
 use crate::context::Context;
 use crate::error::Error;
 use crate::incidents;
-use crate::policy::storm::GATHER;
 use crate::policy::strays::is_event_name;
 use crate::registry::Registry;
 use crate::store::journal;
@@ -30,9 +29,10 @@ pub fn deliver(ctx: &Context, registry: &Registry, report: &mut Report) -> Resul
     if !report.gather.is_zero() {
         std::thread::sleep(std::mem::take(&mut report.gather));
         for _ in 0..GATHERINGS {
-            match storm::gathers(ctx, &now()?) {
-                Ok(true) => std::thread::sleep(GATHER),
-                Ok(false) => break,
+            let now = now()?;
+            match storm::gathers_until(ctx, &now) {
+                Ok(Some(until)) => std::thread::sleep(until.since(&now)),
+                Ok(None) => break,
                 Err(error) => {
                     report.errors.push(error);
                     break;

@@ -92,6 +92,26 @@ pub fn is_crowd(lines: &[Line], now: &Stamp) -> bool {
     failed_lately(lines, now, CROWD) > 1
 }
 
+/// Until when what is to be told of processes that fail just now, one after the other, waits for still others, as soon it may
+/// be a storm. `None`: they are few, nobody has failed for a moment, or it is one already.
+#[must_use]
+pub fn gathers_until(lines: &[Line], now: &Stamp) -> Option<Stamp> {
+    let fresh = |failure: &Failure| failure.at.boot == now.boot && now.since(&failure.at) < GATHER;
+    let newest = lines.iter().rev().find_map(|line| match line {
+        Line::Failed(failure) => Some(failure),
+        Line::Began(_) | Line::Over(_) | Line::Told { .. } => None,
+    })?;
+    let is_on = storms(lines).last().is_some_and(|storm| is_on(storm, now));
+    (fresh(newest) && !is_on && is_crowd(lines, now)).then(|| newest.at.plus(GATHER))
+}
+
+/// Whether `event`, queued at `queued`, is the end of one of those that fail just now and is not held up for too long.
+#[must_use]
+pub fn is_of_crowd(event: &Event, queued: &Stamp, lines: &[Line], now: &Stamp) -> bool {
+    let of_it = |failure: &Failure| failure.process == event.process && Some(failure.run) == event.run;
+    now.since(queued) < CROWD && lines.iter().any(|line| matches!(line, Line::Failed(failure) if of_it(failure)))
+}
+
 /// Whether `failed` different processes are a storm: as many as the threshold, and a quarter of the `up` that are
 /// meant to be up, or four times the threshold. `up` is asked for only where it decides.
 #[must_use]

@@ -69,6 +69,24 @@ fn different_processes_count_and_only_those_of_the_last_minute() {
 }
 
 #[test]
+fn while_others_fail_just_now_what_is_told_of_them_waits() {
+    let lines = [failed("a", 1, 1), failed("b", 1, 4)];
+    let cases = [
+        ("one alone", &lines[..1], 1, None),
+        ("a second, a moment ago", &lines[..], 5, Some(at(4).plus(GATHER))),
+        ("nobody for a while", &lines[..], 6, None),
+        ("nothing", &[], 1, None),
+    ];
+    for (claim, lines, secs, want) in cases {
+        assert_eq!(gathers_until(lines, &at(secs)), want, "{claim}");
+    }
+    let storm = [failed("a", 1, 1), failed("b", 1, 2), failed("c", 1, 3), began("c", 1, 3)];
+    assert_eq!(gathers_until(&storm, &at(4)), None, "the storm tells it");
+    let of = |name: &str, queued| is_of_crowd(&event(name, 1, EventKind::Premature, 12), &at(queued), &lines, &at(20));
+    assert_eq!([of("a", 12), of("a", 10), of("c", 12)], [true, false, false], "not for ever, and nobody else's");
+}
+
+#[test]
 fn it_goes_on_until_a_minute_is_quiet() {
     let storm = storm_of_three(&[failed("d", 1, 50), failed("a", 2, 100)]);
     assert_eq!(storm.failures.len(), 5);
