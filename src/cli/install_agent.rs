@@ -81,7 +81,7 @@ pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> 
         for change in changes.iter().filter(|change| !change.is_none()) {
             if let Some(new) = &change.new {
                 // Without it less is given back later, and nothing is lost.
-                drop(remember(call, change, new));
+                drop(remember(call, client, change, new));
                 change.file.replace(new, mode_of(place))?;
             }
         }
@@ -109,7 +109,7 @@ pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -
         let file = Foreign::read(&piece.path)?;
         let new = match &file.text {
             None => None,
-            Some(old) => match original::of(&call.ctx.paths, &piece.path, old) {
+            Some(old) => match original::of(&call.ctx.paths, client.word(), &piece.path, old) {
                 Some(original) => original.before,
                 None => piece.form.take(old).map_err(|wrong| refused(&piece.path, wrong))?,
             },
@@ -124,7 +124,7 @@ pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -
                 Some(text) => change.file.replace(text, mode_of(place))?,
                 None => change.file.remove(root)?,
             }
-            drop(original::forget(&call.ctx.paths, &change.piece.path));
+            drop(original::forget(&call.ctx.paths, client.word(), &change.piece.path));
         }
     }
     report(call, (client, place), mode, &changes, None, &[]);
@@ -143,19 +143,17 @@ fn writable(changes: &[Change]) -> Result<(), Error> {
 }
 
 /// Keeps what a file is before guardian's part comes into it.
-fn remember(call: &Call, change: &Change, new: &str) -> Result<(), Error> {
-    let (paths, path) = (&call.ctx.paths, &change.piece.path);
+fn remember(call: &Call, client: Client, change: &Change, new: &str) -> Result<(), Error> {
+    let (paths, who, path) = (&call.ctx.paths, client.word(), &change.piece.path);
     let before = match &change.file.text {
         None => None,
-        Some(old) => match original::of(paths, path, old) {
-            Some(original) => original.before,
-            None if change.piece.form.take(old).is_ok_and(|rest| rest.as_ref().is_none_or(|rest| rest == old)) => {
-                Some(old.clone())
-            }
-            None => return original::forget(paths, path), // an earlier guardian's part is in it
+        Some(old) => match (original::of(paths, who, path, old), change.piece.form.take(old)) {
+            (Some(original), _) => original.before,
+            (None, Ok(rest)) if rest.as_ref() == Some(old) || old.trim().is_empty() => Some(old.clone()),
+            (None, _) => return original::forget(paths, who, path), // an earlier guardian's part is in it
         },
     };
-    original::keep(paths, path, before, new)
+    original::keep(paths, who, path, before, new)
 }
 
 /// Whether it is installed as this guardian would, and its hook refuses what it must. Changes nothing.

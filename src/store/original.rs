@@ -28,15 +28,15 @@ fn hash(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn place(paths: &Paths, file: &Path) -> PathBuf {
-    paths.state.join("agents").join(format!("{}.json", hash(file.as_os_str().as_encoded_bytes())))
+fn place(paths: &Paths, who: &str, file: &Path) -> PathBuf {
+    paths.state.join("agents").join(format!("{who}-{}.json", hash(file.as_os_str().as_encoded_bytes())))
 }
 
-/// What `file`, which holds `text` now, was before; `None`: not known, or somebody changed it since.
+/// What `file`, which holds `text` now, was before the part for `who`, an agent, came into it; `None`: not known, or somebody changed it since.
 #[must_use]
-pub fn of(paths: &Paths, file: &Path, text: &str) -> Option<Original> {
+pub fn of(paths: &Paths, who: &str, file: &Path, text: &str) -> Option<Original> {
     // What is damaged is not given back: then only guardian's part is taken out.
-    let bytes = atomic::read_if_there(&place(paths, file)).ok()?.filter(|bytes| checksum::is_intact(bytes))?;
+    let bytes = atomic::read_if_there(&place(paths, who, file)).ok()?.filter(|bytes| checksum::is_intact(bytes))?;
     let kept: Original = serde_json::from_slice(&bytes).ok()?;
     (kept.after == hash(text.as_bytes())).then_some(kept)
 }
@@ -45,11 +45,11 @@ pub fn of(paths: &Paths, file: &Path, text: &str) -> Option<Original> {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn keep(paths: &Paths, file: &Path, before: Option<String>, after: &str) -> Result<(), Error> {
+pub fn keep(paths: &Paths, who: &str, file: &Path, before: Option<String>, after: &str) -> Result<(), Error> {
     if before.as_ref().is_some_and(|before| before.len() > LARGEST) {
-        return forget(paths, file);
+        return forget(paths, who, file);
     }
-    let place = place(paths, file);
+    let place = place(paths, who, file);
     atomic::make_dir(place.parent().unwrap_or(&paths.state))?;
     let bytes = serde_json::to_vec(&Original { before, after: hash(after.as_bytes()) })
         .map_err(|error| Error::new(Code::Bug, "bug", format!("an original cannot be written down: {error}")))?;
@@ -60,6 +60,6 @@ pub fn keep(paths: &Paths, file: &Path, before: Option<String>, after: &str) -> 
 ///
 /// # Errors
 /// It cannot be removed.
-pub fn forget(paths: &Paths, file: &Path) -> Result<(), Error> {
-    atomic::remove_if_there(&place(paths, file))
+pub fn forget(paths: &Paths, who: &str, file: &Path) -> Result<(), Error> {
+    atomic::remove_if_there(&place(paths, who, file))
 }
