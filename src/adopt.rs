@@ -77,6 +77,10 @@ impl Adoptee {
             let hint = "adopt the program itself: `guardian status` names what is guarded";
             return Err(refused("guardian_itself", format!("process {pid} is guardian's own"), hint));
         }
+        if process::caller().parents.iter().any(|above| above.pid == pid) {
+            let message = format!("process {pid} ({}) is what gives this very command", seen.comm);
+            return Err(refused("caller", message, "it would be given again at each restart: adopt what you started"));
+        }
         unguarded(ctx, registry, pid, &now)?;
         let variables = stranger::environment(pid).map_err(|error| unreadable(pid, "environment", &error))?;
         let environment = environment(variables.ok_or_else(gone)?);

@@ -13,6 +13,7 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
+use crate::model::spec::Stdin;
 use crate::model::state::State;
 use crate::model::units::{UnitError, parse_duration};
 use crate::os::signals::NUDGE;
@@ -71,7 +72,13 @@ pub(super) fn run(call: &Call, command: &Send) -> Result<u8, Error> {
             .hint(format!("guardian start {name}"))
             .about(&name));
     }
+    let only_ends = command.eof && command.text.is_empty() && command.file.is_none() && command.keys.is_empty();
     let Some((pipe, reader)) = stdin::open(&call.ctx.paths, &name)? else {
+        if only_ends && entry.spec.stdin == Stdin::Pipe {
+            call.out.say(&format!("{name}: its input is at its end already"));
+            call.out.json(&json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": 0, "eof": true}));
+            return Ok(0);
+        }
         let message = format!("`{name}` has no standard input: it was started without one, or its end was sent");
         return Err(Error::new(Code::Refused, "no_stdin", message)
             .hint(format!("set `stdin = \"pipe\"` or `pty = true` (--stdin pipe, --pty), then guardian restart {name}"))
@@ -126,6 +133,14 @@ fn bytes(command: &Send, reader: Reader) -> Result<Vec<u8>, Error> {
 fn write(name: &Name, mut pipe: File, bytes: &[u8], limit: Duration) -> Result<(), Error> {
     let until = now()?.plus(limit);
     let mut pause = Pause::default();
+    // Who sends at the same time comes after it, not in between.
+    while !stdin::is_mine(&pipe) {
+        if now()?.has_reached(&until) {
+            let message = format!("somebody else is sending to `{name}`, and it does not read: nothing was sent");
+            return Err(Error::new(Code::Timeout, "stdin_full", message).hint("send it later").about(name));
+        }
+        std::thread::sleep(pause.next());
+    }
     let mut sent = 0;
     while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
         match pipe.write(rest) {

@@ -39,6 +39,18 @@ fn payload(agent: Agent, command: &str) -> Value {
     }
 }
 
+#[test]
+fn a_command_that_is_a_list_of_words_is_read_as_one() {
+    for (words, denied) in [
+        (json!(["bash", "-lc", "nohup python bot.py &"]), true),
+        (json!(["nohup", "python", "bot.py"]), true),
+        (json!(["echo", "nohup x &"]), false),
+    ] {
+        let payload = json!({"hook_event_name": "PreToolUse", "tool_name": "shell", "tool_input": {"command": words}});
+        assert_eq!(asked(Agent::Codex, &payload, HookMode::Deny).contains("deny"), denied, "{words}");
+    }
+}
+
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
 }

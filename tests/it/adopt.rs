@@ -87,3 +87,28 @@ fn what_cannot_be_adopted_is_refused_by_its_name_and_left_as_it_is() {
     finish(home.command(&["adopt", "bot2", "--pid", &pid, "--", "sleep", "2000"])).expect(0);
     assert!(home.registry().contains("\"2000\""), "a command that is given counts");
 }
+
+#[test]
+fn who_adopts_cannot_be_adopted_and_saying_it_twice_is_saying_it_once() {
+    let home = Home::new();
+    let session = Session::new(&home);
+    let me = std::process::id().to_string();
+    home.run(&["adopt", "me", "--pid", &me]).expect(5).complains("gives this very command");
+    let pid = session.leave(&home, "sleep 1000").to_string();
+    home.ok(&["adopt", "bot", "--pid", &pid]);
+    assert!(home.ok(&["adopt", "bot", "--pid", &pid]).contains("guarded already"));
+    home.run(&["adopt", "other", "--pid", &pid]).expect(5).complains("guarded already, as `bot`");
+    assert!(!home.registry().contains("other") && !home.registry().contains("me]"));
+}
+
+#[test]
+fn one_process_that_many_adopt_at_once_under_different_names_has_one_of_them() {
+    let home = Home::new();
+    let session = Session::new(&home);
+    let pid = session.leave(&home, "sleep 1000").to_string();
+    let callers: Vec<_> =
+        (0..6).map(|number| home.command(&["adopt", &format!("n{number}"), "--pid", &pid]).spawn().unwrap()).collect();
+    let codes: Vec<_> = callers.into_iter().map(|mut caller| caller.wait().unwrap().code()).collect();
+    assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
+    assert_eq!(home.registry().matches("[process.").count(), 1, "{}", home.registry());
+}

@@ -108,6 +108,23 @@ fn the_aggregate_of_ten_test_suites_fits_into_4_kb_and_has_the_last_lines_of_eac
 }
 
 #[test]
+fn it_fits_with_the_longest_names_and_long_lines_too_and_still_has_a_last_line_of_each() {
+    let home = Home::new();
+    for number in 0..10 {
+        let name = format!("{}-{number}", "n".repeat(62));
+        let line = format!("printf 'said by {number} %03000d\\n' 0; exit 3");
+        home.up(&name, &["--target", "exit", "--restart", "never", "--group", "tests"], &line);
+    }
+    let output = home.run(&["--json", "wait", "--group", "tests"]).expect(1);
+    assert!(output.stdout.len() <= 4096, "{}", output.stdout.len());
+    let all: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    for (number, row) in all["ended"].as_array().unwrap().iter().enumerate() {
+        let last = row["tail"].as_array().unwrap().last().unwrap().as_str().unwrap();
+        assert!(last.starts_with(&format!("said by {number} 0")), "{row}");
+    }
+}
+
+#[test]
 fn a_line_of_any_of_several_is_waited_for_and_the_end_of_one_that_never_wrote_it_is_told_at_once() {
     let home = Home::new();
     home.up("mute", &["--target", "exit"], "exec sleep 1000");
