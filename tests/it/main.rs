@@ -76,6 +76,7 @@ mod stop;
 mod storm;
 mod story;
 mod strays;
+mod survival;
 mod takeover;
 mod tracing;
 mod trees;
