@@ -11,6 +11,7 @@
 )]
 
 mod adopt;
+mod agent_input;
 mod alerts;
 mod alerts_mail;
 mod bad_input;
