@@ -161,12 +161,10 @@ fn the_mcp_server_answers_a_wrong_call_with_what_is_wrong_and_starts_nothing() {
         let params = json!({"_meta": meta, "name": name, "arguments": arguments});
         json!({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": params}).to_string().into_bytes()
     };
+    let params = json!({"_meta": meta});
+    let method = json!({"jsonrpc": "2.0", "id": 5, "method": "frob", "params": params}).to_string().into_bytes();
     let table = [
-        (
-            "a method that nobody knows",
-            b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"frob\",\"params\":{}}".to_vec(),
-            "frob",
-        ),
+        ("a method that nobody knows", method, "frob"),
         ("a tool that nobody knows", call("frob", json!({})), "no tool is named"),
         ("an argument that nobody knows", call("run", json!({"frob": 1})), "takes no argument `frob`"),
         ("an argument of another kind", call("run", json!({"command": "ls"})), "must be a list of texts"),
