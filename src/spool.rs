@@ -260,13 +260,20 @@ fn valid(request: &Request, now: &Stamp) -> Result<(), String> {
 /// Gives the command; what it said.
 fn carry_out(ctx: &Context, request: &Request) -> Result<String, String> {
     let state = state::load(&ctx.paths, &request.name).map_err(|error| error.message)?;
+    let mut arguments = request.arguments.clone();
     if state.as_ref().is_some_and(|state| has_begun_since(state, request)) {
-        return Ok("a run has begun since it was asked for".to_owned());
+        if request.verb != "register" {
+            return Ok("a run has begun since it was asked for".to_owned());
+        }
+        // It may be another one's: what was to be registered is said again, which changes nothing, and nothing is started.
+        let own = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+        let start = arguments.iter().take(own).position(|word| word == "--start");
+        start.map(|start| arguments.remove(start));
     }
     // The mask is set by a shell, because nothing else sets it for one child alone.
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "umask \"$0\" && exec \"$@\"", &format!("{:o}", request.umask)]);
-    command.arg(&ctx.exe).arg(&request.verb).args(&request.arguments).current_dir(&request.cwd);
+    command.arg(&ctx.exe).arg(&request.verb).args(&arguments).current_dir(&request.cwd);
     command.env_clear().envs(&request.environment).envs(&request.session);
     command.envs(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME", home)));
     let ran = finish(command, "", LIMIT).map_err(|error| format!("guardian cannot be run: {error}"))?;

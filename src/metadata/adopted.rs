@@ -11,7 +11,7 @@ use crate::model::state::OpenRun;
 use crate::os::fingerprint::{file_id, sha256};
 use crate::os::{stranger, surroundings};
 
-use super::{asked, input, is_older, keep, target};
+use super::{input, is_older, keep, target};
 
 /// A process as it was found.
 #[derive(Debug)]
@@ -53,8 +53,8 @@ pub fn adopted(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, found: F
         rlimits: surroundings::rlimits_of(found.pid),
         program: program(found.pid, open),
         input: input(&cwd, spec, open),
-        git: None, // what is checked out now need not be what it was started from
-        asked: asked(ctx, open),
+        git: None,   // what is checked out now need not be what it was started from
+        asked: None, // who adopts it did not start it
     };
     keep(ctx, spec, taken);
 }

@@ -129,6 +129,20 @@ fn a_run_that_was_asked_for_twice_is_made_once_and_nobody_stays_with_it() {
 }
 
 #[test]
+fn what_was_to_be_registered_is_although_a_run_has_begun_meanwhile_and_nothing_is_started_for_it() {
+    let mut home = Home::new();
+    home.set_env("GUARDIAN_SPOOL", home.path("spool").to_str().unwrap());
+    home.up("bot", &[], "sleep 1000");
+    let register = ["register", "bot", "--replace", "--target", "2h", "--start", "--", "echo --start; sleep 1000"];
+    read_only(&home, &home.path(""), &register).expect(75);
+    home.ok(&["restart", "bot"]);
+    home.run(&["healthcheck"]).expect(0);
+    let status = home.status("bot");
+    assert_eq!((&status["target"], &status["run"]), (&"2h".into(), &2.into()), "{status}");
+    assert!(home.registry().contains("echo --start"), "{}", home.registry());
+}
+
+#[test]
 fn a_request_that_somebody_else_may_have_written_is_refused_and_says_why() {
     let mut home = Home::new();
     let spool = home.path("spool");
