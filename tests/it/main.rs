@@ -30,6 +30,7 @@ mod demo;
 mod dependencies;
 mod desktop;
 mod doctor;
+mod forgetting;
 mod groups;
 mod hang;
 mod hang_corpus;
