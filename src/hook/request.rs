@@ -129,7 +129,8 @@ fn call(agent: Agent, event: String, camel: bool, payload: &Map<String, Value>) 
         return Err("the payload names no tool".to_owned());
     };
     if !SHELLS.contains(&tool.as_str()) {
-        return Ok(Request::Other(None));
+        // A hook is set up for shells alone, so this is worth a line.
+        return Ok(Request::Other(Some(format!("the tool {tool:?} is no shell that guardian knows"))));
     }
     let Some(command) = ["command", "cmd"].iter().find_map(|key| line(input.get(*key)?)) else {
         // A monitor of Claude's may watch a socket instead.
