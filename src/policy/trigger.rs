@@ -34,10 +34,24 @@ pub enum Kind {
     Launchd,
 }
 
-/// Whether a signal's sender is systemd: that of the system, of a user, or what it leaves behind to end everything.
+/// What a signal says whose sender is systemd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// It came from a manager, of the system or of a user: who ends one unit, or all of them.
+    Manager,
+    /// It came from what the system's manager becomes in the end: all processes end now.
+    Shutdown,
+}
+
+/// Whether and as what systemd sent it.
 #[must_use]
-pub fn is_manager(sender: &Sender) -> bool {
-    sender.comm.as_deref().is_some_and(|comm| comm == "systemd" || comm.starts_with("systemd-shutdow"))
+pub fn manager(sender: &Sender) -> Option<Manager> {
+    match sender.comm.as_deref()? {
+        "systemd" => Some(Manager::Manager),
+        // Names are cut at 15 bytes.
+        comm if comm.starts_with("systemd-shutdow") => Some(Manager::Shutdown),
+        _ => None,
+    }
 }
 
 /// The one that runs passes without a login, if there is one; `None`: this machine has nothing that could.
@@ -89,8 +103,11 @@ mod tests {
 
     #[test]
     fn the_manager_is_known_by_its_name() {
-        let is = |comm: Option<&str>| is_manager(&Sender::gone(7, Some(0), comm.map(str::to_owned)));
-        assert!(is(Some("systemd")) && is(Some("systemd-shutdow")));
-        assert!(!is(Some("systemd-run")) && !is(Some("bash")) && !is(None));
+        let of = |comm: Option<&str>| manager(&Sender::gone(7, Some(0), comm.map(str::to_owned)));
+        assert_eq!(
+            [of(Some("systemd")), of(Some("systemd-shutdow"))],
+            [Some(Manager::Manager), Some(Manager::Shutdown)]
+        );
+        assert_eq!([of(Some("systemd-run")), of(Some("bash")), of(None)], [None; 3]);
     }
 }

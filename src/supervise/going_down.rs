@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::state::Phase;
 use crate::os::managers;
 use crate::policy::decide::Decision;
-use crate::policy::trigger::is_manager;
+use crate::policy::trigger::{Manager, manager};
 use crate::view::words::telling_signal;
 
 use super::Held;
@@ -25,12 +25,16 @@ impl Held<'_> {
         let Some(ended) = state.last.as_ref() else { return Ok(decision) };
         let is_new = self.state.last.as_ref().map(|last| last.run) != Some(ended.run);
         let goes_on = matches!(state.phase, Phase::Open(_) | Phase::Waiting { .. });
-        let by_manager = || {
-            telling_signal(&ended.cause, &ended.signals)
-                .and_then(|record| record.sender.as_ref())
-                .is_some_and(is_manager)
+        if !is_new || !goes_on {
+            return Ok(decision);
+        }
+        let sender = telling_signal(&ended.cause, &ended.signals).and_then(|record| record.sender.as_ref());
+        let all_ends = match sender.and_then(manager) {
+            Some(Manager::Shutdown) => true,
+            Some(Manager::Manager) => managers::is_stopping(),
+            None => false,
         };
-        if !is_new || !goes_on || !by_manager() || !managers::is_stopping() {
+        if !all_ends {
             return Ok(decision);
         }
         self.goes_down = true;
