@@ -32,6 +32,7 @@ pub mod liveness;
 pub mod living;
 pub mod masking;
 pub mod metadata;
+pub mod metrics;
 pub mod model;
 pub mod os;
 pub mod policy;

@@ -27,6 +27,7 @@ mod logs_errors;
 mod man;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod metrics;
 mod moment;
 mod needed;
 mod once;
@@ -114,6 +115,7 @@ enum Command {
     Reset(reset::Reset),
     Logs(logs::Logs),
     Events(events::Events),
+    Metrics(metrics::Metrics),
     Why(why::Why),
     Wait(wait::Wait),
     Beat(beat::Beat),
@@ -238,6 +240,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Reset(command) => reset::run(call, &command),
         Command::Logs(command) => logs::run(call, &command),
         Command::Events(command) => events::run(call, &command),
+        Command::Metrics(command) => metrics::run(call, &command),
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
         Command::Beat(command) => beat::run(call, &command),

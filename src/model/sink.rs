@@ -242,10 +242,19 @@ pub struct HealthcheckConfig {
     pub spool: Vec<String>,
     /// Address of a service that hears of each pass over all processes, and tells when none comes.
     pub ping_url: Option<SecretSource>,
+    /// Directory that gets `guardian.prom` after each pass over all processes; `None`: none.
+    pub textfile: Option<String>,
 }
 
 impl Default for HealthcheckConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), storm: 5, strays: None, spool: Vec::new(), ping_url: None }
+        Self {
+            every: Duration::from_secs(60),
+            storm: 5,
+            strays: None,
+            spool: Vec::new(),
+            ping_url: None,
+            textfile: None,
+        }
     }
 }

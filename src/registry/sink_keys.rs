@@ -349,6 +349,13 @@ pub static HEALTHCHECK: &[SinkKey] = &[
         Need::Default("none"),
         "Address of a dead-man's switch (healthchecks.io, or Uptime Kuma's `/api/push/…`) that hears of each pass",
     ),
+    key(
+        ALL,
+        "textfile",
+        Form::Path,
+        Need::Default("off"),
+        "Directory of node_exporter's textfile collector that gets `guardian.prom` after each pass (`guardian metrics`)",
+    ),
 ];
 
 /// The names under which a key may be written: a secret has four.

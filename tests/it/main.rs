@@ -47,6 +47,7 @@ mod logs;
 mod mail;
 mod mail_failures;
 mod mcp;
+mod metrics;
 mod openclaw;
 mod pings;
 mod preflight;
