@@ -22,6 +22,7 @@ pub mod cli;
 pub mod context;
 pub mod dependants;
 pub mod error;
+pub mod fleet;
 pub mod forget;
 pub mod healthcheck;
 pub mod hook;

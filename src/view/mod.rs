@@ -14,6 +14,7 @@ pub mod exit_code;
 pub mod exposition;
 mod facts;
 mod fit;
+pub mod fleet;
 pub mod history;
 #[cfg(test)]
 pub(crate) mod hostile;
