@@ -29,6 +29,7 @@ mod demo;
 mod dependencies;
 mod desktop;
 mod doctor;
+mod events_out;
 mod fleet;
 mod groups;
 mod hang;
