@@ -1,3 +1,5 @@
+//! Syslog on the wire: the local socket, datagrams and connections, and daemons that are not there or do not read.
+
 use std::io::Read;
 use std::net::TcpListener;
 use std::thread;
