@@ -69,6 +69,7 @@ pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
 mod tokens;
+pub mod trigger;
 #[cfg(test)]
 mod walk_tests;
 pub mod watch;
