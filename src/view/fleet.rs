@@ -148,7 +148,7 @@ mod tests {
         expect_test::expect![[r"
             HOST  PROCESS  STATE
             b     bot      dead       last run failed: exited 3
-            c     -        no answer  ssh failed: [31mno
+            c     -        no answer  ssh failed: no
 
             1 of 3 hosts well, 1 gave no answer; 2 of 3 processes well
         "]]
