@@ -37,7 +37,7 @@ mod last;
 mod probes;
 
 pub use deliver::deliver;
-pub use last::{LastPass, last, note};
+pub use last::{LastPass, OVERDUE, last, note};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;

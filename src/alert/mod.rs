@@ -24,9 +24,11 @@ mod gotify;
 mod hostile_tests;
 mod http;
 mod inbox;
+mod journald;
 mod last_word;
 mod matrix;
 mod ntfy;
+mod otlp;
 mod pagerduty;
 mod ping_wire;
 pub(crate) mod program;
@@ -36,6 +38,7 @@ mod sendmail;
 #[cfg(test)]
 mod sinks_tests;
 mod slack;
+mod syslog;
 mod telegram;
 mod trust;
 mod wake;
@@ -132,7 +135,10 @@ pub fn examine(sink: &Sink) -> Option<(PathBuf, Problem)> {
         | SinkKind::Sendmail(_)
         | SinkKind::Wake(_)
         | SinkKind::Ping(_)
-        | SinkKind::Desktop => None,
+        | SinkKind::Desktop
+        | SinkKind::Syslog(_)
+        | SinkKind::Journald { .. }
+        | SinkKind::Otlp(_) => None,
     }
 }
 
@@ -166,6 +172,9 @@ fn send_by(kind: &SinkKind, message: &Message, limit: Duration) -> Outcome {
         SinkKind::Wake(wake) => either(wake::send(wake, message, limit)),
         SinkKind::Desktop => either(desktop::send(message, limit)),
         SinkKind::Ping(source) => either(ping::send(source, message, limit)),
+        SinkKind::Syslog(syslog) => syslog::send(syslog, message, limit),
+        SinkKind::Journald { socket } => journald::send(socket, message, limit),
+        SinkKind::Otlp(otlp) => either(otlp::send(otlp, message, limit)),
     }
 }
 

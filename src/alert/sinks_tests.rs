@@ -13,7 +13,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::fake::{Act, http, message};
 use super::{Message, send};
 use crate::model::channel::{
-    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Slack, Telegram, TemplateSource, Webhook,
+    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Otlp, Pagerduty, Pushover, Slack, Telegram, TemplateSource,
+    Webhook,
 };
 use crate::model::delivery::Outcome;
 use crate::model::sample::sink;
@@ -94,6 +95,7 @@ pub(super) fn cases(base: &str) -> Vec<Case> {
             ok,
         ),
         case(SinkKind::Apprise(Apprise { api_base: Some(api_base.clone()), url: secret(), program: vec![] }), ok),
+        case(SinkKind::Otlp(Otlp { url: url(), header: vec![("X-Key".to_owned(), SECRET.to_owned())] }), ok),
         case(SinkKind::Wake(openclaw(api_base)), ok),
     ]
 }
@@ -224,7 +226,7 @@ fn each_try_says_the_same() {
         assert_eq!(requests[0], requests[1], "{}", case.kind.type_name());
         let id = match case.kind.type_name() {
             // These have a place for an id of ours, by which a receiver drops doubles; the others know none.
-            "webhook" | "openclaw" | "matrix" => message.id.clone(),
+            "webhook" | "openclaw" | "matrix" | "otlp" => message.id.clone(),
             "pagerduty" => message.incident(),
             _ => continue,
         };

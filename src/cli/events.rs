@@ -1,6 +1,7 @@
 //! `events`: the history of processes, oldest first.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde_json::json;
@@ -60,8 +61,7 @@ struct Read {
 pub(super) fn run(call: &Call, command: &Events) -> Result<u8, Error> {
     let mut names = parse(&command.names)?;
     if names.is_empty() {
-        let registry = registry(call)?.registry;
-        names = registry.processes.into_keys().chain(registry.watches.into_keys()).collect();
+        names = registered(call)?;
     }
     let unknown = names.iter().find(|name| !journal::is_there(&call.ctx.paths, name));
     if let Some(name) = unknown.filter(|_| !command.names.is_empty()) {
@@ -71,7 +71,10 @@ pub(super) fn run(call: &Call, command: &Events) -> Result<u8, Error> {
         }
     }
     let since = command.since.as_deref().map(|text| moment::parse(text, now()?.wall)).transpose()?;
-    let mut read = read(call, &names, since);
+    let mut read = read(call, &names);
+    let known = read.ids();
+    // A gap whose time is not known may lie in the time that was asked for.
+    read.items.retain(|item| since.zip(item.at()).is_none_or(|(since, at)| at >= since));
     let most = command.lines.or(since.is_none().then_some(EVENTS));
     if let Some(most) = most {
         let events: Vec<usize> =
@@ -88,13 +91,19 @@ pub(super) fn run(call: &Call, command: &Events) -> Result<u8, Error> {
     }
     let code = read.errors.iter().fold(0, |code, error| worse(code, call.out.fail(error)));
     if command.follow {
-        follow(call, &names)?;
+        follow(call, names, command.names.is_empty(), known)?;
     }
     Ok(code)
 }
 
+/// All that may have a history and is in the registry now.
+fn registered(call: &Call) -> Result<Vec<Name>, Error> {
+    let registry = registry(call)?.registry;
+    Ok(registry.processes.into_keys().chain(registry.watches.into_keys()).collect())
+}
+
 /// One history that cannot be read keeps none of the others from being shown.
-fn read(call: &Call, names: &[Name], since: Option<Wall>) -> Read {
+fn read(call: &Call, names: &[Name]) -> Read {
     let mut all = Read::default();
     for name in names {
         let history = match journal::read(&call.ctx.paths, name) {
@@ -119,10 +128,18 @@ fn read(call: &Call, names: &[Name], since: Option<Wall>) -> Read {
             }
         }
     }
-    // A gap whose time is not known may lie in the time that was asked for.
-    all.items.retain(|item| since.zip(item.at()).is_none_or(|(since, at)| at >= since));
     all.items.sort_by_key(Item::at); // stable: what one process did stays in its order
     all
+}
+
+impl Read {
+    fn ids(&self) -> HashSet<String> {
+        let events = self.items.iter().filter_map(|item| match item {
+            Item::Event(event) => Some(event.id.clone()),
+            Item::Gap { .. } => None,
+        });
+        events.collect()
+    }
 }
 
 impl Item {
@@ -158,29 +175,37 @@ fn show(call: &Call, items: &[Item]) {
     }
 }
 
-fn follow(call: &Call, names: &[Name]) -> Result<(), Error> {
+/// Shows what is new, for ever. `known`: ids of what need not be shown. `all`: what is registered meanwhile is followed, too.
+fn follow(call: &Call, mut names: Vec<Name>, all: bool, mut known: HashSet<String>) -> Result<(), Error> {
     let processes = call.ctx.paths.processes();
-    let watched: Vec<_> = names.iter().map(|name| journal::path(&call.ctx.paths, name)).collect();
     let fail = |error: std::io::Error| Error::io("watch", &processes, &error);
-    let watch = FileWatch::all(&watched).map_err(fail)?;
-    let ids = |read: &Read| -> HashSet<String> {
-        let events = read.items.iter().filter_map(|item| match item {
-            Item::Event(event) => Some(event.id.clone()),
-            Item::Gap { .. } => None,
-        });
-        events.collect()
-    };
-    let mut before = ids(&read(call, names, None));
+    let (mut watched, mut watch) = (Vec::new(), None);
     loop {
-        let all = read(call, names, None);
-        let new: Vec<Item> = all
-            .items
-            .iter()
-            .filter(|item| matches!(item, Item::Event(event) if !before.contains(&event.id)))
-            .cloned()
-            .collect();
-        show(call, &new);
-        before = ids(&all);
-        watch.wait(None).map_err(fail)?;
+        if all {
+            let more: Vec<Name> = registered(call)?.into_iter().filter(|name| !names.contains(name)).collect();
+            names.extend(more);
+        }
+        let wanted = histories(call, &names, all);
+        if watch.is_none() || wanted != watched {
+            watch = Some(FileWatch::all(&wanted).map_err(fail)?);
+            watched = wanted;
+        }
+        // What comes after the watch was made is read now, or wakes us again.
+        let read = read(call, &names);
+        let is_new = |item: &&Item| matches!(item, Item::Event(event) if !known.contains(&event.id));
+        show(call, &read.items.iter().filter(is_new).cloned().collect::<Vec<_>>());
+        known = read.ids();
+        if let Some(watch) = &watch {
+            watch.wait(None).map_err(fail)?;
+        }
     }
+}
+
+/// The files whose directories are watched: histories that are there, and where others would appear.
+fn histories(call: &Call, names: &[Name], all: bool) -> Vec<PathBuf> {
+    let paths = &call.ctx.paths;
+    let own = names.iter().map(|name| journal::path(paths, name));
+    // Any file in it: it is the directory that is watched.
+    let others = [paths.processes().join("any"), paths.registry.clone()];
+    own.chain(others.into_iter().filter(|_| all)).filter(|path| path.parent().is_some_and(Path::is_dir)).collect()
 }

@@ -29,7 +29,7 @@ use crate::watches;
 
 use super::common::{complain_of, known, parse, registry};
 use super::out::worse;
-use super::{Call, requests, watch};
+use super::{Call, metrics, requests, watch};
 
 /// Up to this number every process is listed; above it only those that were not as desired.
 const LISTED: usize = 50;
@@ -116,6 +116,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             let (awake, pid_namespace) = (guarded::awake().ok(), surroundings::pid_namespace());
             let last = LastPass { at, duration_ms, pid_namespace, awake, ping_failed: ping_failed.clone() };
             report.errors.extend(note(&call.ctx.paths, &last).err());
+            metrics::after_pass(call, &loaded, &mut report);
         }
     }
     tell(

@@ -15,6 +15,7 @@ mod dependants;
 mod deregister;
 mod doctor;
 mod events;
+mod fleet;
 mod healthcheck;
 mod hook;
 mod init;
@@ -27,6 +28,7 @@ mod logs_errors;
 mod man;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod metrics;
 mod moment;
 mod needed;
 mod once;
@@ -115,6 +117,8 @@ enum Command {
     Reset(reset::Reset),
     Logs(logs::Logs),
     Events(events::Events),
+    Metrics(metrics::Metrics),
+    Fleet(fleet::Fleet),
     Why(why::Why),
     Wait(wait::Wait),
     Beat(beat::Beat),
@@ -239,6 +243,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Reset(command) => reset::run(call, &command),
         Command::Logs(command) => logs::run(call, &command),
         Command::Events(command) => events::run(call, &command),
+        Command::Metrics(command) => metrics::run(call, &command),
+        Command::Fleet(command) => fleet::run(call, &command),
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
         Command::Beat(command) => beat::run(call, &command),

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use crate::alert::desk;
 use crate::error::{Code, Error};
-use crate::healthcheck::{LastPass, is_as_desired, last};
+use crate::healthcheck::{LastPass, OVERDUE, is_as_desired, last};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::{Recorded, RunRecord};
 use crate::model::name::Name;
@@ -19,7 +19,7 @@ use crate::model::time::{Stamp, Wall};
 use crate::model::units::human_duration;
 use crate::model::watch_state::Condition;
 use crate::os::terminal;
-use crate::os::usage::Meter;
+use crate::os::usage::{METERED, Meter};
 use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::history;
 use crate::policy::silence::over;
@@ -43,14 +43,10 @@ mod parts;
 
 use parts::{breaker, hang, heartbeat, keeps, life, output, says, target};
 
-/// Above this number of processes, memory and CPU of each are left out: asking costs more than all the rest.
-const METERED: usize = 64;
 /// From this number of processes on a second thread saves more than it costs.
 const WORTH_A_THREAD: usize = 48;
 /// Pauses between two pictures of `--watch`.
 const WATCH: Duration = Duration::from_secs(2);
-/// A pass that is this many periods late is overdue.
-const OVERDUE: u64 = 3;
 
 /// Shows what is up, what is not, since when and why
 ///
@@ -357,6 +353,6 @@ fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now
         last_at: last.and_then(|last| last.at.rfc3339()),
         age_s,
         every_s,
-        overdue: wanted && !unread && age_s.is_none_or(|age| age > OVERDUE * every_s),
+        overdue: wanted && !unread && age_s.is_none_or(|age| age > u64::from(OVERDUE) * every_s),
     }
 }

@@ -9,6 +9,9 @@ use crate::policy::overdue::Awake;
 use crate::store::paths::Paths;
 use crate::store::{atomic, checksum};
 
+/// A pass that is this many periods late is overdue.
+pub const OVERDUE: u32 = 3;
+
 /// When the last pass over all processes ran.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LastPass {

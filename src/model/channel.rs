@@ -159,3 +159,42 @@ pub struct Sendmail {
     /// Recipients, one or more.
     pub to: Vec<String>,
 }
+
+/// A daemon of syslog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Syslog {
+    /// Where it listens.
+    pub to: SyslogAddress,
+    /// Number of the facility.
+    pub facility: u8,
+}
+
+/// Where a daemon of syslog listens; prints as it is written in the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SyslogAddress {
+    /// A socket of this machine, by its path.
+    Socket(String),
+    /// `host:port`, by datagrams.
+    Udp(String),
+    /// `host:port`, by a connection.
+    Tcp(String),
+}
+
+impl std::fmt::Display for SyslogAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "`{path}`"),
+            Self::Udp(to) => write!(f, "udp://{to}"),
+            Self::Tcp(to) => write!(f, "tcp://{to}"),
+        }
+    }
+}
+
+/// A collector of OpenTelemetry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Otlp {
+    /// Its address, to which `/v1/logs` is added.
+    pub url: SecretSource,
+    /// Further headers.
+    pub header: Vec<(String, String)>,
+}

@@ -30,6 +30,7 @@ pub mod spec;
 pub mod state;
 mod stop_reason;
 pub mod storm;
+pub mod tally;
 pub mod time;
 pub mod timing;
 pub mod units;

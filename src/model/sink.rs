@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::channel::{
-    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram, Webhook,
+    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Otlp, Pagerduty, Pushover, Sendmail, Slack, Syslog, Telegram,
+    Webhook,
 };
 use super::event::Severity;
 use super::incident::Insist;
@@ -129,6 +130,15 @@ pub enum SinkKind {
     Wake(Wake),
     /// The dead-man's switch of one process, by its address.
     Ping(SecretSource),
+    /// Syslog, of this machine or over the network.
+    Syslog(Syslog),
+    /// systemd's journal.
+    Journald {
+        /// Path of its socket.
+        socket: String,
+    },
+    /// OpenTelemetry.
+    Otlp(Otlp),
 }
 
 impl SinkKind {
@@ -154,6 +164,9 @@ impl SinkKind {
             Self::Sendmail(_) => "sendmail",
             Self::Wake(wake) => wake.harness.word(),
             Self::Ping(_) => "ping",
+            Self::Syslog(_) => "syslog",
+            Self::Journald { .. } => "journald",
+            Self::Otlp(_) => "otlp",
         }
     }
 
@@ -181,10 +194,15 @@ impl SinkKind {
             Self::Ntfy(Ntfy { topic, token, .. }) => [topic].into_iter().chain(token).collect(),
             Self::Pagerduty(Pagerduty { routing_key, .. }) => vec![routing_key],
             Self::Alertmanager(Alertmanager { url, token, .. }) => [url].into_iter().chain(token).collect(),
-            Self::Apprise(Apprise { url, .. }) => vec![url],
+            Self::Apprise(Apprise { url, .. }) | Self::Otlp(Otlp { url, .. }) => vec![url],
             Self::Wake(Wake { token, .. }) => token.iter().collect(),
             Self::Ping(url) => vec![url],
-            Self::Command { .. } | Self::File { .. } | Self::Desktop | Self::Sendmail(_) => Vec::new(),
+            Self::Command { .. }
+            | Self::File { .. }
+            | Self::Desktop
+            | Self::Sendmail(_)
+            | Self::Syslog(_)
+            | Self::Journald { .. } => Vec::new(),
         }
     }
 }
@@ -242,10 +260,19 @@ pub struct HealthcheckConfig {
     pub spool: Vec<String>,
     /// Address of a service that hears of each pass over all processes, and tells when none comes.
     pub ping_url: Option<SecretSource>,
+    /// Directory that gets `guardian.prom` after each pass over all processes; `None`: none.
+    pub textfile: Option<String>,
 }
 
 impl Default for HealthcheckConfig {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), storm: 5, strays: None, spool: Vec::new(), ping_url: None }
+        Self {
+            every: Duration::from_secs(60),
+            storm: 5,
+            strays: None,
+            spool: Vec::new(),
+            ping_url: None,
+            textfile: None,
+        }
     }
 }

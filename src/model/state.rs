@@ -10,6 +10,7 @@ use super::liveness::Probing;
 use super::name::Name;
 use super::progress::{Hang, Watch};
 use super::schedule::{Occurrence, Plan};
+use super::tally::Tally;
 use super::time::Stamp;
 
 /// Version of the stored form.
@@ -209,6 +210,9 @@ pub struct State {
     pub run: u64,
     /// Restarts by guardian since the operator last started it.
     pub restarts: u32,
+    /// What is never set back.
+    #[serde(default, skip_serializing_if = "Tally::is_empty")]
+    pub tally: Tally,
     /// Failures in a row.
     pub failures: u32,
     /// Delays before a restart since it was last well.
@@ -252,6 +256,7 @@ impl State {
             desired: Desired::Down,
             run: 0,
             restarts: 0,
+            tally: Tally::default(),
             failures: 0,
             backoffs: 0,
             trips: 0,

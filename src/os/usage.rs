@@ -10,6 +10,9 @@ use crate::view::status::Usage;
 
 use super::process::{self, Process};
 
+/// Above this number of processes, memory and CPU of each are left out: asking costs more than all the rest.
+pub const METERED: usize = 64;
+
 /// Reads usage; the process table is read once.
 #[derive(Debug)]
 pub struct Meter {

@@ -92,6 +92,7 @@ impl<'a> Draft<'a> {
             Began::Schedule { .. } => self.actions.push("started"),
             Began::Restart | Began::Trial => {
                 self.edit().restarts += 1;
+                self.edit().tally.restarts += 1;
                 let now = self.look.now.clone();
                 self.edit().restarted_at.push(now);
                 self.actions.push("restarted");

@@ -26,6 +26,7 @@ mod draft;
 pub mod environment;
 pub mod error_lines;
 pub mod flapping;
+pub mod fleet;
 pub mod fold;
 mod hang;
 pub mod heartbeat;

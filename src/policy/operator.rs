@@ -54,6 +54,7 @@ pub fn start_after(look: Look<'_>, found: Decision<'_>) -> Decision<'static> {
     let mut judged = found.state.into_owned();
     if found.act == Act::Launch {
         judged.run -= 1;
+        judged.tally.restarts = look.state.tally.restarts;
         judged.phase = Phase::Stopped;
     }
     start(Look { state: &judged, ..look }).into_owned()

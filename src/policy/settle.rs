@@ -54,6 +54,7 @@ pub(super) fn settle(next: &mut Draft<'_>, open: &OpenRun, found: Found, tail: O
         Verdict::Completed => next.well(Some(ended.run)),
         Verdict::Stopped => {}
     }
+    next.edit().tally.count(ended.verdict);
     apply(next, what, breaker);
     next.edit().last = Some(ended);
 }

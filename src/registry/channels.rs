@@ -3,7 +3,7 @@
 use super::read::Item;
 use super::sink::Fields;
 use crate::model::channel::{
-    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Pagerduty, Pushover, Sendmail, Slack, Telegram,
+    Alertmanager, Apprise, Discord, Gotify, Matrix, Ntfy, Otlp, Pagerduty, Pushover, Sendmail, Slack, Telegram,
 };
 use crate::model::sink::{SecretSource, SinkKind};
 
@@ -56,6 +56,18 @@ impl Fields<'_, '_, '_, '_> {
                 let (from, to) = (self.sender(), self.recipients());
                 let program = self.program("/usr/sbin/sendmail")?;
                 Some(SinkKind::Sendmail(Sendmail { program, from: from?, to: to? }))
+            }
+            "syslog" => self.syslog().map(SinkKind::Syslog),
+            "journald" => {
+                let socket = match self.table.get("address") {
+                    Some(item) => self.reader.path("address", item)?,
+                    None => "/run/systemd/journal/socket".to_owned(),
+                };
+                Some(SinkKind::Journald { socket })
+            }
+            "otlp" => {
+                let (url, header) = (self.secret_address("url"), self.header());
+                Some(SinkKind::Otlp(Otlp { url: url?, header }))
             }
             // The only one that is left of the words that `type` can be.
             _ => Some(SinkKind::Desktop),

@@ -26,6 +26,7 @@ pub mod settings;
 pub mod show;
 mod sink;
 pub mod sink_keys;
+mod syslog;
 #[cfg(test)]
 mod tests;
 mod timing;

@@ -62,6 +62,7 @@ pub(super) fn read_healthcheck(reader: &mut Reader<'_>, table: &DeTable<'_>) -> 
             }
         }
     }
+    config.textfile = table.get("textfile").and_then(|item| reader.path("textfile", item));
     let mut fields = Fields { reader, table, at: 0..0 };
     if fields.has_secret("ping_url") {
         config.ping_url = fields.secret_address("ping_url");

@@ -20,6 +20,9 @@ pub static TYPES: &[&str] = &[
     "apprise",
     "desktop",
     "sendmail",
+    "syslog",
+    "journald",
+    "otlp",
     "claude",
     "codex",
     "openclaw",
@@ -34,6 +37,10 @@ pub static SEVERITIES: &[&str] = &["info", "warning", "critical"];
 
 /// Words of `tls`.
 pub static TLS: &[&str] = &["starttls", "implicit", "none"];
+
+/// Words of `facility`.
+pub static FACILITIES: &[&str] =
+    &["user", "daemon", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"];
 
 /// Words of `method`.
 pub static METHODS: &[&str] = &["POST", "PUT"];
@@ -93,11 +100,13 @@ const TLS_TYPES: &[&str] = &[
     "pagerduty",
     "alertmanager",
     "apprise",
+    "otlp",
 ];
 const EMAIL: &[&str] = &["email"];
 const MAIL: &[&str] = &["email", "sendmail"];
 const WEBHOOK: &[&str] = &["webhook"];
 const COMMAND: &[&str] = &["command"];
+const OTLP: &[&str] = &["otlp"];
 const FILE: &[&str] = &["file"];
 const SLACK: &[&str] = &["slack"];
 const ALERTMANAGER: &[&str] = &["alertmanager"];
@@ -210,7 +219,7 @@ pub static SINK: &[SinkKey] = &[
     key(MAIL, "from", Form::Text, Need::Required, "Sender address"),
     key(MAIL, "to", Form::Texts, Need::Required, "Recipients, one or more"),
     key(WEBHOOK, "url", Form::Secret, Need::Required, "Where the JSON is posted, `https://` or `http://`"),
-    key(WEBHOOK, "header", Form::Headers, Need::Default("none"), "Further header lines"),
+    key(&["webhook", "otlp"], "header", Form::Headers, Need::Default("none"), "Further header lines"),
     key(WEBHOOK, "method", Form::Words(METHODS), Need::Default("\"POST\""), "How it is sent"),
     key(
         WEBHOOK,
@@ -231,6 +240,7 @@ pub static SINK: &[SinkKey] = &[
     key(&["discord"], "url", Form::Secret, Need::Required, "Address of the webhook"),
     key(SLACK, "url", Form::Secret, Need::Default("`token` and `channel`"), "Address of an incoming webhook"),
     key(ALERTMANAGER, "url", Form::Secret, Need::Required, "Its address, `http://host:9093`"),
+    key(OTLP, "url", Form::Secret, Need::Required, "Address of the collector, `http://host:4318`; `/v1/logs` is added"),
     key(APPRISE, "url", Form::Secret, Need::Required, "Apprise URLs, separated by blanks"),
     key(
         &["telegram", "gotify", "matrix", "pushover"],
@@ -314,6 +324,21 @@ pub static SINK: &[SinkKey] = &[
         Need::Default("none"),
         "JSON lines that get each message as well, once; with a flag `PATH.flag`",
     ),
+    key(
+        &["syslog"],
+        "address",
+        Form::Text,
+        Need::Default("\"/dev/log\""),
+        "Socket of the daemon, or over the network (RFC 5424) `udp://HOST:514` or `tcp://HOST:601`",
+    ),
+    key(&["syslog"], "facility", Form::Words(FACILITIES), Need::Default("\"daemon\""), "What kind of program it is"),
+    key(
+        &["journald"],
+        "address",
+        Form::Path,
+        Need::Default("\"/run/systemd/journal/socket\""),
+        "Socket of the journal; a namespace has one of its own",
+    ),
     key(FILE, "path", Form::Path, Need::Required, "Text file that grows; the newest line is also in `PATH.flag`"),
 ];
 
@@ -348,6 +373,13 @@ pub static HEALTHCHECK: &[SinkKey] = &[
         Form::Secret,
         Need::Default("none"),
         "Address of a dead-man's switch (healthchecks.io, or Uptime Kuma's `/api/push/…`) that hears of each pass",
+    ),
+    key(
+        ALL,
+        "textfile",
+        Form::Path,
+        Need::Default("off"),
+        "Directory of node_exporter's textfile collector that gets `guardian.prom` after each pass (`guardian metrics`)",
     ),
 ];
 

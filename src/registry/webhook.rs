@@ -57,7 +57,7 @@ impl Fields<'_, '_, '_, '_> {
         Some(TemplateSource::Inline(text))
     }
 
-    fn header(&mut self) -> Vec<(String, String)> {
+    pub(super) fn header(&mut self) -> Vec<(String, String)> {
         let mut header = Vec::new();
         if let Some(table) = self.table.get("header").and_then(|item| self.reader.table("header", item)) {
             for (name, value) in table {

@@ -40,5 +40,6 @@ pub mod state;
 pub mod stdin;
 pub mod storm;
 pub mod strays;
+pub mod textfile;
 pub mod wake;
 pub mod watch;

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{atomic, checksum, registry_compact};
-use crate::model::channel::{TemplateSource, Webhook};
+use crate::model::channel::{Otlp, TemplateSource, Webhook};
 use crate::model::schedule::Zone;
 use crate::model::sink::{SecretSource, SinkKind};
 use crate::model::time::Wall;
@@ -76,6 +76,7 @@ fn has_secret(registry: &Registry) -> bool {
     let says = |kind: &SinkKind| {
         matches!(kind, SinkKind::Webhook(Webhook { header, template, .. })
             if !header.is_empty() || matches!(template, Some(TemplateSource::Inline(_))))
+            || matches!(kind, SinkKind::Otlp(Otlp { header, .. }) if !header.is_empty())
     };
     let headers = registry.sinks.iter().any(|sink| says(&sink.kind));
     let mut all = sinks.chain(&registry.healthcheck.ping_url);

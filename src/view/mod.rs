@@ -11,13 +11,16 @@ pub mod differ;
 mod digest;
 pub mod escape;
 pub mod exit_code;
+pub mod exposition;
 mod facts;
 mod fit;
+pub mod fleet;
 pub mod history;
 #[cfg(test)]
 pub(crate) mod hostile;
 mod html;
 pub mod incident;
+pub mod metrics;
 pub mod outbox;
 pub mod schedule;
 pub mod silence;
