@@ -16,6 +16,7 @@ mod deregister;
 mod doctor;
 mod events;
 mod healthcheck;
+mod healthcheck_loop;
 mod hook;
 mod init;
 mod install;
@@ -51,6 +52,7 @@ mod wait;
 mod wait_tell;
 mod watch;
 mod why;
+mod wind_down;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

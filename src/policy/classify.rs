@@ -231,7 +231,7 @@ fn verdict(spec: &Spec, cause: &Cause, asked: Option<StopReason>, longest: Durat
     let ended_by_guardian = asked.is_some_and(StopReason::is_limit);
     let success = !ended_by_guardian && matches!(cause, Cause::Exited { code } if spec.success_codes.contains(code));
     match (asked, spec.target) {
-        (Some(StopReason::Operator | StopReason::Dependency), _) => Verdict::Stopped,
+        (Some(StopReason::Operator | StopReason::Dependency | StopReason::Shutdown), _) => Verdict::Stopped,
         (Some(StopReason::Target), _) => Verdict::Completed,
         (_, Target::Forever) => Verdict::Premature,
         (_, Target::Exit) if success => Verdict::Completed,
