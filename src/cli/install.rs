@@ -8,6 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser};
 
 use crate::agent::install::{Client, Place};
+use crate::context::TRUST_HOME;
 use crate::error::{Code, Error};
 use crate::model::units::{format_duration, parse_duration};
 use crate::registry::settings::set_every;
@@ -204,6 +205,9 @@ fn variables(call: &Call) -> Result<Vec<(&'static str, String)>, Error> {
     }
     if let Some(home) = ctx.home.as_ref().filter(|home| passwd_home().as_ref() != Some(*home)) {
         variables.push(("HOME", text(home.as_os_str())?));
+    }
+    if variable(TRUST_HOME).is_some_and(|value| value == "1") {
+        variables.push((TRUST_HOME, "1".to_owned()));
     }
     match &ctx.paths.home {
         Some(home) => variables.push(("GUARDIAN_HOME", text(home.as_os_str())?)),

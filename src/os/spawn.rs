@@ -167,6 +167,7 @@ impl Report {
             Self::Preparing => (b'P', 0, 0),
             // No shim tells of its own silence.
             Self::Failed { step: SpawnStep::Fork | SpawnStep::Shim, errno } => (b'f', errno, 0),
+            Self::Failed { step: SpawnStep::User, errno } => (b'u', errno, 0),
             Self::Failed { step: SpawnStep::Cwd, errno } => (b'c', errno, 0),
             Self::Failed { step: SpawnStep::Exec, errno } => (b'x', errno, 0),
             Self::Failed { step: SpawnStep::Isolate, errno } => (b'i', errno, 0),
@@ -190,6 +191,7 @@ impl Report {
             b'S' => Some(Self::Started { pid: number, untraced: (extra != 0).then_some(extra) }),
             b'P' => Some(Self::Preparing),
             b'f' => Some(Self::Failed { step: SpawnStep::Fork, errno: number }),
+            b'u' => Some(Self::Failed { step: SpawnStep::User, errno: number }),
             b'c' => Some(Self::Failed { step: SpawnStep::Cwd, errno: number }),
             b'x' => Some(Self::Failed { step: SpawnStep::Exec, errno: number }),
             b'i' => Some(Self::Failed { step: SpawnStep::Isolate, errno: number }),

@@ -123,7 +123,7 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker)
     if next.state.desired == Desired::Down {
         return Next::StayStopped;
     }
-    if ended.began.boot != next.look.now.boot && spec.on_boot == OnBoot::Never {
+    if (rebooted || ended.began.boot != next.look.now.boot) && spec.on_boot == OnBoot::Never {
         return Next::GiveUp(LEFT_DOWN.to_owned());
     }
     if !wanted {

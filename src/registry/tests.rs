@@ -8,7 +8,14 @@ use crate::model::sink::{SecretSource, SinkKind, Tls};
 use crate::model::spec::{Command, Restart, Spec, Target};
 
 fn read(text: &str) -> Parsed {
-    parse(text, &Context { home_dir: Some(PathBuf::from("/home/me")), zone: Some("Europe/Berlin".to_owned()) })
+    parse(
+        text,
+        &Context {
+            home_dir: Some(PathBuf::from("/home/me")),
+            zone: Some("Europe/Berlin".to_owned()),
+            ..Context::default()
+        },
+    )
 }
 
 pub(super) fn valid(text: &str) -> Registry {

@@ -32,6 +32,7 @@ use crate::os::children;
 use crate::os::descriptor::{self, Mapping};
 use crate::os::program::{self, Program};
 use crate::os::spawn::{self, Report};
+use crate::os::user::Ids;
 use crate::os::{clock, process, signals};
 use crate::store::launch::{Follow, Launch};
 use crate::store::log;
@@ -84,14 +85,15 @@ fn begin() -> io::Result<()> {
     let tree = descriptor::inherited(spawn::TREE_FD)?;
     let boot = clock::boot_id()?;
     let mapping = Mapping::new(&launch)?;
-    let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;
+    let damaged = || io::Error::other("the launch file is damaged");
+    let told = Launch::decode(mapping.bytes()).ok_or_else(damaged)?;
     let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let deadline = number(told.deadline);
     let mut passes = Passes::new(CString::from(told.exe), told.name, CString::from(told.run));
     let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
     let (follow, trace) = (Follow::parse(told.follow), !told.trace.is_empty());
     let wanted = told.place.to_str().ok().and_then(Wanted::decode);
-    let wanted = wanted.ok_or_else(|| io::Error::other("the launch file is damaged"))?;
+    let wanted = wanted.ok_or_else(damaged)?;
     if !told.orphan.is_empty() {
         cgroup::shelter(&wanted);
         drop(tree);
@@ -118,8 +120,20 @@ fn begin() -> io::Result<()> {
     }
     let (place, entrance) = place::find(&wanted, &mut record);
     let input = input::kind(told.input.to_bytes());
+    let user =
+        (!told.user.is_empty()).then(|| Ids::decode(told.user)).map(|ids| ids.ok_or_else(damaged)).transpose()?;
     let (candidates, argv, environment) = (&told.candidates, &told.argv, &told.environment);
-    let program = Program { cwd: told.cwd, candidates, argv, environment, umask, trace, entrance: &entrance, input };
+    let program = Program {
+        cwd: told.cwd,
+        candidates,
+        argv,
+        environment,
+        umask,
+        trace,
+        entrance: &entrance,
+        input,
+        user: user.as_ref(),
+    };
     let lines = Lines { program: &program, lines: &told.preflight, boot: &boot };
     if prepared && lines.run(&mut record, &mut passes)? == Preflight::Failed {
         place.1.iter().for_each(Group::remove);
