@@ -288,7 +288,3 @@ pub static PROCESS: &[Key] = &[
         "Record who sends it signals (Linux, by ptrace)",
     ),
 ];
-
-/// Keys of the contract that this version does not have. They are refused by name, because a
-/// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &[];

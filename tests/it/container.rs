@@ -275,6 +275,7 @@ fn it_needs_no_more_than_one_directory_in_a_read_only_root_and_no_name_for_its_u
     let mut touch = Command::new("nsenter");
     touch.args(["-t", &container.pid.to_string(), "-m", "-r", "-w", "/usr/bin/touch", "/x"]);
     finish(touch).expect(1).complains("Read-only");
+    until("its second run listens", || inside("logs p").stdout.matches("65534").count() == 2);
     assert_eq!(container.ends_at(Signal::SIGTERM), Some(0), "{}", container.said());
     assert_eq!(fs::read_to_string(data.join("end")).unwrap(), "end\n");
 }
