@@ -71,17 +71,8 @@ pub(super) struct Healthcheck {
 }
 
 pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
-    if let Some(run) = command.push.filter(|_| command.until_ready) {
-        return watch(call, command, run);
-    }
-    if let Some(run) = command.push {
-        return pushed(call, command, run);
-    }
-    if let Some(every) = &command.every {
-        return healthcheck_loop::run(call, command, every);
-    }
-    if let Some(within) = &command.wind_down {
-        return wind_down::run(call, &command.names, within);
+    if let Some(other) = instead(call, command) {
+        return other;
     }
     let began = now()?;
     let loaded = registry(call)?;
@@ -153,6 +144,17 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     )?;
     let well = watches.checked.iter().all(watch::is_well);
     Ok(worse(code(call, &report, &drained, &loaded), if well { 0 } else { Code::No as u8 }))
+}
+
+/// What this command is where it is not one pass over what it names.
+fn instead(call: &Call, command: &Healthcheck) -> Option<Result<u8, Error>> {
+    match (command.push, &command.every, &command.wind_down) {
+        (Some(run), _, _) if command.until_ready => Some(watch(call, command, run)),
+        (Some(run), _, _) => Some(pushed(call, command, run)),
+        (None, Some(every), _) => Some(healthcheck_loop::run(call, command, every)),
+        (None, None, Some(within)) => Some(wind_down::run(call, &command.names, within)),
+        (None, None, None) => None,
+    }
 }
 
 /// Delivers what watches have queued.

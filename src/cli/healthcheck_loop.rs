@@ -208,7 +208,7 @@ impl Loop<'_> {
         let quiet = self.told || self.call.out.is_quiet();
         match self.spawn(&[], quiet && !self.call.out.is_json()) {
             Ok(pid) => self.pass = Some(Pass { pid, began: now }),
-            Err(error) => drop(self.call.out.complain(&format!("error: no pass could be started: {error}"))),
+            Err(error) => self.call.out.complain(&format!("error: no pass could be started: {error}")),
         }
         self.told = true;
         Ok(())
