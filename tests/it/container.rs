@@ -269,9 +269,9 @@ fn it_needs_no_more_than_one_directory_in_a_read_only_root_and_no_name_for_its_u
     };
     assert_eq!(row()["state"], "running", "{}", row());
     until("it has said who it is", || inside("logs p").stdout.contains("65534"));
-    let again = row()["pid"].to_string();
+    let before = row()["pid"].clone();
     inside("signal p KILL").expect(0);
-    until("its death was answered", || row()["state"] == "running" && row()["pid"].to_string() != again);
+    until("its death was answered", || row()["state"] == "running" && row()["pid"] != before);
     let mut touch = Command::new("nsenter");
     touch.args(["-t", &container.pid.to_string(), "-m", "-r", "-w", "/usr/bin/touch", "/x"]);
     finish(touch).expect(1).complains("Read-only");
