@@ -1,11 +1,13 @@
 //! What every command needs to know of its surroundings, read once.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::error::{Code, Error};
 use crate::metadata::Begun;
 use crate::policy::environment::Environment;
 use crate::store::paths::{Paths, Surroundings};
+use crate::store::registry_trust;
 
 /// The surroundings of one command.
 #[derive(Debug)]
@@ -24,6 +26,9 @@ pub struct Context {
     pub begun: Begun,
 }
 
+/// The variable that stands for `--trust-home`.
+pub const TRUST_HOME: &str = "GUARDIAN_TRUST_HOME";
+
 impl Context {
     /// Reads the surroundings. `home` is `--home`.
     ///
@@ -31,6 +36,9 @@ impl Context {
     /// No place for registry and state can be told; the executable or host name cannot be read.
     pub fn read(home: Option<PathBuf>) -> Result<Self, Error> {
         let environment: Environment = std::env::vars_os().collect();
+        if environment.get(OsStr::new(TRUST_HOME)).is_some_and(|value| value == "1") {
+            registry_trust::believe_owner();
+        }
         let path =
             |name: &str| environment.get(std::ffi::OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
         let user_home = path("HOME").or_else(home_of_user);
@@ -43,6 +51,12 @@ impl Context {
         };
         let paths = Paths::find(&around)?;
         Ok(Self { paths, environment, home: user_home, exe: own_executable()?, host: host()?, begun: Begun::default() })
+    }
+
+    /// The owner of the home is believed, here and by what is started from here.
+    pub fn believe_owner(&mut self) {
+        self.environment.insert(TRUST_HOME.into(), "1".into());
+        registry_trust::believe_owner();
     }
 }
 

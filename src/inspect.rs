@@ -26,7 +26,7 @@ use crate::model::progress::{Inspection, Sample, Silence, Stuck, Trace};
 use crate::model::spec::Spec;
 use crate::model::state::{OpenRun, State};
 use crate::model::time::{Identity, Wall};
-use crate::os::{clock, counters};
+use crate::os::{clock, counters, user};
 use crate::policy::progress::{due, is_watched, look, silence};
 use crate::store::log::Log;
 use crate::store::{environment, hang, notify};
@@ -198,7 +198,9 @@ fn output(path: &Path) -> Trace {
 fn probe(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, line: &str) -> Option<bool> {
     let snapshot = environment::load(&ctx.paths, name).ok()?;
     let environment = launch::program_environment(ctx, name, spec, open, snapshot.as_ref()).ok()?;
-    let mut child = Command::new("/bin/sh")
+    let mut command = Command::new("/bin/sh");
+    launch::runs_as(spec).ok()?.iter().for_each(|ids| user::run_as(&mut command, ids));
+    let mut child = command
         .args(["-c", line])
         .env_clear()
         .envs(environment)

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::context::Context;
@@ -21,7 +21,7 @@ use crate::os::cgroup::{self, Wanted};
 use crate::os::descriptor::anonymous_file;
 use crate::os::spawn::{ShimFiles, detach_shim};
 use crate::os::{clock, kernel_trace, process};
-use crate::policy::environment::{Environment, compose, for_shim, parse_env_file, unbound};
+use crate::policy::environment::{Environment, for_shim};
 use crate::policy::liveness;
 use crate::policy::progress::first_look;
 use crate::policy::readiness::{self, wants_looks};
@@ -35,10 +35,12 @@ use crate::store::{atomic, paths::Paths};
 mod input;
 mod main_pid;
 mod notify;
+mod surroundings;
 mod takeover;
 
 use input::Given;
 pub use main_pid::{main_to_note, note_main};
+pub use surroundings::{program_environment, runs_as, working_directory};
 pub use takeover::take_over;
 
 /// What a program finds in PATH when its environment has none (POSIX leaves it to the system).
@@ -118,6 +120,7 @@ pub fn wait_until(ctx: &Context, name: &Name, run: u64, at: &Stamp, sinks: &[Sin
         run: plain(run)?,
         exe: text(ctx.exe.as_os_str())?,
         cwd: plain("/")?,
+        user: none()?,
         umask: none()?,
         trace: none()?,
         place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), run).encode())?,
@@ -250,6 +253,7 @@ fn tell(
         run: plain(open.run)?,
         exe: text(ctx.exe.as_os_str())?,
         cwd: text(working_directory(ctx, spec).as_os_str())?,
+        user: plain(runs_as(spec)?.map(|ids| ids.encode()).unwrap_or_default())?,
         umask: plain(format!("{umask:o}"))?,
         trace: plain(trace(spec))?,
         place: plain(Wanted::of(spec, &ctx.paths.state, name.as_str(), open.run).encode())?,
@@ -277,16 +281,6 @@ fn stop_after(spec: &Spec) -> Option<Duration> {
     }
 }
 
-/// The directory that the program is started in.
-#[must_use]
-pub fn working_directory(ctx: &Context, spec: &Spec) -> PathBuf {
-    match (&spec.cwd, &ctx.home) {
-        (Some(cwd), _) => PathBuf::from(cwd),
-        (None, Some(home)) => home.clone(),
-        (None, None) => PathBuf::from("/"),
-    }
-}
-
 /// Paths to try, in order: the one that is named, or one for each directory of PATH.
 fn candidates(program: &str, path: &OsStr) -> Result<Vec<CString>, Error> {
     if program.contains('/') {
@@ -298,46 +292,6 @@ fn candidates(program: &str, path: &OsStr) -> Result<Vec<CString>, Error> {
         dir => Path::new(OsStr::from_bytes(dir)).join(program),
     };
     path.as_bytes().split(|byte| *byte == b':').map(|dir| text(join(dir).as_os_str())).collect()
-}
-
-/// The environment that the program of the run `open` is started with.
-///
-/// # Errors
-/// Its `env_file` cannot be read.
-pub fn program_environment(
-    ctx: &Context,
-    name: &Name,
-    spec: &Spec,
-    open: &OpenRun,
-    snapshot: Option<&Snapshot>,
-) -> Result<Environment, Error> {
-    let paths = &ctx.paths;
-    let base = snapshot.map_or_else(|| unbound(&ctx.environment), |snapshot| snapshot.variables.clone());
-    let file = match &spec.env_file {
-        Some(file) => env_file(name, Path::new(file))?,
-        None => Vec::new(),
-    };
-    let mut own = vec![
-        ("GUARDIAN_NAME", OsString::from(name.as_str())),
-        ("GUARDIAN_RUN", open.run.to_string().into()),
-        ("GUARDIAN_HEARTBEAT_FILE", paths.sentinel(name, "heartbeat").into()),
-        ("GUARDIAN_RESULT_FILE", paths.sentinel(name, "result").into()),
-    ];
-    own.extend(paths.home.iter().map(|home| ("GUARDIAN_HOME", home.clone().into())));
-    if let Target::For(target) = spec.target {
-        own.push(("GUARDIAN_TARGET_S", target.as_secs().to_string().into()));
-    }
-    let mut all = compose(spec, &base, &file, &ctx.environment, &own);
-    input::name_terminal(spec, &mut all);
-    Ok(all)
-}
-
-fn env_file(name: &Name, path: &Path) -> Result<Vec<(String, String)>, Error> {
-    let text = fs::read_to_string(path).map_err(|error| Error::io("read `env_file`", path, &error).about(name))?;
-    parse_env_file(&text).map_err(|line| {
-        let message = format!("`env_file` `{}` line {line} is not `NAME=value`", path.display());
-        Error::new(Code::Config, "env_file", message).about(name)
-    })
 }
 
 /// Variables of guardian's own environment that this process or a sink names.

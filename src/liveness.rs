@@ -117,6 +117,7 @@ fn question(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, probe: &Pro
                 line: line.clone(),
                 cwd: launch::working_directory(ctx, spec),
                 environment: launch::program_environment(ctx, name, spec, open, snapshot.as_ref())?,
+                user: launch::runs_as(spec)?,
             }
         }
         Probe::Notify | Probe::Output(_) | Probe::Delay(_) => return Ok(None), // the registry refuses these

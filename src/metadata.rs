@@ -25,6 +25,7 @@ use crate::model::units::format_duration;
 use crate::os::descriptor::anonymous_file;
 use crate::os::fingerprint::{file_id, sha256, sha256_of};
 use crate::os::spawn::Report;
+use crate::os::user::Ids;
 use crate::os::{background, process, surroundings};
 use crate::policy::agents::agents;
 use crate::policy::environment::for_shim;
@@ -68,7 +69,10 @@ pub fn begin(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, told: &Lau
         })
     };
     let earlier = before.as_ref();
-    let (uid, gid, groups) = surroundings::ids();
+    let (uid, gid, groups) = Ids::decode(&told.user).map_or_else(surroundings::ids, |Ids { uid, gid, mut groups }| {
+        groups.sort_unstable();
+        (uid, gid, Some(groups))
+    });
     let found = Metadata {
         schema: SCHEMA,
         name: name.clone(),

@@ -155,6 +155,7 @@ fn step(step: SpawnStep) -> &'static str {
     match step {
         SpawnStep::Isolate => "a control group of its own",
         SpawnStep::Fork => "no process could be made",
+        SpawnStep::User => "its user",
         SpawnStep::Cwd => "its working directory",
         SpawnStep::Exec => "its program",
         SpawnStep::Shim => "its shim ended before it wrote down anything",

@@ -22,7 +22,7 @@ use crate::model::storm::Storm;
 use crate::model::time::Stamp;
 use crate::os::{clock, lock};
 use crate::policy::classify::Standing;
-use crate::policy::decide::{Act, Decision, Look, began, decide_needing};
+use crate::policy::decide::{Act, Decision, Look, began};
 use crate::policy::needs::ties;
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
@@ -41,6 +41,7 @@ mod sentinels;
 mod storm;
 mod takeover;
 mod waiter;
+mod winding_down;
 
 pub use needs::needs;
 use observe::tail_of_an_end;
@@ -185,8 +186,7 @@ impl<'a> Held<'a> {
             evidence.probed.clone_from(&self.probed);
             evidence.tail = tail_of_an_end(self.ctx, look, evidence);
         }
-        let needs = needs(self.ctx, self.registry, self.spec, &now);
-        let mut decision = decide_needing(look, evidence.as_ref(), self.later, &needs).into_owned();
+        let mut decision = self.decide(look, evidence.as_ref())?;
         if decision.changed {
             masking::state(self.ctx, self.name, self.spec, decision.state.to_mut());
         }

@@ -7,7 +7,7 @@ use crate::adopt::Adoptee;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
-use crate::os::{lock, zone};
+use crate::os::{lock, user, zone};
 use crate::registry::Context as Reading;
 use crate::registry::edit::{Replace, insert};
 use crate::registry::value::Value;
@@ -68,7 +68,7 @@ pub(super) fn run(call: &Call, command: &Adopt) -> Result<u8, Error> {
     if draft.get("cwd").is_none() {
         draft.set("cwd", Value::Text(cwd?));
     }
-    let reading = Reading { home_dir: ctx.home.clone(), zone: zone::name() };
+    let reading = Reading { home_dir: ctx.home.clone(), zone: zone::name(), has_user: Some(user::is_there) };
     registry_file::update(paths, ctx.home.as_deref(), |text| {
         let edited =
             insert(text, &name, &draft, Replace::Refuse, &reading).map_err(|error| taken(error.into(), &name))?;

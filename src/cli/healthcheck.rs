@@ -29,7 +29,7 @@ use crate::watches;
 
 use super::common::{complain_of, known, parse, registry};
 use super::out::worse;
-use super::{Call, metrics, requests, watch};
+use super::{Call, healthcheck_loop, metrics, requests, watch, wind_down};
 
 /// Up to this number every process is listed; above it only those that were not as desired.
 const LISTED: usize = 50;
@@ -38,16 +38,30 @@ const OWN_LOG_MAX: u64 = 1 << 20;
 
 /// One pass: looks at every process, restarts what died, tells who is to be told
 ///
-/// Run it from cron every minute (`guardian install --cron`). Any number at once is harmless.
+/// Run it from cron every minute (`guardian install --cron`), or let it run by itself with `--loop 1m`. Any number at once
+/// is harmless.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example: guardian healthcheck --dry-run")]
 pub(super) struct Healthcheck {
     /// Names of processes; without, all
     #[arg(value_name = "NAME")]
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// Say what would be done, change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Stay in the foreground, also as process 1 of a container: a pass now and one in each such period. TERM and Ctrl-C
+    /// stop all that runs, each in its own time; the next start brings it back
+    #[arg(long = "loop", value_name = "DURATION", conflicts_with_all = ["dry_run", "push"], allow_hyphen_values = true)]
+    pub(super) every: Option<String>,
+    /// With --loop: within this time all is stopped, whatever the `grace` of each
+    #[arg(long, value_name = "DURATION", requires = "every", allow_hyphen_values = true)]
+    pub(super) stop_timeout: Option<String>,
+    /// With --loop: TERM and Ctrl-C end the loop alone
+    #[arg(long, requires = "every", conflicts_with = "stop_timeout")]
+    pub(super) keep_running: bool,
+    /// Stop all that runs, within so many milliseconds if that is a number, for the loop that ends
+    #[arg(long, hide = true, value_name = "MS", conflicts_with_all = ["dry_run", "push", "every"])]
+    pub(super) wind_down: Option<String>,
     /// This pass was started by the shim of this run, which waits for the answer
     #[arg(long, hide = true, value_name = "RUN", conflicts_with = "dry_run")]
     push: Option<u64>,
@@ -57,11 +71,8 @@ pub(super) struct Healthcheck {
 }
 
 pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
-    if let Some(run) = command.push.filter(|_| command.until_ready) {
-        return watch(call, command, run);
-    }
-    if let Some(run) = command.push {
-        return pushed(call, command, run);
+    if let Some(other) = instead(call, command) {
+        return other;
     }
     let began = now()?;
     let loaded = registry(call)?;
@@ -134,6 +145,17 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     )?;
     let well = watches.checked.iter().all(watch::is_well);
     Ok(worse(code(call, &report, &drained, &loaded), if well { 0 } else { Code::No as u8 }))
+}
+
+/// What this command is where it is not one pass over what it names.
+fn instead(call: &Call, command: &Healthcheck) -> Option<Result<u8, Error>> {
+    match (command.push, &command.every, &command.wind_down) {
+        (Some(run), _, _) if command.until_ready => Some(watch(call, command, run)),
+        (Some(run), _, _) => Some(pushed(call, command, run)),
+        (None, Some(every), _) => Some(healthcheck_loop::run(call, command, every)),
+        (None, None, Some(within)) => Some(wind_down::run(call, &command.names, within)),
+        (None, None, None) => None,
+    }
 }
 
 /// Delivers what watches have queued.

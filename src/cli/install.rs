@@ -10,6 +10,7 @@ use clap::{Args, Parser};
 use serde_json::json;
 
 use crate::agent::install::{Client, Place};
+use crate::context::TRUST_HOME;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::units::{format_duration, parse_duration};
@@ -263,6 +264,9 @@ fn variables(call: &Call, kind: Kind) -> Result<Vec<(&'static str, String)>, Err
     let told = |home: &&PathBuf| kind == Kind::System || passwd_home().as_ref() != Some(*home);
     if let Some(home) = ctx.home.as_ref().filter(told) {
         variables.push(("HOME", text(home.as_os_str())?));
+    }
+    if variable(TRUST_HOME).is_some_and(|value| value == "1") {
+        variables.push((TRUST_HOME, "1".to_owned()));
     }
     match &ctx.paths.home {
         Some(home) => variables.push(("GUARDIAN_HOME", text(home.as_os_str())?)),

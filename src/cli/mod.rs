@@ -17,6 +17,7 @@ mod doctor;
 mod events;
 mod fleet;
 mod healthcheck;
+mod healthcheck_loop;
 mod hook;
 mod init;
 mod install;
@@ -54,6 +55,7 @@ mod wait_ready;
 mod wait_tell;
 mod watch;
 mod why;
+mod wind_down;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -94,6 +96,9 @@ struct Global {
     /// Registry and state lie in this directory, instead of GUARDIAN_HOME or the system's places
     #[arg(long, global = true, value_name = "DIR")]
     home: Option<PathBuf>,
+    /// Believe the owner of that directory, although it is not you: what stands there runs with your rights
+    #[arg(long, global = true)]
+    trust_home: bool,
     /// Print nothing where all is well
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -177,6 +182,9 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         return hook::run(command, cli.global.home, out); // whatever is wrong with the home
     }
     let outcome = Context::read(cli.global.home.clone()).and_then(|mut ctx| {
+        if cli.global.trust_home {
+            ctx.believe_owner();
+        }
         ctx.begun.by_pass = matches!(cli.command, Command::Healthcheck(_));
         let call = Call {
             ctx,

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::model::event::{Event, EventKind, SCHEMA, Severity};
 use crate::model::name::Name;
 use crate::model::state::State;
-use crate::os::{process, zone};
+use crate::os::{process, user, zone};
 use crate::policy::environment::unbound;
 use crate::policy::schedule::{activate, registered};
 use crate::registry::edit::{Change, Replace, insert};
@@ -73,7 +73,8 @@ pub(super) fn draft(spec: &SpecArgs) -> Result<Draft, Error> {
             .hint("it may have been removed: change to one that exists, or give --cwd")
     })?;
     let mut draft = spec.draft(&here)?;
-    if draft.get("cwd").is_none() {
+    // Another user's home is where its program begins.
+    if draft.get("cwd").is_none() && draft.get("user").is_none() {
         let here = here.to_str().ok_or_else(|| {
             Error::new(Code::Usage, "bad_cwd", "the working directory is not UTF-8, so the registry cannot hold it")
                 .hint("give --cwd")
@@ -85,7 +86,7 @@ pub(super) fn draft(spec: &SpecArgs) -> Result<Draft, Error> {
 
 /// Puts `name` into the registry; its history begins, if it is new. What was done, and the registry as it is now.
 pub(super) fn put(call: &Call, name: &Name, draft: &Draft, replace: Replace) -> Result<(Change, Registry), Error> {
-    let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name() };
+    let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name(), has_user: Some(user::is_there) };
     let mut change = Change::None;
     let updated = registry_file::update(&call.ctx.paths, call.ctx.home.as_deref(), |text| {
         let edited = insert(text, name, draft, replace, &reading).map_err(|error| Error::from(error).about(name))?;

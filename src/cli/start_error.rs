@@ -8,6 +8,7 @@ use crate::launch;
 use crate::model::evidence::{Placed, Recorded, SpawnStep};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
+use crate::os::user;
 use crate::store::record;
 
 /// A failed start as an error for whoever asked, with the way out.
@@ -21,6 +22,14 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, run: u64, (st
         (SpawnStep::Isolate, _) => (
             placed(ctx, name, run).and_then(|placed| placed.why).unwrap_or_else(|| error.to_string()),
             "start it as root or under systemd, or with `isolation = \"auto\"`".to_owned(),
+        ),
+        (SpawnStep::User, _) => (
+            format!(
+                "it is to run as user `{}`, and guardian runs as `{}`: {error}",
+                spec.user.as_deref().unwrap_or_default(), // the step is taken for a `user` alone
+                user::name()
+            ),
+            "only root may start processes as another user: run guardian as root, or take `user` out".to_owned(),
         ),
         (SpawnStep::Cwd, libc::ENOENT) => {
             (format!("working directory `{}` does not exist", cwd.display()), "create it, or change `cwd`".to_owned())

@@ -9,7 +9,7 @@ use crate::model::event::{Event, EventKind, Notification};
 use crate::model::name::Name;
 use crate::model::spec::Target;
 use crate::model::time::Wall;
-use crate::os::clock;
+use crate::os::{clock, process};
 use crate::policy::heartbeat::{self, Standing};
 use crate::policy::notify;
 use crate::policy::overdue::{self, Awake};
@@ -43,7 +43,17 @@ pub fn overdue(
     let Some(before) = last(&ctx.paths)? else { return Ok(None) };
     let Some(awake_then) = &before.awake else { return Ok(None) };
     let (wall, every) = (now()?.wall, registry.healthcheck.every);
-    let Some(gap) = overdue::gap((before.at, awake_then), (wall, &awake()?), every) else { return Ok(None) };
+    let awake = awake()?;
+    let Some(gap) = overdue::gap((before.at, awake_then), (wall, &awake), every) else { return Ok(None) };
+    // A container that was not there missed nothing: time counts from when its process 1 began.
+    let age = process::init_began(&awake.boot).zip(clock::boot_ms().ok()).map(|(began, now)| now.saturating_sub(began));
+    let began = age.map_or(0, |age| awake.ms.saturating_sub(age));
+    if began > awake_then.ms && awake_then.boot == awake.boot {
+        let then = Awake { boot: awake.boot.clone(), ms: began };
+        if overdue::gap((before.at, &then), (wall, &awake), every).is_none() {
+            return Ok(None);
+        }
+    }
     let event = overdue::event(&gap, &guardian()?, wall, is_pass);
     for sink in registry.sinks.iter().filter(|sink| notify::hears_of_guardian(sink, &event)) {
         report.queued += usize::from(put(ctx, &event, &sink.name)?);

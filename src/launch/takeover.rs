@@ -47,6 +47,7 @@ pub fn take_over(
         run: plain(run)?,
         exe: text(ctx.exe.as_os_str())?,
         cwd: plain("/")?,
+        user: plain("")?,
         umask: plain("")?,
         trace: plain(trace(spec))?,
         place: plain(Wanted::of(spec, &paths.state, name.as_str(), run).encode())?,

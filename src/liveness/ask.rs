@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use crate::model::ending::WaitStatus;
 use crate::model::units::format_duration;
-use crate::os::{children, clock, descriptor};
+use crate::os::{children, clock, descriptor, user};
 use crate::policy::environment::Environment;
 use crate::policy::secrets::Mask;
 use crate::readiness::look;
@@ -56,6 +56,8 @@ pub(super) enum Question {
         cwd: PathBuf,
         /// The program's environment.
         environment: Environment,
+        /// As whom it is run; `None`: as guardian itself.
+        user: Option<user::Ids>,
     },
 }
 
@@ -75,9 +77,10 @@ impl Question {
                 Ok(_) => Ok(()),
                 Err(error) => Err(said(&error, limit)),
             },
-            Self::Line { line, cwd, environment } => {
+            Self::Line { line, cwd, environment, user } => {
                 let mut command = Command::new("/bin/sh");
                 command.args(["-c", line]).current_dir(cwd).env_clear().envs(environment);
+                user.iter().for_each(|ids| user::run_as(&mut command, ids));
                 let pairs: Vec<_> =
                     environment.iter().map(|(name, value)| (name.to_string_lossy(), value.to_string_lossy())).collect();
                 let mask = Mask::of(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));

@@ -10,7 +10,7 @@ const LIMIT: Duration = Duration::from_millis(400);
 
 fn line(line: &str) -> Result<(), String> {
     let environment = Environment::from([("PATH".into(), "/usr/bin:/bin".into())]);
-    Question::Line { line: line.to_owned(), cwd: PathBuf::from("/"), environment }.ask(LIMIT)
+    Question::Line { line: line.to_owned(), cwd: PathBuf::from("/"), environment, user: None }.ask(LIMIT)
 }
 
 fn no(why: &str) -> Result<(), String> {

@@ -204,7 +204,7 @@ impl SpawnFailure {
     /// Whether a process was made that could not become the program: its end is not the program's.
     #[must_use]
     pub fn is_of_the_child(&self) -> bool {
-        matches!(self.step, SpawnStep::Cwd | SpawnStep::Exec)
+        matches!(self.step, SpawnStep::User | SpawnStep::Cwd | SpawnStep::Exec)
     }
 }
 
@@ -246,6 +246,8 @@ pub enum Said {
 pub enum SpawnStep {
     /// Creating the process.
     Fork,
+    /// Becoming its user.
+    User,
     /// Entering the working directory.
     Cwd,
     /// Executing the program.
@@ -335,4 +337,7 @@ pub struct Evidence {
     pub probed: Option<Probed>,
     /// The last lines that it wrote, where it is over: oldest first, clean. `None`: not looked at, or not readable.
     pub tail: Option<Vec<String>>,
+    /// When process 1 began, in milliseconds on the boot clock, where nobody recorded the end: a container that was started
+    /// anew has the boot of its machine. `None`: not asked, or not known.
+    pub init_began: Option<u64>,
 }

@@ -152,6 +152,8 @@ pub struct Spec {
     pub restart: Restart,
     /// Working directory, absolute; `~` is already expanded. `None`: the home directory of the user.
     pub cwd: Option<String>,
+    /// As which user it runs, by name or number; `None`: as guardian itself.
+    pub user: Option<String>,
     /// Variables set last, over everything else.
     pub env: BTreeMap<String, String>,
     /// A file of `NAME=value` lines, read at each start. Absolute.
@@ -277,6 +279,7 @@ impl Spec {
             stop_at_target: false,
             restart: Restart::Premature,
             cwd: None,
+            user: None,
             env: BTreeMap::new(),
             env_file: None,
             pass_env: Vec::new(),

@@ -38,6 +38,8 @@ pub enum StopReason {
     Dependency,
     /// The next time of its schedule has come, and `overlap` is `kill`.
     Overlap,
+    /// guardian's loop ends, and with it all that runs; what is desired stays.
+    Shutdown,
 }
 
 impl StopReason {
@@ -46,7 +48,7 @@ impl StopReason {
     #[must_use]
     pub fn cause(self, time_limit: Option<Duration>) -> Option<Cause> {
         match self {
-            Self::Operator | Self::Target | Self::Dependency => None,
+            Self::Operator | Self::Target | Self::Dependency | Self::Shutdown => None,
             Self::TimeLimit => time_limit.map(|limit| Cause::TimeLimit { limit_s: limit.as_secs() }),
             Self::Hung { silent_s, silence } => Some(Cause::Hung { silent_s, silence: Some(silence) }),
             Self::MemoryLimit { limit_bytes } => Some(Cause::MemoryLimit { limit_bytes }),
@@ -59,7 +61,7 @@ impl StopReason {
     #[must_use]
     pub fn is_limit(self) -> bool {
         match self {
-            Self::Operator | Self::Target | Self::Dependency => false,
+            Self::Operator | Self::Target | Self::Dependency | Self::Shutdown => false,
             Self::TimeLimit | Self::Hung { .. } | Self::MemoryLimit { .. } | Self::NotReady { .. } | Self::Overlap => {
                 true
             }
@@ -78,7 +80,7 @@ impl StopReason {
             Self::Hung { .. } => "asked to end: it shows no progress",
             Self::MemoryLimit { .. } => "asked to end: it uses more memory than its limit",
             Self::NotReady { .. } => "asked to end: it was not ready in time",
-            Self::Dependency => "asked to end",
+            Self::Dependency | Self::Shutdown => "asked to end",
             Self::Overlap => "asked to end: its schedule starts the next run, and `overlap` is `kill`",
         }
     }

@@ -6,3 +6,8 @@ use crate::model::time::{Stamp, Wall};
 pub(super) fn began(started: u64, _now: &Stamp) -> Option<Wall> {
     i64::try_from(started / 1000).ok().filter(|ms| *ms > 0).map(Wall)
 }
+
+/// There are no containers, so nobody asks when process 1 of one began.
+pub(super) fn boot_ms(_started: u64) -> Option<u64> {
+    None
+}

@@ -69,6 +69,13 @@ pub fn identify(pid: i32, boot: &BootId) -> io::Result<Option<Identity>> {
     Ok(process.map(|process| Identity { pid, started: process.started, boot: boot.clone(), unique }))
 }
 
+/// When process 1 began, in milliseconds on the boot clock; `None`: it cannot be told.
+#[must_use]
+pub fn init_began(boot: &BootId) -> Option<u64> {
+    let init = identify(1, boot).ok()??;
+    super::since::boot_ms(init.started)
+}
+
 /// Whether the very process that `identity` means still runs. A zombie does not.
 #[must_use]
 pub fn life(identity: &Identity, boot: &BootId) -> Life {

@@ -10,6 +10,7 @@ use crate::model::evidence::SpawnStep;
 use super::cgroup::Entrance;
 use super::descriptor::pipe;
 use super::spawn::{KEPT_FD, REPORT_LEN, Report, TREE_FD, exec_failed, pointers};
+use super::user::Ids;
 use super::{platform, signals, terminal, trace};
 
 /// What the program is.
@@ -31,6 +32,8 @@ pub struct Program<'a> {
     pub entrance: &'a Entrance,
     /// What it reads.
     pub input: Input,
+    /// As whom it runs, where that is another user.
+    pub user: Option<&'a Ids>,
 }
 
 /// What a program reads: descriptor 0 in any case.
@@ -85,6 +88,9 @@ pub fn program(
                 let mut byte = 0_u8;
                 libc::read(go.as_raw_fd(), (&raw mut byte).cast(), 1); // until the tracer is there, or gone
             }
+            if program.user.is_some_and(|user| !take_user(user, program.input)) {
+                wreck(SpawnStep::User, errno());
+            }
             if libc::chdir(program.cwd.as_ptr()) != 0 {
                 wreck(SpawnStep::Cwd, errno());
             }
@@ -119,6 +125,15 @@ pub fn program(
         Some(Report::Failed { step, errno }) => Err((step, errno)),
         Some(Report::Started { .. } | Report::Preparing) | None => Ok((child, untraced.flatten())),
     }
+}
+
+/// In the child: it becomes that user, and its terminal is that one's.
+fn take_user(user: &Ids, input: Input) -> bool {
+    if input == Input::Terminal {
+        // SAFETY: passes no memory. One that stays ours can still be used, only not opened again.
+        unsafe { libc::fchown(0, user.uid, user.gid) };
+    }
+    user.take_on().is_ok()
 }
 
 /// In the child: its terminal becomes that of its session, and it keeps open what must stay open without its shim.

@@ -167,6 +167,7 @@ impl Report {
             Self::Preparing => (b'P', 0, 0),
             // No shim tells of its own silence.
             Self::Failed { step: SpawnStep::Fork | SpawnStep::Shim, errno } => (b'f', errno, 0),
+            Self::Failed { step: SpawnStep::User, errno } => (b'u', errno, 0),
             Self::Failed { step: SpawnStep::Cwd, errno } => (b'c', errno, 0),
             Self::Failed { step: SpawnStep::Exec, errno } => (b'x', errno, 0),
             Self::Failed { step: SpawnStep::Isolate, errno } => (b'i', errno, 0),
@@ -190,6 +191,7 @@ impl Report {
             b'S' => Some(Self::Started { pid: number, untraced: (extra != 0).then_some(extra) }),
             b'P' => Some(Self::Preparing),
             b'f' => Some(Self::Failed { step: SpawnStep::Fork, errno: number }),
+            b'u' => Some(Self::Failed { step: SpawnStep::User, errno: number }),
             b'c' => Some(Self::Failed { step: SpawnStep::Cwd, errno: number }),
             b'x' => Some(Self::Failed { step: SpawnStep::Exec, errno: number }),
             b'i' => Some(Self::Failed { step: SpawnStep::Isolate, errno: number }),
@@ -209,19 +211,25 @@ pub(super) fn exec_failed(fd: i32, step: SpawnStep) -> ! {
     }
 }
 
-/// Starts this program, which lies or lay at `exe`, as a child with `argv`, all signals unblocked and `answer` as its descriptor 3. For the passes that a shim runs.
+/// Starts this program, which lies or lay at `exe`, as a child with `argv`, all signals unblocked and `answer` as its
+/// descriptor 3. For the passes that a shim or a loop runs.
 ///
 /// # Errors
 /// No process can be made. That the program cannot be executed shows as exit code 127.
-pub fn pass(exe: &CStr, argv: &[&CStr], environment: &[CString], answer: &File) -> io::Result<i32> {
+pub fn pass<S: AsRef<CStr>>(exe: &CStr, argv: &[S], environment: &[CString], answer: Option<&File>) -> io::Result<i32> {
     let (argv, environment) = (pointers(argv), pointers(environment));
-    // SAFETY: the shim has one thread, so the child may do what any process may.
+    // SAFETY: shim and loop have one thread, so the child may do what any process may.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: the child is a process of its own; all pointers are to memory that it has a copy of.
         unsafe {
-            libc::dup2(answer.as_raw_fd(), LAUNCH_FD);
-            platform::close_from(LAUNCH_FD + 1);
+            match answer {
+                Some(answer) => {
+                    libc::dup2(answer.as_raw_fd(), LAUNCH_FD);
+                    platform::close_from(LAUNCH_FD + 1);
+                }
+                None => platform::close_from(LAUNCH_FD),
+            }
             signals::reset_all();
             libc::execve(exe.as_ptr(), argv.as_ptr(), environment.as_ptr());
             if let Some(itself) = platform::ITSELF {

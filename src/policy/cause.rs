@@ -49,7 +49,7 @@ pub fn cause_of_end(end: &End, signals: &[SignalRecord]) -> Cause {
 pub fn cause_of_failed_start(failure: &SpawnFailure, what: String) -> Cause {
     match failure.step {
         SpawnStep::Shim => Cause::Unknown { why: what },
-        step @ (SpawnStep::Fork | SpawnStep::Cwd | SpawnStep::Exec | SpawnStep::Isolate) => {
+        step @ (SpawnStep::Fork | SpawnStep::User | SpawnStep::Cwd | SpawnStep::Exec | SpawnStep::Isolate) => {
             Cause::SpawnFailed { errno: failure.errno, what, step: Some(step) }
         }
     }

@@ -108,7 +108,9 @@ pub fn standing(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Standing {
 
 /// The end as the evidence has it, should the run be over.
 fn found(spec: &Spec, open: &OpenRun, evidence: &Evidence) -> Found {
-    let rebooted = open.since.boot != evidence.now.boot;
+    // Its container was started anew, and took all that ran in it along.
+    let container = evidence.init_began.is_some_and(|began| began > open.since.boot_ms);
+    let rebooted = open.since.boot != evidence.now.boot || container;
     let nothing = Found {
         cause: Cause::ShimKilled,
         status: None,
@@ -169,6 +171,10 @@ fn spawn_failure(spec: &Spec, failure: &SpawnFailure, record: &RunRecord) -> Str
         }
         SpawnStep::Fork => "no process could be made".to_owned(),
         SpawnStep::Shim => "its shim ended before it wrote down anything".to_owned(),
+        SpawnStep::User => match &spec.user {
+            Some(user) => format!("user `{user}`"),
+            None => "its user".to_owned(),
+        },
         SpawnStep::Cwd => match &spec.cwd {
             Some(cwd) => format!("working directory `{cwd}`"),
             None => "the home directory".to_owned(),
@@ -231,7 +237,7 @@ fn verdict(spec: &Spec, cause: &Cause, asked: Option<StopReason>, longest: Durat
     let ended_by_guardian = asked.is_some_and(StopReason::is_limit);
     let success = !ended_by_guardian && matches!(cause, Cause::Exited { code } if spec.success_codes.contains(code));
     match (asked, spec.target) {
-        (Some(StopReason::Operator | StopReason::Dependency), _) => Verdict::Stopped,
+        (Some(StopReason::Operator | StopReason::Dependency | StopReason::Shutdown), _) => Verdict::Stopped,
         (Some(StopReason::Target), _) => Verdict::Completed,
         (_, Target::Forever) => Verdict::Premature,
         (_, Target::Exit) if success => Verdict::Completed,

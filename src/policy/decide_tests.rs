@@ -76,6 +76,7 @@ pub(super) fn evidence(now: Stamp, shim_lock: Lock, main: Life, tree_lock: Lock,
         inspection: None,
         probed: None,
         tail: None,
+        init_began: None,
     }
 }
 

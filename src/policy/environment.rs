@@ -75,6 +75,9 @@ const SESSION_PREFIXES: &[&str] =
 /// What `clean_env` leaves of the environment.
 const CLEAN: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG"];
 
+/// What says nothing of who registered a process.
+const PLACE: &[&str] = &["PATH", "LANG", "LANGUAGE", "TZ"];
+
 /// What shims and the passes they run need besides: where things lie, which network and certificates to use.
 const GUARDIANS: &[&str] = &[
     "PATH",
@@ -90,6 +93,7 @@ const GUARDIANS: &[&str] = &[
     "XDG_STATE_HOME",
     "XDG_RUNTIME_DIR",
     "GUARDIAN_HOME",
+    "GUARDIAN_TRUST_HOME",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "HTTP_PROXY",
@@ -115,6 +119,19 @@ fn is_bound(name: &OsStr) -> bool {
 #[must_use]
 pub fn unbound(all: &Environment) -> Environment {
     all.iter().filter(|(name, _)| !is_bound(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// What a process of another user than the one who registered it begins with: where programs lie and how people there
+/// write, and who it is now. All else may be a secret of the one who registered it.
+#[must_use]
+pub fn of_user(all: &Environment, name: &str, home: &OsStr, shell: &OsStr) -> Environment {
+    let kept = |name: &OsStr| is(name, PLACE) || name.as_bytes().starts_with(b"LC_");
+    let mut own: Environment =
+        all.iter().filter(|(name, _)| kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    for (variable, value) in [("HOME", home), ("USER", name.as_ref()), ("LOGNAME", name.as_ref()), ("SHELL", shell)] {
+        own.insert(variable.into(), value.to_owned());
+    }
+    own
 }
 
 /// What is kept of guardian's own environment for a shim: what its passes need, and what `spec` and sinks name.

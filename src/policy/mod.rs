@@ -59,6 +59,8 @@ pub mod schedule;
 pub mod secrets;
 pub mod settle;
 pub mod shell;
+#[cfg(test)]
+mod shutdown_tests;
 pub mod signature;
 pub mod silence;
 pub mod stagger;

@@ -99,6 +99,20 @@ pub fn stop(look: Look<'_>, by: Option<Sender>, then: Desired) -> Decision<'_> {
     next.done()
 }
 
+/// guardian's loop ends, and with it all that runs: the open run is asked to end, and what is desired stays, so that the
+/// next start of the loop brings it back. A run that is being ended already is left to that.
+#[must_use]
+pub fn wind_down(look: Look<'_>, by: Option<Sender>) -> Decision<'_> {
+    let mut next = Draft::new(look);
+    if let Some(open) = look.state.open().filter(|open| open.stopping.is_none()) {
+        let because = "with guardian's loop".to_owned();
+        let stopping = Stopping { reason: StopReason::Shutdown, since: look.now.clone(), by, because };
+        next.edit().phase = Phase::Open(OpenRun { stopping: Some(stopping), ..open.clone() });
+        next.act = Act::Ask;
+    }
+    next.done()
+}
+
 /// The operator closes the breaker and forgets failures; nothing is started.
 #[must_use]
 pub fn reset(look: Look<'_>) -> Decision<'_> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::ending::{Cause, EndedRun, Verdict};
+use crate::model::ending::{Cause, EndedRun, StopReason, Verdict};
 use crate::model::event::{Event, EventKind, Leaves, Severity};
 use crate::model::evidence::Left;
 use crate::model::spec::{OnBoot, OnHang, Restart, Spec};
@@ -98,7 +98,16 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker)
     if schedule::makes_room(next, open.stopping.as_ref().map(|stopping| stopping.reason)) {
         return Next::MakeRoom;
     }
+    let shutdown = open.stopping.as_ref().is_some_and(|stopping| stopping.reason == StopReason::Shutdown);
     let wanted = match (spec.restart, ended.verdict) {
+        // What comes after it is a boot.
+        (restart, Verdict::Stopped) if shutdown && next.state.desired == Desired::Up => {
+            return match (restart, spec.on_boot) {
+                (Restart::Never, _) => Next::GiveUp("not restarted: `restart` is `never`".to_owned()),
+                (_, OnBoot::Never) => Next::GiveUp(LEFT_DOWN.to_owned()),
+                (_, OnBoot::Start | OnBoot::Laststate) => Next::Restart(Duration::ZERO),
+            };
+        }
         // A restart that was cut short between its two halves.
         (_, Verdict::Stopped) if next.state.desired == Desired::Up => return Next::Restart(Duration::ZERO),
         (_, Verdict::Stopped) => return Next::StayStopped,
@@ -115,7 +124,7 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker)
     if next.state.desired == Desired::Down {
         return Next::StayStopped;
     }
-    if ended.began.boot != next.look.now.boot && spec.on_boot == OnBoot::Never {
+    if (rebooted || ended.began.boot != next.look.now.boot) && spec.on_boot == OnBoot::Never {
         return Next::GiveUp(LEFT_DOWN.to_owned());
     }
     if !wanted {

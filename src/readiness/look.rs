@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::model::time::Wall;
-use crate::os::clock;
+use crate::os::{clock, user};
 use crate::policy::environment::Environment;
 
 /// Longest time for a connection.
@@ -73,12 +73,16 @@ pub(super) struct Shell {
     pub(super) cwd: PathBuf,
     /// The program's environment.
     pub(super) environment: Environment,
+    /// As whom it is run; `None`: as guardian itself.
+    pub(super) user: Option<user::Ids>,
 }
 
 impl Shell {
     /// Whether the line succeeds, within its time.
     pub(super) fn succeeds(&self) -> io::Result<bool> {
-        let mut child = Command::new("/bin/sh")
+        let mut command = Command::new("/bin/sh");
+        self.user.iter().for_each(|ids| user::run_as(&mut command, ids));
+        let mut child = command
             .args(["-c", &self.line])
             .current_dir(&self.cwd)
             .env_clear()

@@ -124,7 +124,12 @@ fn watched(
             let state = state::load(&ctx.paths, name)?;
             let Some(open) = state.as_ref().and_then(|state| state.open()) else { return Ok(None) };
             let environment = launch::program_environment(ctx, name, spec, open, snapshot.as_ref())?;
-            Watched::Shell(Shell { line: line.clone(), cwd: launch::working_directory(ctx, spec), environment })
+            Watched::Shell(Shell {
+                line: line.clone(),
+                cwd: launch::working_directory(ctx, spec),
+                environment,
+                user: launch::runs_as(spec)?,
+            })
         }
     }))
 }

@@ -237,4 +237,4 @@ pub fn find(name: &str) -> Option<&'static Key> {
     PROCESS.iter().find(|key| key.name == name)
 }
 
-pub use super::process_keys::{PROCESS, UNSUPPORTED};
+pub use super::process_keys::PROCESS;

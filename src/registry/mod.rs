@@ -65,6 +65,8 @@ pub struct Context {
     pub home_dir: Option<std::path::PathBuf>,
     /// The time zone of this machine; `None`: a `schedule` without `timezone` is an error.
     pub zone: Option<String>,
+    /// Whether this machine has a user of that name or number; `None`: nobody can tell, and any is taken.
+    pub has_user: Option<fn(&str) -> bool>,
 }
 
 /// One process of the registry.

@@ -5,6 +5,7 @@
 
 use std::str::FromStr;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Field, Key};
@@ -153,12 +154,24 @@ fn read_process(
         (Some(_), None) | (None, Some(_)) => {}
     }
     secret::one_spelling(reader, table, "ping_url");
+    check_user(reader, key, table, &spec, context);
     schedule::complete(reader, table, &mut spec, context.zone.as_deref());
     if reader.problems.len() > before {
         return None;
     }
     let line = u32::try_from(reader.line(&key.span())).unwrap_or(u32::MAX);
     Some((name?, Entry { spec, line }))
+}
+
+/// An entry whose user this machine does not have is left out: as guardian itself it must not run.
+fn check_user(reader: &mut Reader<'_>, key: &SpannedKey<'_>, table: &DeTable<'_>, spec: &Spec, context: &Context) {
+    let (Some(user), Some(has_user)) = (&spec.user, context.has_user) else { return };
+    if has_user(user) {
+        return;
+    }
+    let at = table.get("user").map_or_else(|| key.span(), Spanned::span); // else it stands in `[defaults]`
+    let message = format!("`user`: there is no user {user:?} on this machine");
+    reader.fail::<()>(at, message, "`getent passwd` lists those that there are; add it, or name another one");
 }
 
 /// Where keys of processes may stand.

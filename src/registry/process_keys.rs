@@ -15,6 +15,12 @@ pub static PROCESS: &[Key] = &[
     key(Chapter::Start, "cwd", Field::Path(|s| &mut s.cwd), "Working directory; left out: the home directory"),
     key(
         Chapter::Start,
+        "user",
+        Field::Text(|s| &mut s.user),
+        "As which user it runs, with that one's groups, home and shell; another one than guardian's own takes root",
+    ),
+    key(
+        Chapter::Start,
         "env",
         Field::Pairs(|s| &mut s.env),
         "Variables set last, over all others and those of `[defaults]`",
@@ -282,7 +288,3 @@ pub static PROCESS: &[Key] = &[
         "Record who sends it signals (Linux, by ptrace)",
     ),
 ];
-
-/// Keys of the contract that this version does not have. They are refused by name, because a
-/// limit that is written down and not kept is worse than an error.
-pub static UNSUPPORTED: &[&str] = &["user"];

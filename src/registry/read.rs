@@ -73,11 +73,6 @@ impl<'t> Reader<'t> {
     /// An unknown key, with what it may have been.
     pub(super) fn unknown<'k>(&mut self, at: Range<usize>, key: &str, known: impl IntoIterator<Item = &'k str>) {
         let shown = key.escape_debug();
-        if super::keys::UNSUPPORTED.contains(&key.replace('-', "_").as_str()) {
-            let message = format!("key `{shown}` is not supported by this version of guardian");
-            self.fail::<()>(at, message, "take it out: it would have no effect");
-            return;
-        }
         let hint = match similar(key, known) {
             Some(similar) => format!("did you mean `{similar}`?"),
             None => "`guardian config schema` and docs/registry.md list all keys".to_owned(),

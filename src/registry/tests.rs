@@ -8,7 +8,14 @@ use crate::model::sink::{SecretSource, SinkKind, Tls};
 use crate::model::spec::{Command, Restart, Spec, Target};
 
 fn read(text: &str) -> Parsed {
-    parse(text, &Context { home_dir: Some(PathBuf::from("/home/me")), zone: Some("Europe/Berlin".to_owned()) })
+    parse(
+        text,
+        &Context {
+            home_dir: Some(PathBuf::from("/home/me")),
+            zone: Some("Europe/Berlin".to_owned()),
+            ..Context::default()
+        },
+    )
 }
 
 pub(super) fn valid(text: &str) -> Registry {
@@ -66,7 +73,16 @@ fn the_example_with_all_its_commented_keys_has_no_problems_either() {
     let spec = &registry.processes.values().next().unwrap().spec;
     let untouched = Spec::with_command(spec.command.clone());
     assert_eq!(spec.backoff_max, untouched.backoff_max, "the example shows defaults");
-    assert_eq!(edit::differing(spec, &untouched).len(), 22, "{:?}", edit::differing(spec, &untouched));
+    assert_eq!(edit::differing(spec, &untouched).len(), 23, "{:?}", edit::differing(spec, &untouched));
+}
+
+#[test]
+fn an_entry_with_a_user_that_is_not_there_is_left_out_with_its_place() {
+    let context = Context { has_user: Some(|user| user == "ann"), ..Context::default() };
+    let parsed = parse("[process.a]\nshell = 'a'\nuser = 'bob'\n[process.b]\nshell = 'b'\nuser = 'ann'\n", &context);
+    let [problem] = parsed.problems.as_slice() else { panic!("{:?}", parsed.problems) };
+    assert_eq!((problem.line, problem.column, parsed.registry.processes.len()), (3, 8, 1));
+    assert!(problem.message.contains("there is no user \"bob\""), "{}", problem.message);
 }
 
 #[test]
@@ -150,7 +166,7 @@ fn values_that_are_not_valid_are_refused_by_name() {
         ("group = ''", "is empty", "value"),
         ("stop-signal = 'TERM'", "unknown key", "did you mean `stop_signal`"),
         ("log_max = 5", "has no unit", "`512M`"),
-        ("user = 'bob'", "not supported by this version", "take it out"),
+        ("user = ''", "is empty", "value"),
         ("pty_size = '80'", "no size of a window", "`80x24`"),
         ("pty_size = 80", "is a number", "`\"80x24\"`"),
         ("ready_timeout = '0s'", "is zero", "what is usual"),
@@ -334,7 +350,6 @@ fn unknown_tables_are_refused_with_what_they_may_have_been() {
     assert!(problem("[process]\na = 3\n").message.contains("not a table"));
     assert!(problem("[healthcheck]\nping_url = 'hush'\n").message.contains("not a web address"));
     assert!(!problem("[healthcheck]\nping_url = 'hush'\n").message.contains("hush"));
-    assert!(problem("[process.a]\nshell = 'a'\nuser = 'bob'\n").message.contains("not supported"));
     assert!(problem("[process.a]\nshell = 'a'\nping_url = 'hush'\n").message.contains("not a web address"));
     let twice = "[process.a]\nshell = 'a'\nping_url = 'https://a'\nping_url_file = '/a'\n";
     assert_eq!(problem(twice).message, "both `ping_url` and `ping_url_file` are given");

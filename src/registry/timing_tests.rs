@@ -5,7 +5,7 @@ use crate::registry::{Context, parse};
 
 fn read(keys: &str, zone: Option<&str>) -> crate::registry::Parsed {
     let text = format!("[sinks.ops]\ntype = \"file\"\npath = \"/x\"\n{keys}\n");
-    parse(&text, &Context { home_dir: None, zone: zone.map(str::to_owned) })
+    parse(&text, &Context { home_dir: None, zone: zone.map(str::to_owned), ..Context::default() })
 }
 
 #[test]

@@ -6,12 +6,15 @@ use super::*;
 use crate::model::watch::Subject;
 
 fn problems(text: &str) -> Vec<String> {
-    let context = Context { home_dir: Some("/home/me".into()), zone: None };
+    let context = Context { home_dir: Some("/home/me".into()), zone: None, has_user: None };
     parse(text, &context).problems.iter().map(|problem| format!("{problem} / {}", problem.hint)).collect()
 }
 
 fn spec(keys: &str) -> WatchSpec {
-    let parsed = parse(&format!("[watch.w]\n{keys}\n"), &Context { home_dir: Some("/home/me".into()), zone: None });
+    let parsed = parse(
+        &format!("[watch.w]\n{keys}\n"),
+        &Context { home_dir: Some("/home/me".into()), zone: None, has_user: None },
+    );
     assert_eq!(parsed.problems, [], "{keys}");
     parsed.registry.watches.into_values().next().unwrap().spec
 }
@@ -118,10 +121,13 @@ fn reference_schema_and_example_have_every_key_of_watches() {
         assert!(EXAMPLE.contains(&format!("{} = ", key.name)), "{} is not in the example", key.name);
         assert!(kinds.iter().any(|kind| kind["properties"][key.name].is_object()), "{}", key.name);
     }
-    for entry in parse(&super::tests::all_of_the_example(), &Context { home_dir: Some("/home/me".into()), zone: None })
-        .registry
-        .watches
-        .values()
+    for entry in parse(
+        &super::tests::all_of_the_example(),
+        &Context { home_dir: Some("/home/me".into()), zone: None, has_user: None },
+    )
+    .registry
+    .watches
+    .values()
     {
         let json = watch_show::to_json(&entry.spec);
         let kind = entry.spec.subject.word();

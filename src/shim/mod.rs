@@ -27,11 +27,12 @@ use std::time::Duration;
 
 use crate::model::evidence::{SpawnFailure, SpawnStep};
 use crate::model::time::{BootId, Stamp};
-use crate::os::cgroup::{self, Group, Wanted};
+use crate::os::cgroup::{self, Entrance, Group, Wanted};
 use crate::os::children;
 use crate::os::descriptor::{self, Mapping};
 use crate::os::program::{self, Program};
 use crate::os::spawn::{self, Report};
+use crate::os::user::Ids;
 use crate::os::{clock, process, signals};
 use crate::store::launch::{Follow, Launch};
 use crate::store::log;
@@ -84,14 +85,14 @@ fn begin() -> io::Result<()> {
     let tree = descriptor::inherited(spawn::TREE_FD)?;
     let boot = clock::boot_id()?;
     let mapping = Mapping::new(&launch)?;
-    let told = Launch::decode(mapping.bytes()).ok_or_else(|| io::Error::other("the launch file is damaged"))?;
+    let told = Launch::decode(mapping.bytes()).ok_or_else(damaged)?;
     let number = |text: &std::ffi::CStr| text.to_str().ok().and_then(|text| text.parse::<u64>().ok());
     let deadline = number(told.deadline);
     let mut passes = Passes::new(CString::from(told.exe), told.name, CString::from(told.run));
     let leftovers = number(told.leftover_ms).map_or(Leftovers::Keep, |ms| Leftovers::Kill(Duration::from_millis(ms)));
     let (follow, trace) = (Follow::parse(told.follow), !told.trace.is_empty());
     let wanted = told.place.to_str().ok().and_then(Wanted::decode);
-    let wanted = wanted.ok_or_else(|| io::Error::other("the launch file is damaged"))?;
+    let wanted = wanted.ok_or_else(damaged)?;
     if !told.orphan.is_empty() {
         cgroup::shelter(&wanted);
         drop(tree);
@@ -109,7 +110,6 @@ fn begin() -> io::Result<()> {
     let me = nix::unistd::getpid().as_raw();
     let who = process::identify(me, &boot)?.ok_or_else(|| io::Error::other("this very process cannot be found"))?;
     Line::shim(who, log::end_of_output()).append(&mut record, Durable::No)?;
-    let umask = told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o077); // the strictest
     let mut report = Some(report);
     let prepared = !told.preflight.is_empty();
     if prepared {
@@ -118,8 +118,8 @@ fn begin() -> io::Result<()> {
     }
     let (place, entrance) = place::find(&wanted, &mut record);
     let input = input::kind(told.input.to_bytes());
-    let (candidates, argv, environment) = (&told.candidates, &told.argv, &told.environment);
-    let program = Program { cwd: told.cwd, candidates, argv, environment, umask, trace, entrance: &entrance, input };
+    let user = user_of(&told)?;
+    let program = as_told(&told, &entrance, user.as_ref());
     let lines = Lines { program: &program, lines: &told.preflight, boot: &boot };
     if prepared && lines.run(&mut record, &mut passes)? == Preflight::Failed {
         place.1.iter().for_each(Group::remove);
@@ -158,6 +158,32 @@ fn begin() -> io::Result<()> {
     }
     passes.start_last();
     passes.until_done()
+}
+
+fn damaged() -> io::Error {
+    io::Error::other("the launch file is damaged")
+}
+
+/// As whom the program runs, where that is another user. What cannot be read is not taken for nobody else.
+fn user_of(told: &Launch<&CStr>) -> io::Result<Option<Ids>> {
+    (!told.user.is_empty()).then(|| Ids::decode(told.user).ok_or_else(damaged)).transpose()
+}
+
+/// The program that a shim is told to run.
+fn as_told<'a>(told: &'a Launch<&'a CStr>, entrance: &'a Entrance, user: Option<&'a Ids>) -> Program<'a> {
+    let strictest = 0o077;
+    let umask = told.umask.to_str().ok().and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(strictest);
+    Program {
+        cwd: told.cwd,
+        candidates: &told.candidates,
+        argv: &told.argv,
+        environment: &told.environment,
+        umask,
+        trace: !told.trace.is_empty(),
+        entrance,
+        input: input::kind(told.input.to_bytes()),
+        user,
+    }
 }
 
 /// Whoever launched waits for nothing slow: what becomes of the start stands in the record.

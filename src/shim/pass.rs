@@ -156,7 +156,7 @@ impl Passes {
             .collect();
         let (answer, write) = descriptor::pipe()?;
         descriptor::set_nonblocking(&answer)?;
-        spawn::pass(&self.exe, &argv, &environment, &write).map(|pid| (pid, answer))
+        spawn::pass(&self.exe, &argv, &environment, Some(&write)).map(|pid| (pid, answer))
     }
 
     /// The same for something that has just happened: one that runs looked before it, perhaps, and another follows.

@@ -103,6 +103,7 @@ impl Lines<'_> {
     fn one(&self, line: &CStr, until: &Stamp, record: &mut File) -> io::Result<Ended> {
         let shell = Program {
             cwd: self.program.cwd,
+            user: self.program.user,
             candidates: &[c"/bin/sh"],
             argv: &[c"sh", c"-c", line],
             environment: self.program.environment,
@@ -162,6 +163,7 @@ fn cannot(step: SpawnStep, errno: i32) -> String {
     match step {
         SpawnStep::Fork => format!("no process could be made: {error}"),
         SpawnStep::Isolate => format!("its control group cannot be entered: {error}"),
+        SpawnStep::User => format!("it cannot run as its user: {error}"),
         SpawnStep::Cwd => format!("its working directory cannot be entered: {error}"),
         SpawnStep::Exec => format!("`/bin/sh` cannot be executed: {error}"),
         SpawnStep::Shim => format!("it was not begun: {error}"),

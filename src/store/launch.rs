@@ -25,6 +25,8 @@ pub struct Launch<S> {
     pub exe: S,
     /// Working directory.
     pub cwd: S,
+    /// As whom the program runs, see [`crate::os::user::Ids`], or nothing.
+    pub user: S,
     /// File mode creation mask, octal.
     pub umask: S,
     /// `trace` or nothing.
@@ -65,7 +67,7 @@ impl Launch<CString> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let begin = [&self.name, &self.run, &self.exe, &self.cwd];
+        let begin = [&self.name, &self.run, &self.exe, &self.cwd, &self.user];
         let rest = [&self.umask, &self.trace, &self.place, &self.leftover_ms];
         let ready = [&self.watch, &self.notify, &self.heartbeat, &self.says];
         let end = [&self.deadline, &self.follow, &self.input, &self.orphan];
@@ -90,7 +92,7 @@ impl<'a> Launch<&'a CStr> {
             bytes = bytes.get(text.to_bytes_with_nul().len()..)?;
             Some(text)
         };
-        let (name, run, exe, cwd) = (text()?, text()?, text()?, text()?);
+        let (name, run, exe, cwd, user) = (text()?, text()?, text()?, text()?, text()?);
         let (umask, trace, place, leftover_ms) = (text()?, text()?, text()?, text()?);
         let (watch, notify, heartbeat, says) = (text()?, text()?, text()?, text()?);
         let (deadline, follow, input, orphan) = (text()?, text()?, text()?, text()?);
@@ -104,6 +106,7 @@ impl<'a> Launch<&'a CStr> {
             run,
             exe,
             cwd,
+            user,
             umask,
             trace,
             place,
@@ -162,6 +165,7 @@ mod tests {
             run: text(b"7"),
             exe: text(b"/x"),
             cwd: text(b"/"),
+            user: text(b"7 8 9"),
             umask: text(b"22"),
             trace: text(b""),
             place: text(b"auto g - - -"),

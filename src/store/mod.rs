@@ -29,7 +29,7 @@ mod record_line;
 mod registry_cache;
 mod registry_compact;
 pub mod registry_file;
-mod registry_trust;
+pub mod registry_trust;
 pub mod rotation;
 mod rotation_note;
 pub mod says;

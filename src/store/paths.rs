@@ -156,6 +156,18 @@ impl Paths {
         self.state.join("last-pass.json")
     }
 
+    /// The lock of the `healthcheck --loop` that ends what runs when it ends itself.
+    #[must_use]
+    pub fn loop_lock(&self) -> PathBuf {
+        self.state.join("loop.lock")
+    }
+
+    /// The lock that it holds while it does so: nothing is started then.
+    #[must_use]
+    pub fn ending_lock(&self) -> PathBuf {
+        self.state.join("ending.lock")
+    }
+
     /// The directories that must exist before anything is written.
     #[must_use]
     pub fn directories(&self) -> [PathBuf; 4] {

@@ -12,7 +12,7 @@ use super::paths::Paths;
 use super::registry_trust::{self, Trusted};
 use super::{atomic, registry_cache};
 use crate::error::{Code, Error};
-use crate::os::{clock, lock, zone};
+use crate::os::{clock, lock, user, zone};
 use crate::registry::{Context, Parsed, Problem, Registry, parse};
 
 /// Where the entries of a loaded registry come from.
@@ -72,6 +72,7 @@ pub struct Version(u64, u64, u64, i64);
 /// # Errors
 /// 5: it is not trusted. 74: it cannot be read.
 pub fn load(paths: &Paths, home: Option<&Path>) -> Result<Loaded, Error> {
+    registry_trust::check_state(&paths.state, &paths.registry)?;
     let Some(Trusted { mut file, meta, .. }) = registry_trust::open(&paths.registry)? else {
         return Ok(Loaded { registry: Registry::default(), problems: Vec::new(), source: Source::Missing });
     };
@@ -105,7 +106,7 @@ pub fn examine(path: &Path, home: Option<&Path>) -> Result<Parsed, Error> {
 
 /// What the parser needs to know.
 fn surroundings(home: Option<&Path>) -> Context {
-    Context { home_dir: home.map(Path::to_owned), zone: zone::name() }
+    Context { home_dir: home.map(Path::to_owned), zone: zone::name(), has_user: Some(user::is_there) }
 }
 
 fn read(file: &mut File, meta: &Metadata, path: &Path) -> Result<Vec<u8>, Error> {
@@ -178,6 +179,8 @@ pub fn update(
     home: Option<&Path>,
     edit: impl FnOnce(&str) -> Result<String, Error>,
 ) -> Result<Updated, Error> {
+    registry_trust::open(&paths.registry)?; // before anything is made in somebody else's directory
+    registry_trust::check_state(&paths.state, &paths.registry)?;
     atomic::make_dir(&paths.state)?;
     let _held = lock::wait(&paths.registry_lock())?;
     let context = surroundings(home);

@@ -321,6 +321,16 @@ impl World {
             true => Lock::Held,
             false => Lock::Free,
         };
-        Some(Evidence { now, shim_lock, tree_lock, main, record, inspection: None, probed: None, tail: None })
+        Some(Evidence {
+            now,
+            shim_lock,
+            tree_lock,
+            main,
+            record,
+            inspection: None,
+            probed: None,
+            tail: None,
+            init_began: None,
+        })
     }
 }
