@@ -83,7 +83,7 @@ fn place<const N: usize>(files: [(&'static str, String); N], dir: &Path) -> Vec<
     files.into_iter().map(|(name, text)| (dir.join(name), text)).collect()
 }
 
-fn systemd_dir(call: &Call) -> Result<PathBuf, Error> {
+pub(super) fn systemd_dir(call: &Call) -> Result<PathBuf, Error> {
     let xdg = call.ctx.environment.get(std::ffi::OsStr::new("XDG_CONFIG_HOME")).map(PathBuf::from);
     match xdg.filter(|xdg| xdg.is_absolute()) {
         Some(xdg) => Ok(xdg.join("systemd/user")),
@@ -91,7 +91,7 @@ fn systemd_dir(call: &Call) -> Result<PathBuf, Error> {
     }
 }
 
-fn agents_dir(call: &Call) -> Result<PathBuf, Error> {
+pub(super) fn agents_dir(call: &Call) -> Result<PathBuf, Error> {
     Ok(user_home(call)?.join("Library/LaunchAgents"))
 }
 
