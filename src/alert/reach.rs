@@ -38,7 +38,9 @@ pub fn all(sinks: &[Sink], limit: Duration) -> Result<Vec<Option<Reached>>, Erro
         drop(thread::Builder::new().name("reach".to_owned()).spawn(move || sender.send((at, look(&sink)))));
     }
     drop(sender);
-    let now = || clock::boot_ms().map_err(|error| Error::new(Code::System, "clock", format!("cannot read the clock: {error}")));
+    let now = || {
+        clock::boot_ms().map_err(|error| Error::new(Code::System, "clock", format!("cannot read the clock: {error}")))
+    };
     let end = now()? + u64::try_from(limit.as_millis()).unwrap_or(u64::MAX / 2);
     let mut found = vec![None; sinks.len()];
     // Ends early when all have answered: then nobody is left who could send.
@@ -91,7 +93,8 @@ fn address(url: &str) -> Reached {
     let Some(host) = uri.host() else { return Reached::Not("its url names no host".to_owned()) };
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
     match Proxy::try_from_env().filter(|proxy| !proxy.is_no_proxy(&uri)) {
-        Some(proxy) => connected(proxy.host(), proxy.port(), "the proxy ").map_or_else(Reached::Not, |(_, said)| Reached::There(said)),
+        Some(proxy) => connected(proxy.host(), proxy.port(), "the proxy ")
+            .map_or_else(Reached::Not, |(_, said)| Reached::There(said)),
         None => connected(host, port, "").map_or_else(Reached::Not, |(_, said)| Reached::There(said)),
     }
 }

@@ -100,7 +100,6 @@ fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
     let ends = nix::pty::openpty(None, None)?;
     for end in [&ends.master, &ends.slave] {
         fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        
     }
     Ok((ends.master, ends.slave))
 }

@@ -97,7 +97,8 @@ pub fn locks(dir: &Path) -> Result<bool, Error> {
 /// Who takes what lost its parent, and whether that one waits for it; `None`: it was not seen.
 #[must_use]
 pub fn orphan() -> Option<Adopter> {
-    let output = Command::new("/bin/sh").args(["-c", ORPHAN]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output =
+        Command::new("/bin/sh").args(["-c", ORPHAN]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let pid: i32 = std::str::from_utf8(&output.stdout).ok()?.trim().parse().ok()?;
     let adopter = process::look(pid).ok()??.parent;
     let name = process::look(adopter).ok().flatten().map_or_else(String::new, |found| found.comm);

@@ -93,7 +93,9 @@ fn container() -> Option<&'static str> {
     } else if named || ["docker", "kubepods", "libpod", "lxc"].iter().any(|mark| groups.contains(mark)) {
         Some("a container")
     } else {
-        surroundings::pid_namespace().filter(|pids| *pids != INITIAL_PIDS).map(|_| "a place with process ids of its own")
+        surroundings::pid_namespace()
+            .filter(|pids| *pids != INITIAL_PIDS)
+            .map(|_| "a place with process ids of its own")
     }
 }
 
@@ -116,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_process_hears_what_it_catches_or_waits_for() {
-        let status = |blocked: &str, caught: &str| format!("Name:\tx\nSigBlk:\t{blocked}\nSigIgn:\t0\nSigCgt:\t{caught}\n");
+        let status =
+            |blocked: &str, caught: &str| format!("Name:\tx\nSigBlk:\t{blocked}\nSigIgn:\t0\nSigCgt:\t{caught}\n");
         let (none, term) = ("0000000000000000", "0000000000004000");
         assert_eq!(hears(&status(none, none)), Some(false));
         assert_eq!(hears(&status(none, term)), Some(true));

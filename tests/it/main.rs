@@ -29,6 +29,7 @@ mod demo;
 mod dependencies;
 mod desktop;
 mod doctor;
+mod doctor_machine;
 mod groups;
 mod hang;
 mod hang_corpus;

@@ -98,7 +98,9 @@ fn states(found: &Found<'_>, names: &io::Result<BTreeSet<Name>>) -> Check {
         }
     }
     match now().and_then(|now| desk::overview(paths, &[], 0, &now)) {
-        Ok(overview) => damaged.extend(overview.unreadable.into_iter().map(|said| (said, "guardian alerts".to_owned()))),
+        Ok(overview) => {
+            damaged.extend(overview.unreadable.into_iter().map(|said| (said, "guardian alerts".to_owned())))
+        }
         Err(error) => damaged.push((error.message, error.hint)),
     }
     let count = damaged.len();

@@ -65,10 +65,7 @@ pub(super) fn look(found: &Found<'_>) -> Result<Scheduled, Error> {
             crontab: crontab(&home),
             daemon: process::table().ok().map(|table| table.iter().any(|one| DAEMONS.contains(&one.comm.as_str()))),
             launchd: plist.is_some_and(|path| is_ours(&path, &home) == Ok(true)),
-            timers: Timers {
-                user: user.join().unwrap_or_else(unknown),
-                system: system.join().unwrap_or_else(unknown),
-            },
+            timers: Timers { user: user.join().unwrap_or_else(unknown), system: system.join().unwrap_or_else(unknown) },
             kills: kills.join().ok().flatten(),
         }
     }))

@@ -21,11 +21,9 @@ pub fn disk(found: Option<(u64, u64)>, path: &str) -> Check {
         Some((bytes, _)) if bytes < LEAST_BYTES => {
             Check::red(NAME, format!("{} are free for state", human_size(bytes)), format!("make room: df {path}"))
         }
-        Some((_, inodes)) if inodes != 0 && inodes < LEAST_INODES => Check::red(
-            NAME,
-            format!("{inodes} inodes are free for state"),
-            format!("remove small files: df -i {path}"),
-        ),
+        Some((_, inodes)) if inodes != 0 && inodes < LEAST_INODES => {
+            Check::red(NAME, format!("{inodes} inodes are free for state"), format!("remove small files: df -i {path}"))
+        }
         Some((bytes, _)) if bytes < LITTLE_BYTES => Check::yellow(
             NAME,
             format!("{} are free for state", human_size(bytes)),
@@ -88,12 +86,15 @@ pub fn permissions(places: &[Place], me: u32, unread: Option<&str>) -> Check {
             let more = if found.len() > 1 { format!("; {} more like it", found.len() - 1) } else { String::new() };
             Check { name: NAME, grade: *grade, said: format!("{said}{more}"), mend: Some(mend.clone()) }
         }
-        (None, Some(path)) => {
-            Check::yellow(NAME, format!("who owns `{path}` and who may write it cannot be told"), format!("ls -ld {path}"))
-        }
-        (None, None) => {
-            Check::green(NAME, format!("{} files and directories are yours, and nobody else may write them", places.len()))
-        }
+        (None, Some(path)) => Check::yellow(
+            NAME,
+            format!("who owns `{path}` and who may write it cannot be told"),
+            format!("ls -ld {path}"),
+        ),
+        (None, None) => Check::green(
+            NAME,
+            format!("{} files and directories are yours, and nobody else may write them", places.len()),
+        ),
     }
 }
 
@@ -123,7 +124,9 @@ pub fn state(found: &State) -> Check {
             let hint = if hint.is_empty() { "guardian status" } else { hint };
             Check::red(NAME, format!("{said}{more}"), hint)
         }
-        (None, 0) => Check::green(NAME, format!("of {} processes something is remembered, all of it whole", found.whole)),
+        (None, 0) => {
+            Check::green(NAME, format!("of {} processes something is remembered, all of it whole", found.whole))
+        }
     }
 }
 
@@ -271,7 +274,10 @@ mod tests {
         ]);
         let two = [place(7, 0o755, None, true), place(8, 0o700, None, true)];
         let check = permissions(&two, 7, None);
-        assert!(check.grade == Grade::Red && check.said.contains("uid 8") && check.said.contains("1 more"), "{check:?}");
+        assert!(
+            check.grade == Grade::Red && check.said.contains("uid 8") && check.said.contains("1 more"),
+            "{check:?}"
+        );
     }
 
     #[test]
@@ -303,8 +309,16 @@ mod tests {
             ("room", logs(&found, Some(1 << 40)), Grade::Green),
             ("no room", logs(&found, Some(1 << 20)), Grade::Yellow),
             ("unknown room", logs(&found, None), Grade::Yellow),
-            ("endless", logs(&Logs { endless: vec![("x".to_owned(), 2 << 30)], ..found.clone() }, Some(1 << 40)), Grade::Yellow),
-            ("endless and small", logs(&Logs { endless: vec![("x".to_owned(), 9)], ..found.clone() }, Some(1 << 40)), Grade::Green),
+            (
+                "endless",
+                logs(&Logs { endless: vec![("x".to_owned(), 2 << 30)], ..found.clone() }, Some(1 << 40)),
+                Grade::Yellow,
+            ),
+            (
+                "endless and small",
+                logs(&Logs { endless: vec![("x".to_owned(), 9)], ..found.clone() }, Some(1 << 40)),
+                Grade::Green,
+            ),
             ("over", logs(&Logs { over: vec!["x".to_owned()], ..found.clone() }, Some(1 << 40)), Grade::Yellow),
             ("unread", logs(&Logs { unread: Some("no".to_owned()), ..found }, Some(1 << 40)), Grade::Yellow),
         ]);

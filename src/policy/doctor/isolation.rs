@@ -143,9 +143,11 @@ fn attacked(fate: Fate) -> Check {
             "this could not be done to the caller of the trial run, so it shows nothing",
             "run guardian doctor from a plain shell",
         ),
-        (_, None, _) => {
-            Check::yellow(name, format!("{words}; what became of the trial run cannot be told"), "guardian demo shows more")
-        }
+        (_, None, _) => Check::yellow(
+            name,
+            format!("{words}; what became of the trial run cannot be told"),
+            "guardian demo shows more",
+        ),
     }
 }
 
@@ -205,9 +207,7 @@ pub fn sandbox(pids: Pids, read_only: Option<&str>) -> Check {
             "process ids are those of a container or sandbox: what is started here ends with it, and no pass has been seen here",
             "run passes in here (guardian healthcheck), or start from outside",
         ),
-        Pids::Unknown => {
-            Check::yellow(NAME, "whose process ids these are cannot be asked", "see /proc/self/ns/pid")
-        }
+        Pids::Unknown => Check::yellow(NAME, "whose process ids these are cannot be asked", "see /proc/self/ns/pid"),
     }
 }
 

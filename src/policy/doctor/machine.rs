@@ -44,7 +44,9 @@ pub fn kernel(found: Kernel, release: Option<&str>) -> Check {
         }
         (Some(true), Some(true), Some(false)) => Check::green(
             NAME,
-            format!("Linux {release}: pidfd, exit status by pidfd; the processes of a control group are killed one by one"),
+            format!(
+                "Linux {release}: pidfd, exit status by pidfd; the processes of a control group are killed one by one"
+            ),
         ),
         (_, _, _) => Check::yellow(NAME, format!("not all that Linux {release} has could be tried"), "uname -r"),
     }
@@ -161,10 +163,16 @@ pub fn first(container: Option<(&str, &First)>) -> Check {
         }
         Some(false) => Check::yellow(
             NAME,
-            format!("{what}: its first process ({name}) does nothing about SIGTERM: a stop waits, then kills all at once"),
+            format!(
+                "{what}: its first process ({name}) does nothing about SIGTERM: a stop waits, then kills all at once"
+            ),
             MEND,
         ),
-        None => Check::yellow(NAME, format!("{what}: whether its first process ({name}) hears SIGTERM cannot be told"), MEND),
+        None => Check::yellow(
+            NAME,
+            format!("{what}: whether its first process ({name}) hears SIGTERM cannot be told"),
+            MEND,
+        ),
     }
 }
 
@@ -182,7 +190,6 @@ pub struct Moment {
 /// How far the wall clock was set between two moments, in milliseconds; 0: not as far as can be told.
 #[must_use]
 pub fn set_by(then: (Wall, &Awake), now: &Moment) -> i64 {
-
     if then.1.boot != now.awake.boot {
         return now.wall.0.saturating_sub(then.0.0).min(0);
     }
@@ -202,7 +209,9 @@ pub fn clock(synchronised: Option<bool>, set_by_ms: i64) -> Check {
         let way = if set_by_ms < 0 { "back" } else { "forward" };
         return Check::yellow(
             NAME,
-            format!("the wall clock was set {way} by {by} since the last pass: times in messages and schedules are off by that"),
+            format!(
+                "the wall clock was set {way} by {by} since the last pass: times in messages and schedules are off by that"
+            ),
             "timedatectl (or date -u), and an NTP client (chrony, systemd-timesyncd)",
         );
     }

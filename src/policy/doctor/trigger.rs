@@ -63,9 +63,7 @@ impl Timers {
     /// Whether one is there, active or not.
     #[must_use]
     pub fn any_there(&self) -> bool {
-        self.both().iter().any(|(timer, _, _)| {
-            matches!(timer, Timer::Active | Timer::Inactive(_) | Timer::Unknown(_))
-        })
+        self.both().iter().any(|(timer, _, _)| matches!(timer, Timer::Active | Timer::Inactive(_) | Timer::Unknown(_)))
     }
 }
 
@@ -102,7 +100,8 @@ pub fn trigger(ago: Option<Duration>, every: Duration, installed: Option<bool>, 
             "wait two minutes; then see what cron or the timer logs",
         ),
         (Some(ago), installed) => {
-            let said = format!("the last pass ran {} ago; one is due every {}", human_duration(ago), human_duration(every));
+            let said =
+                format!("the last pass ran {} ago; one is due every {}", human_duration(ago), human_duration(every));
             let mend = if installed == Some(true) {
                 "guardian healthcheck; then see what cron or the timer logs"
             } else {
@@ -240,11 +239,9 @@ pub fn logout(kills: Option<bool>, login: Login, level: Option<Level>) -> Check 
             "KillUserProcesses=yes: what is started from a login ends with it",
             "loginctl enable-linger, then start anew; or KillUserProcesses=no in /etc/systemd/logind.conf",
         ),
-        (Some(true), None) => Check::yellow(
-            NAME,
-            "KillUserProcesses=yes, and where runs are put was not seen",
-            "loginctl enable-linger",
-        ),
+        (Some(true), None) => {
+            Check::yellow(NAME, "KillUserProcesses=yes, and where runs are put was not seen", "loginctl enable-linger")
+        }
         (None, _) => Check::yellow(
             NAME,
             "whether a logout ends what is left of it cannot be told",
