@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::unistd::{Pid, getsid};
 
 use crate::model::check::Attack;
@@ -37,12 +37,13 @@ impl Caller {
         };
         let has_terminal = its_end.is_some();
         command.stdin(its_end.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::null()).stderr(Stdio::null());
-        // SAFETY: between fork and exec only system calls that are allowed there are made, on numbers.
+        // SAFETY: between fork and exec only system calls that are allowed there are made, on numbers and a set on the stack.
         unsafe {
             command.pre_exec(move || {
                 libc::setsid();
-                // Whoever called us may have had it ignored, which a shell cannot take back.
+                // Blocked by us; perhaps ignored by whoever called us, which a shell cannot take back.
                 libc::signal(libc::SIGHUP, libc::SIG_DFL);
+                SigSet::empty().thread_set_mask()?;
                 if has_terminal && libc::ioctl(0, libc::TIOCSCTTY as _, 0) != 0 {
                     return Err(io::Error::last_os_error());
                 }

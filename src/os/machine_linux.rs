@@ -13,6 +13,9 @@ use super::{cgroup, orphan};
 /// Directories of `logind.conf` and its drop-ins, from what counts least on.
 const LOGIND: [&str; 4] = ["/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd"];
 
+/// What names of control groups have in them in containers.
+const MARKS: [&str; 4] = ["docker", "kubepods", "libpod", "lxc"];
+
 /// The machine.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -84,13 +87,13 @@ fn logind() -> Vec<String> {
 
 /// What kind of container this process is in, by the marks that their makers leave.
 fn container() -> Option<&'static str> {
-    let groups = read("/proc/self/cgroup").unwrap_or_else(String::new);
+    let groups = read("/proc/self/cgroup");
     let named = std::env::var_os("container").is_some() || Path::new("/run/systemd/container").exists();
     if Path::new("/run/.containerenv").exists() {
         Some("a podman container")
     } else if Path::new("/.dockerenv").exists() {
         Some("a docker container")
-    } else if named || ["docker", "kubepods", "libpod", "lxc"].iter().any(|mark| groups.contains(mark)) {
+    } else if named || groups.is_some_and(|groups| MARKS.iter().any(|mark| groups.contains(mark))) {
         Some("a container")
     } else {
         surroundings::pid_namespace()
