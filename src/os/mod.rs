@@ -28,6 +28,7 @@ pub mod machine;
 #[cfg(not(target_os = "linux"))]
 #[path = "machine_none.rs"]
 pub mod machine;
+pub mod managers;
 #[cfg(target_os = "linux")]
 #[path = "notify_linux.rs"]
 pub mod notify;

@@ -9,15 +9,15 @@ use crate::alert::program;
 use crate::error::Error;
 use crate::model::check::Check;
 use crate::model::evidence::Level;
-use crate::os::{crontab, process};
+use crate::os::crontab;
+use crate::os::managers::has_cron_daemon;
 use crate::policy::crontab::Block;
 use crate::policy::doctor::{self, Crontab, Login, Timer, Timers};
 use crate::store::atomic;
 use crate::supervise::now;
-use crate::view::trigger::{TIMER_NAME, belongs_to};
+use crate::view::trigger::{Manager, TIMER_NAME, belongs_to};
 
 use super::super::install::home;
-use super::super::install_cron::DAEMONS;
 use super::super::install_units::{agents_dir, systemd_dir};
 use super::Found;
 
@@ -53,7 +53,7 @@ pub(super) fn look(found: &Found<'_>) -> Result<Scheduled, Error> {
     let home = home(found.call)?;
     let systemd = found.machine.as_ref().is_some_and(|machine| machine.systemd);
     let in_dir = |dir: Result<PathBuf, Error>, name: &str| dir.ok().map(|dir| dir.join(name));
-    let user: Vec<PathBuf> = in_dir(systemd_dir(found.call), TIMER_NAME).into_iter().collect();
+    let user: Vec<PathBuf> = in_dir(systemd_dir(found.call, Manager::User), TIMER_NAME).into_iter().collect();
     let system: Vec<PathBuf> = SYSTEM.iter().map(|dir| Path::new(dir).join(TIMER_NAME)).collect();
     let plist = in_dir(agents_dir(found.call), "dev.guardian.healthcheck.plist");
     Ok(thread::scope(|scope| {
@@ -63,7 +63,7 @@ pub(super) fn look(found: &Found<'_>) -> Result<Scheduled, Error> {
         let unknown = |_| Timer::Unknown("the look at it broke off".to_owned());
         Scheduled {
             crontab: crontab(&home),
-            daemon: process::table().ok().map(|table| table.iter().any(|one| DAEMONS.contains(&one.comm.as_str()))),
+            daemon: has_cron_daemon(),
             launchd: plist.is_some_and(|path| is_ours(&path, &home) == Ok(true)),
             timers: Timers { user: user.join().unwrap_or_else(unknown), system: system.join().unwrap_or_else(unknown) },
             kills: kills.join().ok().flatten(),
