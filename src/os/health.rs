@@ -19,7 +19,7 @@ use super::{clock, lock, process, shrink};
 /// How long a trial orphan lives, as `sleep` takes it.
 const ORPHAN: &str = "sleep 0.3 </dev/null >/dev/null 2>&1 & echo $!";
 /// How long its end is waited for, and between two looks.
-const REAPED_MS: u64 = 2000;
+const REAPED_MS: u64 = 5000;
 const LOOK: Duration = Duration::from_millis(20);
 /// The least block of a file in the trial.
 const BLOCK: u64 = 4096;
@@ -105,11 +105,13 @@ pub fn orphan() -> Option<Adopter> {
     let begun = clock::boot_ms().ok()?;
     loop {
         let zombie = match process::look(pid).ok()? {
-            None => return Some(Adopter { pid: adopter, name, reaps: true }),
+            None => return Some(Adopter { pid: adopter, name, reaps: true, zombies: 0 }),
             Some(found) => found.zombie,
         };
         if clock::boot_ms().ok()?.saturating_sub(begun) >= REAPED_MS {
-            return zombie.then_some(Adopter { pid: adopter, name, reaps: false });
+            let table = process::table().ok()?;
+            let others = table.iter().filter(|one| one.zombie && one.parent == adopter && one.pid != pid);
+            return zombie.then(|| Adopter { pid: adopter, name, reaps: false, zombies: others.count() });
         }
         thread::sleep(LOOK);
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::policy::doctor::{First, Home, Kernel};
 
 use super::surroundings::{self, INITIAL_PIDS};
-use super::{cgroup, orphan};
+use super::{cgroup, managers, orphan};
 
 /// Directories of `logind.conf` and its drop-ins, from what counts least on.
 const LOGIND: [&str; 4] = ["/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd"];
@@ -46,8 +46,8 @@ pub fn look() -> Option<Machine> {
         ptrace_scope: ptrace_scope(),
         kernel: Kernel { pidfd, exit_info, group_kill: cgroup::kills_as_a_whole() },
         home: cgroup::here(),
-        systemd: Path::new("/run/systemd/system").exists(),
-        lingers: lingers(),
+        systemd: managers::is_systemd(),
+        lingers: managers::lingers(),
         logind: logind(),
         container: container().map(|what| (what, first())),
     })
@@ -64,11 +64,6 @@ fn ptrace_scope() -> Option<Option<u32>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new("/proc/sys/kernel").exists() => Some(None),
         Err(_) => None,
     }
-}
-
-fn lingers() -> Option<bool> {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok()??.name;
-    Path::new("/var/lib/systemd/linger").join(user).try_exists().ok()
 }
 
 /// `logind.conf` and its drop-ins. Of files of one name the one that counts most is read alone; drop-ins go by their names.

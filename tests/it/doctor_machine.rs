@@ -157,15 +157,21 @@ fn in_process_ids_of_its_own_what_is_started_ends_with_them_and_that_is_said() {
 }
 
 #[test]
-fn a_first_process_that_never_waits_leaves_zombies_and_that_is_red() {
+fn a_first_process_that_never_waits_is_not_well_and_red_where_zombies_pile_up() {
     let home = Home::new();
-    let deaf = "import subprocess, sys, time\nchild = subprocess.Popen(sys.argv[1:])\nwhile True:\n time.sleep(0.05)\n if child.poll() is not None: sys.exit(child.returncode)\n";
-    let script = home.script("first.py", deaf);
-    let mut command = home.other_command("unshare".as_ref());
-    command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", crate::home::PYTHON]).arg(&script);
-    command.arg(home.program()).args(["doctor", "--json"]);
-    let output = finish(command);
-    graded(&checks(&output), "orphans", "red", "zombies pile up");
+    let first = "import subprocess, sys, time
+for _ in range(int(sys.argv[1])): subprocess.run(['/bin/sh', '-c', 'sleep 0.01 & exit 0'])
+child = subprocess.Popen(sys.argv[2:])
+while child.poll() is None: time.sleep(0.05)
+sys.exit(child.returncode)
+";
+    let script = home.script("first.py", first);
+    for (zombies, grade, said) in [("0", "yellow", "may pile up"), ("12", "red", "it has ")] {
+        let mut command = home.other_command("unshare".as_ref());
+        command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", crate::home::PYTHON]).arg(&script);
+        command.arg(zombies).arg(home.program()).args(["doctor", "--json"]);
+        graded(&checks(&finish(command)), "orphans", grade, said);
+    }
 }
 
 #[test]

@@ -8,6 +8,10 @@ use crate::model::units::human_duration;
 
 use super::super::overdue::Awake;
 
+/// What a first process should be.
+const MEND: &str = "use guardian healthcheck --loop 1m as the first process, or an init (docker run --init)";
+/// So many zombies of one parent are no chance.
+const PILE: usize = 10;
 /// Clocks that differ by less were not set.
 const APART_MS: i64 = 5_000;
 
@@ -113,8 +117,10 @@ pub struct Adopter {
     pub pid: i32,
     /// Its name; empty: not known.
     pub name: String,
-    /// It waited for the orphan; else that stays as a zombie.
+    /// It waited for the orphan soon; else that was a zombie for seconds.
     pub reaps: bool,
+    /// Other zombies that it has not waited for.
+    pub zombies: usize,
 }
 
 /// Whether what lost its parent is waited for. `own`: it came to this very command; `None`: what became of a trial orphan was not seen.
@@ -123,7 +129,7 @@ pub fn orphans(adopter: Option<&Adopter>, own: bool) -> Check {
     const NAME: &str = "orphans";
     match adopter {
         None => Check::yellow(NAME, "what becomes of an orphan that ends was not seen", "ps -eo pid,ppid,stat,comm"),
-        Some(Adopter { reaps: true, pid, name }) => {
+        Some(Adopter { reaps: true, pid, name, .. }) => {
             Check::green(NAME, format!("what lost its parent comes to pid {pid} ({name}), which waits for it"))
         }
         Some(_) if own => Check::yellow(
@@ -131,10 +137,17 @@ pub fn orphans(adopter: Option<&Adopter>, own: bool) -> Check {
             "this command is the first process here: all else ends with it",
             "run guardian healthcheck --loop 1m as the first process, and doctor beside it",
         ),
-        Some(Adopter { reaps: false, pid, name }) => Check::red(
+        Some(Adopter { reaps: false, pid, name, zombies }) if *zombies >= PILE => Check::red(
             NAME,
-            format!("what lost its parent comes to pid {pid} ({name}), which never waits: zombies pile up"),
-            "use guardian healthcheck --loop 1m as the first process, or an init (docker run --init)",
+            format!("what lost its parent comes to pid {pid} ({name}), which does not wait: it has {zombies} zombies"),
+            MEND,
+        ),
+        Some(Adopter { reaps: false, pid, name, .. }) => Check::yellow(
+            NAME,
+            format!(
+                "what lost its parent comes to pid {pid} ({name}), which did not wait for it within seconds: zombies may pile up"
+            ),
+            MEND,
         ),
     }
 }
@@ -152,7 +165,6 @@ pub struct First {
 #[must_use]
 pub fn first(container: Option<(&str, &First)>) -> Check {
     const NAME: &str = "pid-1";
-    const MEND: &str = "use guardian healthcheck --loop 1m as the first process, or an init (docker run --init)";
     let Some((what, first)) = container else {
         return Check::green(NAME, "this is no container");
     };
@@ -274,11 +286,12 @@ mod tests {
 
     #[test]
     fn orphans_must_be_waited_for() {
-        let adopter = |reaps| Adopter { pid: 1, name: "sleep".to_owned(), reaps };
+        let adopter = |reaps, zombies| Adopter { pid: 1, name: "sleep".to_owned(), reaps, zombies };
         graded(&[
-            ("an init", orphans(Some(&adopter(true)), false), Grade::Green),
-            ("none", orphans(Some(&adopter(false)), false), Grade::Red),
-            ("ourselves", orphans(Some(&adopter(false)), true), Grade::Yellow),
+            ("an init", orphans(Some(&adopter(true, 0)), false), Grade::Green),
+            ("slow, or none", orphans(Some(&adopter(false, 0)), false), Grade::Yellow),
+            ("none", orphans(Some(&adopter(false, PILE)), false), Grade::Red),
+            ("ourselves", orphans(Some(&adopter(false, 0)), true), Grade::Yellow),
             ("not seen", orphans(None, false), Grade::Yellow),
         ]);
     }
