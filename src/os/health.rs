@@ -97,11 +97,13 @@ pub fn locks(dir: &Path) -> Result<bool, Error> {
 /// Who takes what lost its parent, and whether that one waits for it; `None`: it was not seen.
 #[must_use]
 pub fn orphan() -> Option<Adopter> {
+    let before = process::table().ok()?; // trials leave orphans of their own
     let output =
         Command::new("/bin/sh").args(["-c", ORPHAN]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let pid: i32 = std::str::from_utf8(&output.stdout).ok()?.trim().parse().ok()?;
     let adopter = process::look(pid).ok()??.parent;
     let name = process::look(adopter).ok().flatten().map_or_else(String::new, |found| found.comm);
+    let zombies = before.iter().filter(|one| one.zombie && one.parent == adopter).count();
     let begun = clock::boot_ms().ok()?;
     loop {
         let zombie = match process::look(pid).ok()? {
@@ -109,9 +111,7 @@ pub fn orphan() -> Option<Adopter> {
             Some(found) => found.zombie,
         };
         if clock::boot_ms().ok()?.saturating_sub(begun) >= REAPED_MS {
-            let table = process::table().ok()?;
-            let others = table.iter().filter(|one| one.zombie && one.parent == adopter && one.pid != pid);
-            return zombie.then(|| Adopter { pid: adopter, name, reaps: false, zombies: others.count() });
+            return zombie.then(|| Adopter { pid: adopter, name, reaps: false, zombies });
         }
         thread::sleep(LOOK);
     }

@@ -223,3 +223,13 @@ fn logs_that_may_fill_the_disk_are_named() {
     let logs = check(&checks(&home, &[]).1, "logs");
     assert!(logs["grade"] == "yellow" && logs["mend"].as_str().unwrap().contains("log_max"), "{logs}");
 }
+
+#[test]
+fn limits_that_processes_ask_for_are_tried_and_what_nobody_keeps_is_said() {
+    for (home, grade) in [(Home::new(), "green"), (Home::of_user(), "yellow")] {
+        assert_eq!(check(&checks(&home, &[]).1, "limits")["grade"], "green", "nobody asks");
+        home.ok(&["register", "bot", "--memory", "64M", "--tasks", "20", "--", "true"]);
+        let limits = check(&checks(&home, &[]).1, "limits");
+        assert!(limits["grade"] == grade && limits["said"].as_str().unwrap().contains("memory, tasks"), "{limits}");
+    }
+}
