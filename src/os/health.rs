@@ -111,7 +111,7 @@ pub fn orphan() -> Option<Adopter> {
             Some(found) => found.zombie,
         };
         if clock::boot_ms().ok()?.saturating_sub(begun) >= REAPED_MS {
-            return zombie.then(|| Adopter { pid: adopter, name, reaps: false, zombies });
+            return zombie.then_some(Adopter { pid: adopter, name, reaps: false, zombies });
         }
         thread::sleep(LOOK);
     }

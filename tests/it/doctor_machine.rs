@@ -197,3 +197,14 @@ fn a_state_that_others_may_write_or_read_or_that_a_link_of_others_leads_to_is_na
     std::os::unix::fs::lchown(home.state_dir(), Some(user.uid.as_raw()), None).unwrap();
     graded(&found(&home), "permissions", "red", "symbolic link of uid");
 }
+
+#[test]
+fn a_kernel_that_forbids_tracing_is_red_where_a_process_asks_for_it() {
+    let script = "set -e; K=$1/kernel; mkdir -p $K/random $K/yama; cp /proc/sys/kernel/osrelease $K/
+        cp /proc/sys/kernel/random/boot_id $K/random/; echo 3 > $K/yama/ptrace_scope; chmod -R a+rX $K
+        mount --bind $K /proc/sys/kernel; cd \"$1\"; shift; exec \"$@\"";
+    let home = Home::new();
+    graded(&checks(&in_mounts(&home, script, &[], &[])), "ptrace", "green", "no process asks");
+    home.ok(&["register", "bot", "--trace-signals", "--", "true"]);
+    graded(&checks(&in_mounts(&home, script, &[], &[])), "ptrace", "red", "kernel.yama.ptrace_scope");
+}
