@@ -11,6 +11,7 @@
 )]
 
 mod adopt;
+mod agent_input;
 mod alerts;
 mod alerts_mail;
 mod bad_input;
@@ -30,6 +31,7 @@ mod dependencies;
 mod desktop;
 mod doctor;
 mod doctor_machine;
+mod forgetting;
 mod groups;
 mod hang;
 mod hang_corpus;
@@ -77,6 +79,7 @@ mod stop;
 mod storm;
 mod story;
 mod strays;
+mod survival;
 mod takeover;
 mod tracing;
 mod trees;
