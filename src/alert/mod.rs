@@ -7,6 +7,7 @@
 pub mod desk;
 pub mod drain;
 pub mod ping;
+pub mod reach;
 
 mod alertmanager;
 mod apprise;

@@ -1,23 +1,19 @@
 //! The stage of `demo`: a throw-away home, the real commands run in it, and its end, whatever happened.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::error::{Code, Error};
-use crate::os::{clock, process};
+use crate::os::clock;
 use crate::policy::environment::Environment;
 use crate::store::atomic;
 
@@ -109,15 +105,13 @@ impl Stage {
         }
     }
 
-    /// Runs a script that is given guardian's program, in a group of its own, and does not wait for it.
-    pub(super) fn caller(&self, name: &str) -> Result<Caller, Error> {
-        let path = self.dir.join(name);
-        let mut command = self.command(Path::new("/bin/sh"));
-        command.arg(&path).arg(&self.exe).process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(Caller).map_err(|error| Error::io("run", &path, &error))
+    /// guardian's own program.
+    pub(super) fn exe(&self) -> &Path {
+        &self.exe
     }
 
-    fn command(&self, program: &Path) -> Command {
+    /// A program in the directory and environment of the play.
+    pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.environment).current_dir(&self.dir).stdin(Stdio::null());
         command
@@ -162,27 +156,6 @@ impl Stage {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &self.dir, &error)),
             Ok(()) | Err(_) => stopped.map(drop),
         }
-    }
-}
-
-/// A program that starts something, and everything that is below it.
-pub(super) struct Caller(Child);
-
-impl Caller {
-    /// Kills its group, and everything that `table` shows below it, as those do who clean up behind a tool call.
-    pub(super) fn end_with_all(mut self, table: &[process::Process]) -> Result<(), Error> {
-        let fail =
-            |error: io::Error| Error::new(Code::System, "trial", format!("cannot end the trial's caller: {error}"));
-        let pid = i32::try_from(self.0.id()).map_err(|error| fail(io::Error::other(error)))?;
-        let below = process::tree(table, &BTreeSet::from([pid]));
-        killpg(Pid::from_raw(pid), Signal::SIGKILL).map_err(|errno| fail(errno.into()))?;
-        for process in below.iter().filter(|process| process.pid != pid) {
-            match kill(Pid::from_raw(process.pid), Signal::SIGKILL) {
-                Ok(()) | Err(Errno::ESRCH) => {} // gone with its group
-                Err(errno) => return Err(fail(errno.into())),
-            }
-        }
-        self.0.wait().map(drop).map_err(fail)
     }
 }
 

@@ -1,71 +1,99 @@
 //! `doctor`: what survives here and what does not, shown rather than hoped, and what mends it.
+//!
+//! Gathers what is found (the files below), has it judged by `policy::doctor`, and prints a line for each check. What may hang (a
+//! resolver, a program of the system's, a hook) is asked beside the rest and left behind at its limit.
 
-use std::time::Duration;
+mod files;
+mod sinks;
+mod trial;
+mod triggers;
+
+use std::thread;
 
 use clap::Parser;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::alert::desk;
 use crate::error::{Code, Error};
-use crate::healthcheck::last;
+use crate::healthcheck::guarded;
+use crate::healthcheck::{LastPass, last};
 use crate::model::check::{Check, Grade};
 use crate::model::event::SCHEMA;
-use crate::model::evidence::Level;
-use crate::os::managers::has_cron_daemon;
-use crate::os::{crontab, health, process};
-use crate::policy::crontab::Block;
-use crate::policy::doctor::{self, Trial};
-use crate::store::atomic;
+use crate::os::machine::Machine;
+use crate::os::surroundings::{self, INITIAL_PIDS};
+use crate::os::{health, machine};
+use crate::policy::doctor::{self, Moment, Pids, Trial};
+use crate::spool::{Why, sandboxed};
 use crate::store::registry_file::Loaded;
 use crate::supervise::now;
 use crate::view::table::align;
 
 use super::Call;
 use super::common::registry;
-use super::demo_stage::{Cut, Stage};
-use super::install::home;
+use super::demo_stage::Cut;
 use super::install_agent;
-
-/// How long the trial run is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Whoever starts the trial run, and what is left of it when it is attacked.
-const CALLER: &str = "caller.sh";
-const SCRIPT: &str = "\"$1\" --json start trial > started.new; mv started.new started; sleep 60 & wait";
 
 /// Proves what survives here and what does not, and says what to mend
 ///
-/// A trial run is started in a throw-away home, and then everything that started it is killed. Exit code 1: something is red.
+/// Trial runs are started in a throw-away home, and what started each is attacked: its process group and its session are killed, all below
+/// it is, its terminal is closed. No message is sent to any sink. Exit code 1: something is red. With --quiet only what is not well is
+/// printed.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example: guardian doctor --agent")]
+#[command(after_help = "Example: guardian doctor\nExample: guardian doctor --agent")]
 pub(super) struct Doctor {
     /// For an agent that is to work alone: what nobody would notice is red, not yellow
     #[arg(long)]
     agent: bool,
 }
 
+/// What was found before anything is judged, and is used by more than one check.
+struct Found<'a> {
+    call: &'a Call,
+    loaded: Option<&'a Loaded>,
+    /// The note of the last pass, if there is one that can be read.
+    last: Option<LastPass>,
+    machine: Option<Machine>,
+}
+
 pub(super) fn run(call: &Call, command: &Doctor) -> Result<u8, Error> {
     let (loaded, of_registry) = match registry(call) {
         Ok(loaded) => {
-            let check = check_registry(&loaded);
+            let check = files::registry(&loaded);
             (Some(loaded), check)
         }
         Err(error) => (None, Check::red("registry", error.message, error.hint)),
     };
-    let mut checks = vec![of_registry, trigger(call, loaded.as_ref())?];
-    checks.push(match trial(call) {
-        Ok(trial) => doctor::isolation(&trial),
-        Err(Cut::Failed(error)) => Check::red(
-            "isolation",
-            format!("no trial run could be made: {}", error.message),
-            "guardian demo shows more",
-        ),
-        Err(cut @ Cut::Interrupted) => return Ok(cut.code(call)),
+    let noted = last(&call.ctx.paths);
+    let found =
+        Found { call, loaded: loaded.as_ref(), last: noted.as_ref().ok().cloned().flatten(), machine: machine::look() };
+    // Before any other thread is there: it blocks the signals that ask for the end, so that nothing is left behind.
+    let begun = trial::begin(&found);
+    let all = thread::scope(|scope| -> Result<_, Cut> {
+        let sinks = scope.spawn(|| sinks::checks(&found));
+        let scheduled = scope.spawn(|| triggers::look(&found));
+        let agents = scope.spawn(|| install_agent::checks(call));
+        let orphan = scope.spawn(health::orphan);
+        let files = files::checks(&found);
+        let trial = match begun.and_then(trial::finish) {
+            Ok(trial) => Ok(trial),
+            Err(Cut::Failed(error)) => Err(error),
+            Err(cut @ Cut::Interrupted) => return Err(cut),
+        };
+        let bug = |_| Error::new(Code::Bug, "bug", "a check of doctor's broke off");
+        let scheduled = scheduled.join().map_err(bug)??;
+        let mut checks = vec![of_registry];
+        checks.extend(files);
+        checks.extend(triggers::checks(&found, noted.as_ref().err(), &scheduled, level(&trial))?);
+        checks.extend(survival(&found, &trial));
+        checks.extend(of_machine(&found, orphan.join().map_err(bug)?.as_ref())?);
+        checks.extend(sinks.join().map_err(bug)??);
+        checks.extend(agents.join().map_err(bug)?);
+        Ok(checks)
     });
-    checks.push(sinks(call, loaded.as_ref())?);
-    atomic::make_dir(&call.ctx.paths.state)?;
-    checks.push(doctor::disk(health::room(&call.ctx.paths.state)));
-    checks.push(doctor::clock(health::is_synchronised()));
-    checks.extend(install_agent::checks(call));
+    let mut checks = match all {
+        Ok(checks) => checks,
+        Err(Cut::Failed(error)) => return Err(error),
+        Err(cut @ Cut::Interrupted) => return Ok(cut.code(call)),
+    };
     if command.agent {
         checks = checks.into_iter().map(doctor::strict).collect();
     }
@@ -74,10 +102,14 @@ pub(super) fn run(call: &Call, command: &Doctor) -> Result<u8, Error> {
     Ok(if red { Code::No as u8 } else { 0 })
 }
 
+/// One line each; quietly, only what is not well.
 fn tell(call: &Call, checks: &[Check]) {
-    call.out.json(&json!({"schema": SCHEMA, "checks": checks}));
-    let rows: Vec<[String; 3]> = checks
-        .iter()
+    if call.out.is_json() {
+        call.out.json(&json!({"schema": SCHEMA, "checks": checks}));
+        return;
+    }
+    let shown = checks.iter().filter(|check| !call.out.is_quiet() || check.grade != Grade::Green);
+    let rows: Vec<[String; 3]> = shown
         .map(|check| {
             let grade = match check.grade {
                 Grade::Green => "ok",
@@ -88,84 +120,70 @@ fn tell(call: &Call, checks: &[Check]) {
             [check.name.to_owned(), grade.to_owned(), format!("{}{mend}", check.said)]
         })
         .collect();
-    call.out.say(align(&rows).trim_end());
-}
-
-fn check_registry(loaded: &Loaded) -> Check {
-    match loaded.problems.first() {
-        None => Check::green("registry", format!("{} processes, all valid", loaded.registry.processes.len())),
-        Some(first) => {
-            let said =
-                format!("{} problems, the first in line {}: {}", loaded.problems.len(), first.line, first.message);
-            Check::red("registry", said, "guardian config check")
-        }
+    if !rows.is_empty() {
+        call.out.answer(align(&rows).trim_end());
     }
 }
 
-fn trigger(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
-    let every = loaded.map_or(Duration::from_secs(60), |loaded| loaded.registry.healthcheck.every);
-    let ago = match last(&call.ctx.paths) {
-        Ok(last) => {
-            let now = now()?;
-            last.map(|last| last.at.until(now.wall))
-        }
-        Err(error) => return Ok(Check::red("trigger", error.message, "guardian healthcheck")),
-    };
-    let block = Block::of(&home(call)?);
-    // A crontab that cannot be read is neither with nor without guardian.
-    let installed = crontab::read().ok().map(|text| text.is_some_and(|text| block.is_in(&text)));
-    Ok(doctor::trigger(ago, every, installed, has_cron_daemon()))
+fn level(trial: &Result<Trial, Error>) -> Option<crate::model::evidence::Level> {
+    trial.as_ref().ok().and_then(|trial| trial.level)
 }
 
-fn sinks(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
+/// Whether what is started here outlives who starts it.
+fn survival(found: &Found<'_>, trial: &Result<Trial, Error>) -> Vec<Check> {
+    let home = found.machine.as_ref().map_or(Some(doctor::Home::None), |machine| machine.home.clone());
+    let mut checks = match trial {
+        Ok(trial) => doctor::isolation(trial, home.as_ref()),
+        Err(error) => vec![Check::red(
+            "isolation",
+            format!("no trial run could be made: {}", error.message),
+            "guardian demo shows more",
+        )],
+    };
+    checks.push(doctor::caller(home.as_ref(), level(trial)));
+    let (pids, read_only) = sandbox(found);
+    checks.push(doctor::sandbox(pids, read_only.as_deref()));
+    checks.push(doctor::limits(&trial::limits(found), trial.as_ref().ok()));
+    checks
+}
+
+fn sandbox(found: &Found<'_>) -> (Pids, Option<String>) {
+    let here = surroundings::pid_namespace();
+    let there = found.last.as_ref().and_then(|last| last.pid_namespace);
+    let pids = match (sandboxed(&found.call.ctx), here) {
+        (Some(Why::ReadOnly(path)), _) => return (Pids::Unknown, Some(path.display().to_string())),
+        (Some(Why::Namespace), _) => Pids::Foreign,
+        (None, None) if found.machine.is_none() => Pids::Machine,
+        (None, None) => Pids::Unknown,
+        (None, Some(INITIAL_PIDS)) => Pids::Machine,
+        (None, here) if here == there => Pids::Shared,
+        (None, Some(_)) => Pids::Unseen,
+    };
+    (pids, None)
+}
+
+/// The machine itself, where there is something to look at, and its clock.
+fn of_machine(found: &Found<'_>, adopter: Option<&doctor::Adopter>) -> Result<Vec<Check>, Error> {
+    let own = adopter.is_some_and(|adopter| u32::try_from(adopter.pid) == Ok(std::process::id()));
+    let mut checks = vec![doctor::orphans(adopter, own)];
+    if let Some(machine) = &found.machine {
+        let release = machine.release.as_deref();
+        let container = machine.container.as_ref().map(|(what, first)| (*what, first));
+        let entries = found.loaded.iter().flat_map(|loaded| loaded.registry.processes.values());
+        let traced = entries.filter(|entry| entry.spec.trace_signals).count();
+        checks.extend([
+            doctor::first(container),
+            doctor::kernel(machine.kernel, release),
+            doctor::ptrace(traced, machine.ptrace_scope, nix::unistd::geteuid().is_root()),
+            doctor::wsl(release, machine.systemd),
+        ]);
+    }
     let now = now()?;
-    let sinks = loaded.map_or(&[][..], |loaded| loaded.registry.sinks.as_slice());
-    let count = sinks.len();
-    let found = desk::backlog(&call.ctx.paths, sinks, &now)
-        .and_then(|backlog| Ok((backlog, desk::overview(&call.ctx.paths, &[], 1, &now)?)));
-    Ok(match found {
-        Ok((backlog, overview)) => {
-            let delivered = overview.settled.first().map(|receipt| now.since(&receipt.at));
-            doctor::sinks(count, &backlog, delivered)
-        }
-        Err(error) => Check::red("sinks", error.message, "guardian alerts"),
-    })
-}
-
-/// Starts a run in a home of its own, kills everything that started it, and looks whether it lives.
-fn trial(call: &Call) -> Result<Trial, Cut> {
-    let stage = Stage::build(call)?;
-    let trial = attack(&stage);
-    stage.strike()?;
-    trial
-}
-
-fn attack(stage: &Stage) -> Result<Trial, Cut> {
-    stage.guardian(&["register", "trial", "--target", "forever", "--", "sleep", "600"])?;
-    stage.write(CALLER, SCRIPT)?;
-    let caller = stage.caller(CALLER)?;
-    let path = stage.dir.join("started");
-    let started = stage.eventually(PATIENCE, || atomic::read_if_there(&path));
-    let table = process::table();
-    // Even where nobody can say who is below the caller, it and its group end here.
-    caller.end_with_all(table.as_deref().unwrap_or(&[]))?;
-    if let Err(error) = table {
-        return Err(Error::new(Code::System, "processes", format!("cannot read the process table: {error}")).into());
-    }
-    let started: Value = started?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
-    let row = &started["processes"][0];
-    let pid = row["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
-    let Some(pid) = pid else {
-        return Err(Error::new(Code::No, "trial", "the trial run did not start")
-            .hint("guardian demo shows more")
-            .into());
-    };
-    let output = stage.guardian(&["status", "trial", "--json"])?;
-    let status: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    let status = &status["processes"][0];
-    let survived = status["state"] == "running" && status["pid"] == pid && status["run"] == 1;
-    let session = |pid: Option<i32>| nix::unistd::getsid(pid.map(nix::unistd::Pid::from_raw)).ok();
-    let own_session = session(Some(pid)).zip(session(None)).map(|(its, ours)| its != ours);
-    let level = serde_json::from_value::<Level>(row["isolation"]["level"].clone()).ok();
-    Ok(Trial { survived, own_session: if survived { own_session } else { None }, level })
+    let awake = guarded::awake()?;
+    let asleep_ms = Some(now.boot_ms.saturating_sub(awake.ms)).filter(|_| found.machine.is_some());
+    let moment = Moment { wall: now.wall, awake, asleep_ms };
+    let then = found.last.as_ref().and_then(|last| Some((last.at, last.awake.as_ref()?)));
+    let set_by = then.map_or(0, |then| doctor::set_by(then, &moment));
+    checks.push(doctor::clock(health::is_synchronised(), set_by));
+    Ok(checks)
 }

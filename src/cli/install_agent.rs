@@ -4,6 +4,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,8 +21,9 @@ use crate::store::original;
 use super::Call;
 use super::install::Mode;
 
-/// How long a hook may take to answer.
+/// How long a hook may take to answer; and where others wait for more than its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_secs(5);
 
 /// One file, as it is and as it is to be.
 struct Change {
@@ -86,7 +88,7 @@ pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> 
             }
         }
     }
-    let answer = if mode == Mode::Act { ask(client, &guardian) } else { None };
+    let answer = if mode == Mode::Act { ask(client, &guardian, PATIENCE) } else { None };
     report(call, (client, place), mode, &changes, answer.as_ref(), client.next_steps());
     if mode == Mode::DryRun {
         return Ok(0);
@@ -159,7 +161,7 @@ fn remember(call: &Call, client: Client, change: &Change, new: &str) -> Result<(
 /// Whether it is installed as this guardian would, and its hook refuses what it must. Changes nothing.
 pub(super) fn check(call: &Call, client: Client, place: Place) -> Result<u8, Error> {
     let (changes, guardian) = planned(call, client, place)?;
-    let answer = ask(client, &guardian);
+    let answer = ask(client, &guardian, PATIENCE);
     report(call, (client, place), Mode::Act, &changes, answer.as_ref(), &[]);
     for change in &changes {
         let what = if change.is_none() { "there" } else { "not there, or another one" };
@@ -170,29 +172,39 @@ pub(super) fn check(call: &Call, client: Client, place: Place) -> Result<u8, Err
     Ok(if well { 0 } else { Code::No as u8 })
 }
 
-/// For `doctor`: each agent that has guardian's part, for the user or in this directory, and whether its hook refuses.
+/// For `doctor`: each agent that has guardian's part, for the user or in this directory, and whether its hook refuses. Hooks are asked
+/// beside each other.
 pub(super) fn checks(call: &Call) -> Vec<Check> {
     let all = Client::ALL.into_iter().flat_map(|client| [(client, Place::User), (client, Place::Project)]);
-    all.filter(|(client, place)| has_part(call, *client, *place))
-        .map(|(client, place)| {
-            let name = format!("{} ({})", client.word(), place.word());
-            let command = format!("guardian install --agent {} --{}", client.word(), place.word());
-            match planned(call, client, place) {
-                Err(error) => Check::yellow("agent", format!("{name}: {}", error.message), error.hint),
-                Ok((changes, guardian)) => match ask(client, &guardian) {
-                    Some(answer) if !answer.refused => {
-                        let said = format!("{name}: its hook did not refuse `nohup python3 bot.py &`: {}", answer.said);
-                        Check::yellow("agent", said, format!("{command} --check"))
-                    }
-                    _ if !changes.iter().all(Change::is_none) => {
-                        Check::yellow("agent", format!("{name}: not as this guardian would write it"), command)
-                    }
-                    Some(_) => Check::green("agent", format!("{name}: its hook refuses `nohup python3 bot.py &`")),
-                    None => Check::green("agent", format!("{name}: the rule is there")),
-                },
+    let there = all.filter(|(client, place)| has_part(call, *client, *place));
+    thread::scope(|scope| {
+        let asked: Vec<_> =
+            there.map(|(client, place)| (client, scope.spawn(move || one(call, client, place)))).collect();
+        let broken = |client: Client| {
+            let mend = format!("guardian install --agent {} --check", client.word());
+            Check::yellow("agent", format!("{}: the look at it broke off", client.word()), mend)
+        };
+        asked.into_iter().map(|(client, look)| look.join().unwrap_or_else(|_| broken(client))).collect()
+    })
+}
+
+fn one(call: &Call, client: Client, place: Place) -> Check {
+    let name = format!("{} ({})", client.word(), place.word());
+    let command = format!("guardian install --agent {} --{}", client.word(), place.word());
+    match planned(call, client, place) {
+        Err(error) => Check::yellow("agent", format!("{name}: {}", error.message), error.hint),
+        Ok((changes, guardian)) => match ask(client, &guardian, SHORT) {
+            Some(answer) if !answer.refused => {
+                let said = format!("{name}: its hook did not refuse `nohup python3 bot.py &`: {}", answer.said);
+                Check::yellow("agent", said, format!("{command} --check"))
             }
-        })
-        .collect()
+            _ if !changes.iter().all(Change::is_none) => {
+                Check::yellow("agent", format!("{name}: not as this guardian would write it"), command)
+            }
+            Some(_) => Check::green("agent", format!("{name}: its hook refuses `nohup python3 bot.py &`")),
+            None => Check::green("agent", format!("{name}: the rule is there")),
+        },
+    }
 }
 
 /// Whether anything of guardian's stands in an agent's files; what cannot be read is not guardian's.
@@ -276,12 +288,12 @@ fn guardian(call: &Call, place: Place) -> Result<Guardian, Error> {
 }
 
 /// Shows the hook a launch past guardian. `None`: the agent has no hooks.
-fn ask(client: Client, guardian: &Guardian) -> Option<Answer> {
+fn ask(client: Client, guardian: &Guardian, limit: Duration) -> Option<Answer> {
     let (word, payload) = client.sample()?;
     let hook = guardian.command(&["hook", word]);
-    let (refused, said) = match program::run(&hook, &[], payload, PATIENCE) {
+    let (refused, said) = match program::run(&hook, &[], payload, limit) {
         Err(error) => (false, format!("it cannot be run: {error}")),
-        Ok(ran) => match ran.failure(&hook, PATIENCE) {
+        Ok(ran) => match ran.failure(&hook, limit) {
             Some(failure) => (false, failure),
             // Each dialect's refusal names what to write instead; words of one that lets it pass do not say `deny` or `block`.
             None => {

@@ -103,7 +103,7 @@ fn place<const N: usize>(files: [(&'static str, String); N], dir: &Path) -> Vec<
     files.into_iter().map(|(name, text)| (dir.join(name), text)).collect()
 }
 
-fn systemd_dir(call: &Call, manager: Manager) -> Result<PathBuf, Error> {
+pub(super) fn systemd_dir(call: &Call, manager: Manager) -> Result<PathBuf, Error> {
     if manager == Manager::System {
         return Ok(PathBuf::from("/etc/systemd/system"));
     }
@@ -114,7 +114,7 @@ fn systemd_dir(call: &Call, manager: Manager) -> Result<PathBuf, Error> {
     }
 }
 
-fn agents_dir(call: &Call) -> Result<PathBuf, Error> {
+pub(super) fn agents_dir(call: &Call) -> Result<PathBuf, Error> {
     Ok(user_home(call)?.join("Library/LaunchAgents"))
 }
 

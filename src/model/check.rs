@@ -46,3 +46,43 @@ impl Check {
         Self { name, grade: Grade::Red, said: said.into(), mend: Some(mend.into()) }
     }
 }
+
+/// A way in which whoever started something is ended, with all that can be reached that way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attack {
+    /// Its process group is killed.
+    Group,
+    /// Every process of its session is killed.
+    Session,
+    /// Every process below it is killed, from parent to child.
+    Parents,
+    /// Its terminal is closed.
+    Terminal,
+}
+
+impl Attack {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Group, Self::Session, Self::Parents, Self::Terminal];
+
+    /// The name of its check.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group-kill",
+            Self::Session => "session-kill",
+            Self::Parents => "parent-walk",
+            Self::Terminal => "terminal-close",
+        }
+    }
+
+    /// What was done, in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Group => "the process group of its caller was killed",
+            Self::Session => "every process in the session of its caller was killed",
+            Self::Parents => "every process below its caller was killed, from parent to child",
+            Self::Terminal => "the terminal of its caller was closed",
+        }
+    }
+}

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "system calls that no crate wraps; each block says why it is sound")]
 
 pub mod background;
+pub mod caller;
 pub mod cgroup;
 pub mod children;
 pub mod clock;
@@ -21,6 +22,12 @@ pub mod kernel_trace;
 #[path = "kernel_trace_none.rs"]
 pub mod kernel_trace;
 pub mod lock;
+#[cfg(target_os = "linux")]
+#[path = "machine_linux.rs"]
+pub mod machine;
+#[cfg(not(target_os = "linux"))]
+#[path = "machine_none.rs"]
+pub mod machine;
 pub mod managers;
 #[cfg(target_os = "linux")]
 #[path = "notify_linux.rs"]

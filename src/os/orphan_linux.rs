@@ -58,6 +58,31 @@ const INFO_EXIT: u64 = 1 << 3;
 /// `_IOWR(0xFF, 11, struct pidfd_info)`.
 const GET_INFO: u64 = (3 << 30) | (64 << 16) | (0xFF << 8) | 11;
 
+/// Whether the kernel gives pidfds, and whether one tells how a process ended that was waited for. Tried with a child; `None`: none could be
+/// started.
+#[must_use]
+pub fn offered() -> (Option<bool>, Option<bool>) {
+    let child = std::process::Command::new("/bin/sh").args(["-c", "exit 0"]).spawn();
+    let Ok(mut child) = child else { return (None, None) };
+    let pidfd = i32::try_from(child.id()).map_err(io::Error::other).and_then(platform::pidfd);
+    if child.wait().is_err() {
+        return (None, None);
+    }
+    match pidfd {
+        Ok(pidfd) => (Some(true), Some(recorded(&pidfd).is_some())),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => (Some(false), None),
+        Err(_) => (None, None),
+    }
+}
+
+/// What the kernel keeps for the pidfd once the process was waited for.
+fn recorded(pidfd: &OwnedFd) -> Option<WaitStatus> {
+    let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
+    // SAFETY: the structure has the size that is part of the request and lives through the call.
+    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO as _, &raw mut info) };
+    (done == 0 && info.mask & INFO_EXIT != 0).then(|| children::wait_status(info.exit_code)).flatten()
+}
+
 impl Orphan {
     /// Watches the process that `identity` means, one that has ended but was not waited for included; `None`: it is gone.
     /// All signals must be blocked.
@@ -156,19 +181,11 @@ impl Orphan {
     #[must_use]
     pub fn status(&self) -> Option<(WaitStatus, Usage)> {
         let unknown = Usage { user_ms: None, system_ms: None, max_rss_kib: None };
-        let recorded = || self.recorded().map(|status| (status, unknown));
+        let recorded = || recorded(&self.pidfd).map(|status| (status, unknown));
         recorded().or_else(|| self.zombie()).or_else(|| {
             drop(watch::poll_hangup(self.pidfd.as_raw_fd(), REAPED));
             recorded()
         })
-    }
-
-    /// What the kernel keeps for the pidfd once the process was waited for.
-    fn recorded(&self) -> Option<WaitStatus> {
-        let mut info = PidfdInfo { mask: INFO_EXIT, ..PidfdInfo::default() };
-        // SAFETY: the structure has the size that is part of the request and lives through the call.
-        let done = unsafe { libc::ioctl(self.pidfd.as_raw_fd(), GET_INFO as _, &raw mut info) };
-        (done == 0 && info.mask & INFO_EXIT != 0).then(|| children::wait_status(info.exit_code)).flatten()
     }
 
     /// What `/proc` shows of it while nobody has waited for it.

@@ -33,6 +33,7 @@ mod desktop;
 mod doctor;
 mod events_out;
 mod fleet;
+mod doctor_machine;
 mod forgetting;
 mod groups;
 mod hang;

@@ -19,6 +19,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::model::spec::Isolation;
+use crate::policy::doctor::Home;
 
 pub use enter::Entrance;
 pub use run::{Group, Made, outside, place};
@@ -74,6 +75,36 @@ impl Hierarchy {
             Self::Systemd | Self::Memory | Self::Pids | Self::Cpu => "tasks",
         }
     }
+}
+
+/// Where this process sits: in somebody's group, or in the root of each hierarchy; `None`: it cannot be told.
+#[must_use]
+pub fn here() -> Option<Home> {
+    match fs::read_to_string("/proc/self/cgroup") {
+        Ok(text) => {
+            let group = parse::unit(&text).or_else(|| {
+                let line = text.lines().find(|line| foreign(line).is_some())?;
+                parse::membership(line).map(|(_, group)| group)
+            });
+            Some(group.map_or(Home::Root, |group| Home::Group(group.to_owned())))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new("/proc/self/stat").exists() => {
+            Some(Home::None)
+        }
+        Err(_) => None,
+    }
+}
+
+/// Whether a whole group can be killed at once; `None`: there is no group to see it by.
+#[must_use]
+pub fn kills_as_a_whole() -> Option<bool> {
+    const KILL: &str = "cgroup.kill";
+    let Some(mount) = Hierarchy::Unified.mount() else { return Some(false) };
+    if mount.join(KILL).exists() {
+        return Some(true); // the root of a container
+    }
+    let groups = fs::read_dir(mount).ok()?.flatten().map(|entry| entry.path());
+    groups.filter(|path| path.is_dir()).map(|path| path.join(KILL).exists()).next()
 }
 
 /// Moves this process, and so what it will start, out of its caller's groups. Where it is in the root of a hierarchy
