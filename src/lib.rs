@@ -36,6 +36,7 @@ pub mod model;
 pub mod os;
 pub mod policy;
 pub mod post_mortem;
+pub mod prune;
 pub mod publish;
 pub mod readiness;
 pub mod registry;

@@ -32,6 +32,7 @@ mod needed;
 mod once;
 mod out;
 mod plan;
+mod prune;
 mod ready;
 mod register;
 mod requests;
@@ -132,6 +133,7 @@ enum Command {
     Man(man::ManPage),
     #[cfg(feature = "mcp")]
     Mcp(mcp::Mcp),
+    Prune(prune::Prune),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     #[command(hide = true)]
@@ -256,6 +258,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Man(command) => man::run(call, &command),
         #[cfg(feature = "mcp")]
         Command::Mcp(command) => mcp::run(call, &command),
+        Command::Prune(command) => prune::run(call, &command),
         Command::Demo(command) => demo::run(call, &command),
         Command::Doctor(command) => doctor::run(call, &command),
         Command::CompleteMetadata(command) => complete::run(call, &command),

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod last_word;
 pub mod launch;
 pub mod ledger;
+pub mod leftovers;
 pub mod log;
 pub mod log_index;
 pub mod metadata;

@@ -14,7 +14,7 @@
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::model::rotation::{Mark, Part, Rotation};
@@ -238,22 +238,36 @@ fn is_unsupported(error: &io::Error) -> bool {
 /// # Errors
 /// A file cannot be removed.
 pub fn forget(path: &Path) -> Result<(), Error> {
+    files(path)?.iter().try_for_each(|file| atomic::remove_if_there(file))
+}
+
+/// All files of the log at `path`, in the order in which they may go; some may not be there.
+///
+/// # Errors
+/// The directory of parts is there and cannot be read.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
     if note::dir(path).is_dir() {
-        let parts = numbers(path).map_err(|error| Error::io("read", &note::dir(path), &error))?;
-        for file in parts.map(|number| note::part(path, number)).chain([note::path(path), note::lock(path)]) {
-            atomic::remove_if_there(&file)?;
-        }
+        files = parts(path).map_err(|error| Error::io("read", &note::dir(path), &error))?;
+        files.extend([note::path(path), note::lock(path)]);
     }
-    atomic::remove_if_there(&path.with_extension("log.index"))?;
-    atomic::remove_if_there(path)
+    files.extend([path.with_extension("log.index"), path.to_owned()]);
+    Ok(files)
+}
+
+/// Parts of `log` that lie there, in no order.
+fn parts(log: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(note::dir(log))? {
+        let path = entry?.path();
+        parts.extend(note::number_of(log, &path).map(|_| path));
+    }
+    Ok(parts)
 }
 
 /// Numbers of the parts of `log` that lie there, in no order.
 fn numbers(log: &Path) -> io::Result<impl Iterator<Item = u64>> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(note::dir(log))? {
-        numbers.extend(entry?.file_name().to_str().and_then(|name| note::number(log, name)));
-    }
+    let numbers: Vec<u64> = parts(log)?.iter().filter_map(|part| note::number_of(log, part)).collect();
     Ok(numbers.into_iter())
 }
 

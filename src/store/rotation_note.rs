@@ -50,10 +50,10 @@ pub(super) fn part(log: &Path, number: u64) -> PathBuf {
     beside(log, &format!(".log.{number}"))
 }
 
-/// The number of the part of `log` that is called `name`; `None`: it is not one.
-pub(super) fn number(log: &Path, name: &str) -> Option<u64> {
+/// The number of the part of `log` that lies at `part`; `None`: it is not one.
+pub(super) fn number_of(log: &Path, part: &Path) -> Option<u64> {
     let own = log.file_name()?.to_str()?;
-    name.strip_prefix(own)?.strip_prefix('.')?.parse().ok()
+    part.file_name()?.to_str()?.strip_prefix(own)?.strip_prefix('.')?.parse().ok()
 }
 
 /// What is noted; `None`: the log was never rotated.

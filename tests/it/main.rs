@@ -52,6 +52,7 @@ mod pings;
 mod preflight;
 mod probe;
 mod procs;
+mod prune;
 mod pty;
 mod races;
 mod ready;
