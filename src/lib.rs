@@ -30,6 +30,7 @@ pub mod inspect;
 pub mod launch;
 pub mod liveness;
 pub mod living;
+pub mod logs;
 pub mod masking;
 pub mod metadata;
 pub mod model;

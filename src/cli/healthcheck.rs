@@ -15,6 +15,7 @@ use crate::alert::ping;
 use crate::dependants::look_again;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, Mode, Report, deliver, guarded, names, note, pass, push};
+use crate::logs::Tidied;
 use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
@@ -29,7 +30,7 @@ use crate::watches;
 
 use super::common::{complain_of, known, parse, registry};
 use super::out::worse;
-use super::{Call, requests, watch};
+use super::{Call, logs_care, requests, watch};
 
 /// Up to this number every process is listed; above it only those that were not as desired.
 const LISTED: usize = 50;
@@ -77,7 +78,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     let pings = source.map(ping::begin);
     let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
     let mut drained = Drained::default();
-    let (mut ping_failed, mut missed) = (None, None);
+    let (mut ping_failed, mut missed, mut logs) = (None, None, None);
     if mode == Mode::Act && all {
         match strays::tell(&call.ctx, &loaded.registry) {
             Ok(queued) => report.queued += queued,
@@ -109,6 +110,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             kernel_trace::tidy();
             let living = report.checked.iter().filter(|checked| checked.state.is_alive()).count();
             cgroup::sweep(&call.ctx.paths.state, living);
+            logs = care(call, &loaded, &mut report);
             let (at, duration_ms) = (now()?.wall, elapsed(&began)?);
             let wells = guarded::well(&loaded.registry, &report);
             let told = pings.and_then(|pings| pings.end(end(&report, &loaded, duration_ms)).err());
@@ -127,12 +129,24 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             loaded: &loaded,
             ping_failed: ping_failed.as_deref(),
             missed: missed.as_deref(),
+            logs: logs.as_ref(),
         },
         &began,
         mode,
     )?;
     let well = watches.checked.iter().all(watch::is_well);
     Ok(worse(code(call, &report, &drained, &loaded), if well { 0 } else { Code::No as u8 }))
+}
+
+/// Cares for rotated logs; what failed is reported.
+fn care(call: &Call, loaded: &Loaded, report: &mut Report) -> Option<Tidied> {
+    let now = now().ok()?.wall;
+    let mut done = logs_care::care(call, &loaded.registry, report.before(), now).unwrap_or_else(|error| {
+        report.errors.push(error);
+        None
+    });
+    report.errors.extend(done.iter_mut().flat_map(|done| done.errors.drain(..)));
+    done
 }
 
 /// Delivers what watches have queued.
@@ -157,6 +171,8 @@ struct Told<'a> {
     ping_failed: Option<&'a str>,
     /// Passes that did not run before this one.
     missed: Option<&'a str>,
+    /// What was done about rotated logs.
+    logs: Option<&'a Tidied>,
 }
 
 /// What a pass over all tells of guardian itself. Returns which passes did not run.
@@ -198,7 +214,7 @@ fn code(call: &Call, report: &Report, drained: &Drained, loaded: &Loaded) -> u8 
 }
 
 fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), Error> {
-    let Told { report, watches, drained, loaded, ping_failed, missed } = told;
+    let Told { report, watches, drained, loaded, ping_failed, missed, logs } = told;
     let few = report.checked.len() <= LISTED;
     let shown = report.checked.iter().filter(|checked| few || !checked.as_desired || !checked.actions.is_empty());
     let rows: Vec<Value> = shown
@@ -217,7 +233,7 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
         "watches": watch::json(&loaded.registry, watches, began),
         "alerts": {"queued": report.queued, "delivered": drained.delivered, "pending": drained.pending, "dead": drained.dead,
                    "stuck": drained.stuck},
-        "missed": missed, "errors": errors,
+        "missed": missed, "logs": logs_care::as_json(*logs), "errors": errors,
     }));
     if call.out.is_json() {
         return Ok(());
@@ -235,6 +251,7 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
     lines.extend(drained.errors.iter().map(|error| format!("alert: {error}")));
     lines.extend(missed.map(|missed| format!("warning: {missed}")));
     lines.extend(ping_failed.map(|failed| format!("warning: {failed}")));
+    lines.extend(logs.iter().flat_map(|logs| logs_care::lines(logs)));
     if !lines.is_empty() {
         call.out.answer(&lines.join("\n")); // what is not well is said in cron's mail too
     }

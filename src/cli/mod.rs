@@ -23,6 +23,7 @@ mod install_agent;
 mod install_cron;
 mod install_units;
 mod logs;
+mod logs_care;
 mod logs_errors;
 mod man;
 #[cfg(feature = "mcp")]
@@ -152,6 +153,9 @@ struct Call {
 /// Runs the command that `arguments` (the first is the program's own name) ask for; returns the exit code.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
+    if let Some(code) = completions::answer(&arguments) {
+        return code;
+    }
     signals::hear_of_children();
     if arguments.get(1).is_some_and(|command| command == metadata::COMMAND) {
         background::stand_apart(); // at once: whoever started it may end any moment

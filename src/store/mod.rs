@@ -23,6 +23,7 @@ pub mod metadata;
 pub mod notify;
 pub mod once;
 pub mod outbox;
+mod part;
 pub mod paths;
 pub mod record;
 mod record_line;

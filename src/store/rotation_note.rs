@@ -53,7 +53,9 @@ pub(super) fn part(log: &Path, number: u64) -> PathBuf {
 /// The number of the part of `log` that lies at `part`; `None`: it is not one.
 pub(super) fn number_of(log: &Path, part: &Path) -> Option<u64> {
     let own = log.file_name()?.to_str()?;
-    part.file_name()?.to_str()?.strip_prefix(own)?.strip_prefix('.')?.parse().ok()
+    let name = part.file_name()?.to_str()?;
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    name.strip_suffix(".gz").unwrap_or(name).strip_prefix(own)?.strip_prefix('.')?.parse().ok()
 }
 
 /// What is noted; `None`: the log was never rotated.

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -43,8 +44,8 @@ fn removed(pruned: &Value) -> Vec<String> {
 }
 
 fn age(path: &Path, days: u64) {
-    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 86_400);
     let file = fs::File::options().append(true).open(path).unwrap();
+    let then = file.metadata().unwrap().modified().unwrap() - Duration::from_secs(days * 86_400);
     file.set_times(fs::FileTimes::new().set_modified(then)).unwrap();
 }
 
