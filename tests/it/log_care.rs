@@ -17,7 +17,9 @@ fn rotated(home: &Home, name: &str) -> Vec<PathBuf> {
     let start = format!("{name}.log.");
     let mut parts: Vec<PathBuf> =
         parts.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&start)).collect();
-    parts.sort_by_key(|path| path.to_str().unwrap().trim_end_matches(".gz").rsplit('.').next().map(str::parse::<u32>));
+    parts.sort_by_key(|path| {
+        path.to_str().unwrap().trim_end_matches(".gz").rsplit('.').next().unwrap().parse::<u32>().unwrap()
+    });
     parts
 }
 

@@ -82,6 +82,7 @@ mod strays;
 mod takeover;
 mod tracing;
 mod trees;
+mod upgrade;
 mod wait;
 mod wake;
 mod walk;
