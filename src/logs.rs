@@ -82,7 +82,7 @@ pub fn tidy(ctx: &Context, registry: &Registry, now: Wall) -> Result<Tidied, Err
             let gone = old.map_or(Ok(None), |old| rotation::drop_until(&ctx.paths.log(name), old));
             note(&mut tidied.errors, name, gone, |gone| tidied.aged += gone.parts);
         }
-        if entry.spec.log_compress && left > 0 {
+        if !entry.spec.log_plain && left > 0 {
             let packed = rotation::compress(&ctx.paths.log(name), left);
             note(&mut tidied.errors, name, packed, |packed| {
                 tidied.compressed += packed.parts;

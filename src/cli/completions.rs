@@ -98,7 +98,9 @@ fn home_of(words: &[OsString]) -> Option<PathBuf> {
 fn with_values(command: clap::Command, home: &Option<PathBuf>) -> clap::Command {
     let command = command.mut_args(|argument| {
         let stands = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
-        let source = SOURCES.iter().find(|(name, _)| stands.as_deref() == Some(*name));
+        // Some values that are called a name are one of a few words.
+        let free = argument.get_possible_values().is_empty();
+        let source = SOURCES.iter().find(|(name, _)| free && stands.as_deref() == Some(*name));
         match source {
             Some((_, source)) => {
                 let (home, source) = (home.clone(), *source);

@@ -201,8 +201,8 @@ pub struct Spec {
     pub log_every: Option<Duration>,
     /// Rotated parts that are older than this go.
     pub log_keep_for: Option<Duration>,
-    /// Whether rotated parts are compressed.
-    pub log_compress: bool,
+    /// Whether rotated parts stay as they are, instead of being compressed.
+    pub log_plain: bool,
     /// Once it is completed for this long, it is forgotten: entry, log, history.
     pub forget_after: Option<Duration>,
     /// Without any sign of progress for this long it is hung.
@@ -307,7 +307,7 @@ impl Spec {
             log_keep: 10,
             log_every: None,
             log_keep_for: None,
-            log_compress: true,
+            log_plain: false,
             forget_after: None,
             hang_after: None,
             output_stale: None,

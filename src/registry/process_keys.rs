@@ -281,7 +281,12 @@ pub static PROCESS: &[Key] = &[
         Field::Limit(|s| &mut s.log_keep_for),
         "Rotated parts that are older than this go",
     ),
-    key(Chapter::Other, "log_compress", Field::Switch(|s| &mut s.log_compress), "Rotated parts are compressed (gzip)"),
+    key(
+        Chapter::Other,
+        "log_plain",
+        Field::Switch(|s| &mut s.log_plain),
+        "Rotated parts stay as they are, instead of being compressed (gzip)",
+    ),
     key(
         Chapter::Other,
         "forget_after",

@@ -65,7 +65,7 @@ fn parts_are_compressed_and_every_reader_and_other_tools_see_the_same_lines() {
 #[test]
 fn they_stay_as_they_are_where_that_is_asked_for() {
     let home = Home::new();
-    home.up("x", &["--log-max", "64K", "--log-compress", "false"], "exec sleep 1000");
+    home.up("x", &["--log-max", "64K", "--log-plain"], "exec sleep 1000");
     write(&home, "x", "line", 20_000);
     pass(&home);
     pass(&home);
@@ -96,7 +96,7 @@ fn since_finds_its_place_in_compressed_parts() {
 #[test]
 fn over_the_total_the_oldest_parts_of_all_go_never_a_live_file_and_that_is_said() {
     let home = Home::new();
-    home.write_registry("[logs]\ntotal = '300K'\n[defaults]\nlog_max = '64K'\nlog_compress = false\n");
+    home.write_registry("[logs]\ntotal = '300K'\n[defaults]\nlog_max = '64K'\nlog_plain = true\n");
     for name in ["a", "b"] {
         home.up(name, &[], "exec sleep 1000");
     }
