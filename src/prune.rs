@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::context::Context;
 use crate::error::{Code, Error};
+use crate::forget;
 use crate::model::evidence::{Life, Lock};
 use crate::model::name::Name;
 use crate::model::time::Stamp;
@@ -142,6 +143,9 @@ impl Job<'_> {
                 None => self.gone(name, amount),
             }
             return Ok(());
+        }
+        if let Some(state) = state::load(paths, name)? {
+            forget::keep_ends(self.ctx, name, &state)?;
         }
         let was_watch = paths.watch(name).exists();
         let watch = if was_watch { watch::try_lock(paths, name)? } else { None };

@@ -59,3 +59,9 @@ fn the_reference_names_every_key() {
 fn the_reference_page_is_the_one_in_docs() {
     expect_test::expect_file!["../../docs/registry.md"].assert_eq(&reference::reference());
 }
+
+#[test]
+fn the_schema_is_the_one_in_docs() {
+    let schema = serde_json::to_string_pretty(&reference::schema()).unwrap() + "\n";
+    expect_test::expect_file!["../../docs/registry.schema.json"].assert_eq(&schema);
+}

@@ -216,3 +216,16 @@ fn a_name_that_was_pruned_begins_anew() {
     assert_eq!(home.json(&["why", "x"])["run"], 1);
     assert_eq!(home.ok(&["logs", "x"]), "again\n");
 }
+
+#[test]
+fn a_key_of_run_once_never_runs_twice_whatever_was_pruned() {
+    let home = Home::new();
+    let count = home.path("count");
+    let line = format!("echo ran >>{}; exit 3", count.display());
+    let once = ["run", "--name", "x", "--once", "key", "--restart", "never", "--", &line];
+    home.run(&once).expect(3);
+    home.ok(&["deregister", "x"]);
+    assert_eq!(removed(&home.json(&["prune"])), ["x"]);
+    home.run(&once).expect(3);
+    assert_eq!(home.lines("count").len(), 1);
+}

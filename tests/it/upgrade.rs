@@ -13,7 +13,8 @@ use crate::procs::{signal, until};
 
 fn releases() -> Vec<PathBuf> {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/releases");
-    let mut found: Vec<PathBuf> = fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut found: Vec<PathBuf> =
+        fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     found.sort();
     assert!(found.iter().any(|release| release.ends_with("0.1.0")), "{found:?}");
     found
