@@ -229,3 +229,23 @@ fn a_key_of_run_once_never_runs_twice_whatever_was_pruned() {
     home.run(&once).expect(3);
     assert_eq!(home.lines("count").len(), 1);
 }
+
+#[test]
+fn control_groups_that_a_deregistered_process_left_go_and_those_of_others_stay() {
+    let home = Home::new();
+    home.ok(&["register", "stays", "--", "true"]);
+    gone(&home, "left");
+    let groups = |name: &str| guardian::os::cgroup::of_run(&home.state_dir(), name, 7);
+    let place = |group: &str| {
+        let tops = ["", "unified", "memory"].map(|top| Path::new("/sys/fs/cgroup").join(top));
+        tops.map(|top| top.join(group.trim_start_matches('/')))
+    };
+    let make = |group: &str| place(group).into_iter().filter(|group| fs::create_dir(group).is_ok()).count();
+    let made = [make(&groups("left")), make(&groups("stays"))];
+    let there = |name: &str| place(&groups(name)).iter().filter(|group| group.is_dir()).count();
+    assert_eq!([there("left"), there("stays")], made, "none where control groups cannot be made");
+    let pruned = home.json(&["prune"]);
+    assert_eq!(pruned["groups"], usize::from(made[0] > 0), "{pruned}");
+    assert_eq!([there("left"), there("stays")], [0, made[1]]);
+    place(&groups("stays")).iter().for_each(|group| drop(fs::remove_dir(group)));
+}
