@@ -22,6 +22,7 @@ pub mod log_index;
 pub mod metadata;
 pub mod notify;
 pub mod once;
+pub mod original;
 pub mod outbox;
 mod part;
 pub mod paths;
