@@ -102,8 +102,12 @@ fn finish_one(ctx: &Context, name: &Name) -> Result<(), Error> {
     }
 }
 
-/// How the runs ended that keys of `run --once` stand for.
-fn keep_ends(ctx: &Context, name: &Name, state: &State) -> Result<(), Error> {
+/// Writes down how the runs ended that keys of `run --once` stand for, before their process is forgotten. The lock of the process is
+/// not held: that of a key goes before it.
+///
+/// # Errors
+/// A marker cannot be read or written.
+pub fn keep_ends(ctx: &Context, name: &Name, state: &State) -> Result<(), Error> {
     let Some(EndedRun { run, verdict, .. }) = &state.last else { return Ok(()) };
     let ended = state.last.as_ref().map(|last| Ended { code: code_of(last), verdict: verdict.word().to_owned() });
     for marker in of(&ctx.paths, name, &state.epoch)? {

@@ -97,6 +97,14 @@ pub struct Report {
     caught_up: usize,
 }
 
+impl Report {
+    /// When the pass before this one ran; `None`: never, or it cannot be told.
+    #[must_use]
+    pub fn before(&self) -> Option<Wall> {
+        self.last
+    }
+}
+
 /// Checks `names` one after the other.
 #[must_use]
 pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> Report {

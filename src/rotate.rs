@@ -15,7 +15,7 @@ use crate::model::time::{Identity, Stamp, Wall};
 use crate::os::{process, signals};
 use crate::policy::rotation::{Limits, full_in};
 use crate::store::log_index::{self, Growth};
-use crate::store::rotation::rotate;
+use crate::store::rotation::{Why, rotate};
 
 /// Bytes that one pass moves for one log, and about as many for all: half a second's work or so. The next goes on.
 const MOST: u64 = 256 << 20;
@@ -86,8 +86,9 @@ fn keep(
     left: &mut u64,
 ) -> Result<Option<Duration>, Error> {
     let mut live = seen.live;
+    let why = if seen.old { Why::Old } else { Why::Full };
     if seen.due && *left > 0 {
-        let Some(rotated) = rotate(&ctx.paths.log(name), limits, seen.now.at, *left)? else { return Ok(None) };
+        let Some(rotated) = rotate(&ctx.paths.log(name), limits, why, seen.now.at, *left)? else { return Ok(None) };
         *left = left.saturating_sub(rotated.moved);
         live = rotated.live;
     }

@@ -15,6 +15,7 @@ use crate::alert::ping;
 use crate::dependants::look_again;
 use crate::error::{Code, Error};
 use crate::healthcheck::{LastPass, Mode, Report, deliver, guarded, names, note, pass, push};
+use crate::logs::Tidied;
 use crate::metadata;
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
@@ -29,7 +30,7 @@ use crate::watches;
 
 use super::common::{complain_of, known, parse, registry};
 use super::out::worse;
-use super::{Call, healthcheck_loop, metrics, requests, watch, wind_down};
+use super::{Call, healthcheck_loop, logs_care, metrics, requests, watch, wind_down};
 
 /// Up to this number every process is listed; above it only those that were not as desired.
 const LISTED: usize = 50;
@@ -88,7 +89,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
     let pings = source.map(ping::begin);
     let mut report = pass(&call.ctx, &loaded.registry, &names, mode);
     let mut drained = Drained::default();
-    let (mut ping_failed, mut missed) = (None, None);
+    let (mut ping_failed, mut missed, mut logs) = (None, None, None);
     if mode == Mode::Act && all {
         match strays::tell(&call.ctx, &loaded.registry) {
             Ok(queued) => report.queued += queued,
@@ -120,6 +121,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             kernel_trace::tidy();
             let living = report.checked.iter().filter(|checked| checked.state.is_alive()).count();
             cgroup::sweep(&call.ctx.paths.state, living);
+            logs = care(call, &loaded, &mut report);
             let (at, duration_ms) = (now()?.wall, elapsed(&began)?);
             let wells = guarded::well(&loaded.registry, &report);
             let told = pings.and_then(|pings| pings.end(end(&report, &loaded, duration_ms)).err());
@@ -139,6 +141,7 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
             loaded: &loaded,
             ping_failed: ping_failed.as_deref(),
             missed: missed.as_deref(),
+            logs: logs.as_ref(),
         },
         &began,
         mode,
@@ -156,6 +159,17 @@ fn instead(call: &Call, command: &Healthcheck) -> Option<Result<u8, Error>> {
         (None, None, Some(within)) => Some(wind_down::run(call, &command.names, within)),
         (None, None, None) => None,
     }
+}
+
+/// Cares for rotated logs; what failed is reported.
+fn care(call: &Call, loaded: &Loaded, report: &mut Report) -> Option<Tidied> {
+    let now = now().ok()?.wall;
+    let mut done = logs_care::care(call, &loaded.registry, report.before(), now).unwrap_or_else(|error| {
+        report.errors.push(error);
+        None
+    });
+    report.errors.extend(done.iter_mut().flat_map(|done| done.errors.drain(..)));
+    done
 }
 
 /// Delivers what watches have queued.
@@ -180,6 +194,8 @@ struct Told<'a> {
     ping_failed: Option<&'a str>,
     /// Passes that did not run before this one.
     missed: Option<&'a str>,
+    /// What was done about rotated logs.
+    logs: Option<&'a Tidied>,
 }
 
 /// What a pass over all tells of guardian itself. Returns which passes did not run.
@@ -221,7 +237,7 @@ fn code(call: &Call, report: &Report, drained: &Drained, loaded: &Loaded) -> u8 
 }
 
 fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), Error> {
-    let Told { report, watches, drained, loaded, ping_failed, missed } = told;
+    let Told { report, watches, drained, loaded, ping_failed, missed, logs } = told;
     let few = report.checked.len() <= LISTED;
     let shown = report.checked.iter().filter(|checked| few || !checked.as_desired || !checked.actions.is_empty());
     let rows: Vec<Value> = shown
@@ -240,7 +256,7 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
         "watches": watch::json(&loaded.registry, watches, began),
         "alerts": {"queued": report.queued, "delivered": drained.delivered, "pending": drained.pending, "dead": drained.dead,
                    "stuck": drained.stuck},
-        "missed": missed, "errors": errors,
+        "missed": missed, "logs": logs_care::as_json(*logs), "errors": errors,
     }));
     if call.out.is_json() {
         return Ok(());
@@ -258,6 +274,7 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
     lines.extend(drained.errors.iter().map(|error| format!("alert: {error}")));
     lines.extend(missed.map(|missed| format!("warning: {missed}")));
     lines.extend(ping_failed.map(|failed| format!("warning: {failed}")));
+    lines.extend(logs.iter().flat_map(|logs| logs_care::lines(logs)));
     if !lines.is_empty() {
         call.out.answer(&lines.join("\n")); // what is not well is said in cron's mail too
     }

@@ -14,6 +14,9 @@ use crate::store::atomic::make_dir;
 
 use super::{Call, Cli};
 
+/// The day of the last release, or of the work on the next: a page without a date is not well-formed.
+const REVISED: &str = "2026-11-21";
+
 /// Prints a manual page, or writes all of them into a directory
 #[derive(Debug, Parser)]
 #[command(
@@ -48,8 +51,32 @@ pub(super) fn run(call: &Call, command: &ManPage) -> Result<u8, Error> {
 fn page(command: &clap::Command) -> Result<Vec<u8>, Error> {
     let mut page = Vec::new();
     let render = |error: io::Error| Error::new(Code::Bug, "man", format!("cannot render a manual page: {error}"));
-    Man::new(command.clone()).render(&mut page).map_err(render)?;
-    Ok(page)
+    let man = Man::new(command.clone()).title(title(command)).date(REVISED).manual("guardian");
+    man.source(concat!("guardian ", env!("CARGO_PKG_VERSION"))).render(&mut page).map_err(render)?;
+    Ok(without_doubled_breaks(&String::from_utf8_lossy(&page)).into_bytes())
+}
+
+/// What a page is called.
+fn title(command: &clap::Command) -> String {
+    match command.get_name() {
+        "guardian" => "guardian".to_owned(),
+        name => format!("guardian-{name}"),
+    }
+}
+
+/// The page without breaks of a line before or after an empty one (`.sp`), or after another: readers pass over them, and complain.
+fn without_doubled_breaks(page: &str) -> String {
+    let lines: Vec<&str> = page.lines().collect();
+    let breaks = |line: Option<&&str>| line.is_none_or(|line| matches!(*line, ".br" | ".sp" | ""));
+    let mut kept = String::with_capacity(page.len());
+    for (at, line) in lines.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| lines.get(at));
+        if *line != ".br" || !(breaks(before) || matches!(lines.get(at + 1), Some(&".sp" | &""))) {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 fn write_all(call: &Call, tree: &clap::Command, dir: &Path) -> Result<u8, Error> {
@@ -58,11 +85,7 @@ fn write_all(call: &Call, tree: &clap::Command, dir: &Path) -> Result<u8, Error>
     }
     let mut written = Vec::new();
     for command in std::iter::once(tree).chain(tree.get_subcommands().filter(|command| !command.is_hide_set())) {
-        let name = match command.get_name() {
-            "guardian" => "guardian.1".to_owned(),
-            name => format!("guardian-{name}.1"),
-        };
-        let path = dir.join(name);
+        let path = dir.join(format!("{}.1", title(command)));
         fs::write(&path, page(command)?).map_err(|error| Error::io("write", &path, &error))?;
         written.push(path);
     }

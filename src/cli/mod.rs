@@ -25,6 +25,7 @@ mod install_agent;
 mod install_cron;
 mod install_units;
 mod logs;
+mod logs_care;
 mod logs_errors;
 mod man;
 #[cfg(feature = "mcp")]
@@ -35,6 +36,7 @@ mod needed;
 mod once;
 mod out;
 mod plan;
+mod prune;
 mod ready;
 mod register;
 mod requests;
@@ -142,6 +144,7 @@ enum Command {
     Man(man::ManPage),
     #[cfg(feature = "mcp")]
     Mcp(mcp::Mcp),
+    Prune(prune::Prune),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     #[command(hide = true)]
@@ -160,6 +163,9 @@ struct Call {
 /// Runs the command that `arguments` (the first is the program's own name) ask for; returns the exit code.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
+    if let Some(code) = completions::answer(&arguments) {
+        return code;
+    }
     signals::hear_of_children();
     if arguments.get(1).is_some_and(|command| command == metadata::COMMAND) {
         background::stand_apart(); // at once: whoever started it may end any moment
@@ -271,6 +277,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Man(command) => man::run(call, &command),
         #[cfg(feature = "mcp")]
         Command::Mcp(command) => mcp::run(call, &command),
+        Command::Prune(command) => prune::run(call, &command),
         Command::Demo(command) => demo::run(call, &command),
         Command::Doctor(command) => doctor::run(call, &command),
         Command::CompleteMetadata(command) => complete::run(call, &command),

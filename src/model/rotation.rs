@@ -27,6 +27,13 @@ pub struct Mark {
     pub end: u64,
 }
 
+/// `[logs]` of the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LogsConfig {
+    /// Bytes that all logs together may take on the disk; `None`: no limit.
+    pub total: Option<u64>,
+}
+
 /// The rotations of one log, as they are noted beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rotation {

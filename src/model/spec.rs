@@ -199,6 +199,12 @@ pub struct Spec {
     pub log_max: u64,
     /// Rotated parts of its log that are kept.
     pub log_keep: u32,
+    /// Rotated as well when its oldest line is older than this.
+    pub log_every: Option<Duration>,
+    /// Rotated parts that are older than this go.
+    pub log_keep_for: Option<Duration>,
+    /// Whether rotated parts stay as they are, instead of being compressed.
+    pub log_plain: bool,
     /// Once it is completed for this long, it is forgotten: entry, log, history.
     pub forget_after: Option<Duration>,
     /// Without any sign of progress for this long it is hung.
@@ -302,6 +308,9 @@ impl Spec {
             tasks: None,
             log_max: 50 << 20,
             log_keep: 10,
+            log_every: None,
+            log_keep_for: None,
+            log_plain: false,
             forget_after: None,
             hang_after: None,
             output_stale: None,

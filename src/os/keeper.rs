@@ -71,7 +71,10 @@ fn message(byte: &mut u8, room: &mut Room) -> (libc::iovec, libc::msghdr) {
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
     message.msg_iovlen = 1;
     message.msg_control = room.0.as_mut_ptr().cast();
-    message.msg_controllen = ROOM as _;
+    #[allow(clippy::cast_possible_truncation, reason = "its type differs between platforms; it is some bytes")]
+    {
+        message.msg_controllen = ROOM as _;
+    }
     (part, message)
 }
 

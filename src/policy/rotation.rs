@@ -2,10 +2,13 @@
 //!
 //! Computes only. The order of the steps on disk, and why each may be the last one, stands in `store::rotation`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::model::name::Name;
 use crate::model::rotation::{Mark, Part, Rotation};
 use crate::model::spec::Spec;
+use crate::model::time::Wall;
 
 /// No log is looked at more often than this for its size.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -17,6 +20,8 @@ pub struct Limits {
     pub max: u64,
     /// Parts that are kept.
     pub keep: usize,
+    /// Rotated as well when its oldest line is older than this.
+    pub every: Option<Duration>,
 }
 
 impl Limits {
@@ -24,7 +29,8 @@ impl Limits {
     #[must_use]
     pub fn of(spec: &Spec) -> Option<Self> {
         let keep = usize::try_from(spec.log_keep).unwrap_or(usize::MAX);
-        (spec.log_max > 0).then_some(Self { max: spec.log_max, keep })
+        let max = if spec.log_max > 0 { spec.log_max } else { u64::MAX / 4 };
+        (spec.log_max > 0 || spec.log_every.is_some()).then_some(Self { max, keep, every: spec.log_every })
     }
 }
 
@@ -88,6 +94,38 @@ pub fn kept(parts: &[Part], keep: usize) -> &[Part] {
     parts.get(parts.len().saturating_sub(keep)..).unwrap_or(&[])
 }
 
+/// A rotated part of some log, as it lies there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Whose log.
+    pub name: Name,
+    /// Its number.
+    pub number: u64,
+    /// When it was rotated.
+    pub at: Wall,
+    /// Bytes that it takes on the disk.
+    pub bytes: u64,
+}
+
+/// Up to which part each log loses its oldest ones, for all logs to be within `total`; `live` is what the files take that
+/// programs write to. The oldest of all go first.
+#[must_use]
+pub fn over_budget(segments: &[Segment], live: u64, total: u64) -> BTreeMap<Name, u64> {
+    let mut oldest: Vec<&Segment> = segments.iter().collect();
+    oldest.sort_by_key(|segment| (segment.at, segment.number));
+    let mut bytes = live + segments.iter().map(|segment| segment.bytes).sum::<u64>();
+    let mut until = BTreeMap::new();
+    for segment in oldest {
+        if bytes <= total {
+            break;
+        }
+        bytes = bytes.saturating_sub(segment.bytes);
+        let last = until.entry(segment.name.clone()).or_insert(segment.number);
+        *last = segment.number.max(*last);
+    }
+    until
+}
+
 /// When the log will be full if it goes on growing as it did since `earlier`; `None`: not within `horizon`, after which
 /// somebody looks anyway.
 #[must_use]
@@ -107,7 +145,6 @@ pub fn full_in(live: u64, limits: Limits, earlier: Mark, now: Mark, horizon: Dur
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::Wall;
 
     fn noted(base: u64, start: u64, hole: u64, collapsing: bool) -> Rotation {
         Rotation { base, start, hole, collapsing, next: 1, ..Rotation::default() }
@@ -166,8 +203,30 @@ mod tests {
     }
 
     #[test]
+    fn of_all_logs_the_oldest_parts_go_until_the_rest_fits() {
+        let segment = |name: &str, number, at| Segment { name: name.parse().unwrap(), number, at: Wall(at), bytes: 10 };
+        let all = [segment("a", 4, 30), segment("b", 1, 10), segment("a", 3, 20), segment("b", 2, 40)];
+        let until = |live, total| {
+            let gone = over_budget(&all, live, total);
+            gone.into_iter().map(|(name, until)| format!("{name}{until}")).collect::<Vec<_>>().join(" ")
+        };
+        let cases = [
+            (0, 40, ""),
+            (0, 39, "b1"),
+            (5, 40, "b1"),
+            (0, 20, "a3 b1"),
+            (0, 15, "a4 b1"),
+            (100, 10, "a4 b2"),
+            (100, 0, "a4 b2"),
+        ];
+        for (live, total, want) in cases {
+            assert_eq!(until(live, total), want, "{live} {total}");
+        }
+    }
+
+    #[test]
     fn a_log_that_fills_fast_is_looked_at_when_it_is_full() {
-        let limits = Limits { max: 50_000, keep: 10 };
+        let limits = Limits { max: 50_000, keep: 10, every: None };
         let mark = |ms, end| Mark { at: Wall(ms), end };
         let minute = Duration::from_secs(60);
         let cases = [

@@ -13,6 +13,7 @@ mod heartbeat;
 pub mod hook;
 mod insist;
 pub mod keys;
+pub mod logs;
 pub mod parse;
 mod problem;
 mod process_keys;
@@ -50,6 +51,7 @@ pub use problem::Problem;
 
 use crate::model::hook::HookConfig;
 use crate::model::name::Name;
+use crate::model::rotation::LogsConfig;
 use crate::model::sink::{HealthcheckConfig, Sink};
 use crate::model::spec::Spec;
 use crate::model::watch::WatchSpec;
@@ -100,6 +102,8 @@ pub struct Registry {
     pub healthcheck: HealthcheckConfig,
     /// `[hook]`.
     pub hook: HookConfig,
+    /// `[logs]`.
+    pub logs: LogsConfig,
     /// Names, as written, of processes and watches that were left out because something in them is not valid.
     pub invalid: Vec<String>,
 }

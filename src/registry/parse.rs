@@ -11,7 +11,9 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Field, Key};
 use super::problem::similar;
 use super::read::{Item, Reader};
-use super::{Context, Entry, Parsed, Registry, dependencies, hook, insist, schedule, secret, sink, timing, watch};
+use super::{
+    Context, Entry, Parsed, Registry, dependencies, hook, insist, logs, schedule, secret, sink, timing, watch,
+};
 use crate::model::name::Name;
 use crate::model::probe::Probe;
 use crate::model::signal::Signal;
@@ -20,7 +22,7 @@ use crate::model::units::parse_duration;
 use crate::policy::notify::AUTO;
 use crate::policy::pings;
 
-const TABLES: &[&str] = &["defaults", "process", "watch", "sinks", "healthcheck", "hook"];
+const TABLES: &[&str] = &["defaults", "process", "watch", "sinks", "healthcheck", "hook", "logs"];
 
 /// Reads a registry. Never fails: what is wrong is in the answer.
 #[must_use]
@@ -62,6 +64,9 @@ fn read_root(reader: &mut Reader<'_>, root: &DeTable<'_>, context: &Context) -> 
     }
     if let Some(config) = root.get("hook").and_then(|item| reader.table("hook", item)) {
         registry.hook = hook::read(reader, config);
+    }
+    if let Some(config) = root.get("logs").and_then(|item| reader.table("logs", item)) {
+        registry.logs = logs::read(reader, config);
     }
     let mut sinks = Vec::new();
     if let Some(table) = root.get("sinks").and_then(|item| reader.table("sinks", item)) {

@@ -277,6 +277,24 @@ pub static PROCESS: &[Key] = &[
     ),
     key(
         Chapter::Other,
+        "log_every",
+        Field::Limit(|s| &mut s.log_every),
+        "Rotated as well when its oldest line is older than this, however small it is",
+    ),
+    key(
+        Chapter::Other,
+        "log_keep_for",
+        Field::Limit(|s| &mut s.log_keep_for),
+        "Rotated parts that are older than this go",
+    ),
+    key(
+        Chapter::Other,
+        "log_plain",
+        Field::Switch(|s| &mut s.log_plain),
+        "Rotated parts stay as they are, instead of being compressed (gzip)",
+    ),
+    key(
+        Chapter::Other,
         "forget_after",
         Field::Limit(|s| &mut s.forget_after),
         "Once it is completed for this long, a pass takes it out of the registry, with its log and history",

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::form::Form;
 use super::hook::HOOK;
 use super::keys::{Chapter, Field, PROCESS};
+use super::logs::LOGS;
 use super::sink_keys::{HEALTHCHECK, Need, SINK, SinkKey, TYPES, spellings};
 use super::watch_keys::{KINDS, SHARED, WATCH};
 
@@ -48,6 +49,8 @@ pub fn reference() -> String {
     page.push_str(&sink_rows(HEALTHCHECK.iter()));
     page.push_str("\n## `[hook]`\n\n");
     page.push_str(&sink_rows(HOOK.iter()));
+    page.push_str("\n## `[logs]`\n\n");
+    page.push_str(&sink_rows(LOGS.iter()));
     page
 }
 
@@ -101,6 +104,7 @@ pub fn schema() -> Json {
     let healthcheck: Map<_, _> =
         HEALTHCHECK.iter().map(|key| (key.name.to_owned(), described(key.form, key.help))).collect();
     let hook: Map<_, _> = HOOK.iter().map(|key| (key.name.to_owned(), described(key.form, key.help))).collect();
+    let logs: Map<_, _> = LOGS.iter().map(|key| (key.name.to_owned(), described(key.form, key.help))).collect();
     let name = r"^[a-z0-9](?!.*\.\.)[a-z0-9._-]{0,63}$";
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -131,6 +135,7 @@ pub fn schema() -> Json {
             },
             "healthcheck": {"type": "object", "additionalProperties": false, "properties": healthcheck},
             "hook": {"type": "object", "additionalProperties": false, "properties": hook},
+            "logs": {"type": "object", "additionalProperties": false, "properties": logs},
         },
     })
 }

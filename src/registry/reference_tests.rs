@@ -49,7 +49,8 @@ fn the_schema_has_every_key_and_agrees_with_the_example() {
 fn the_reference_names_every_key() {
     let page = reference::reference();
     let names = keys::PROCESS.iter().map(|key| key.name);
-    for name in names.chain(sink_keys::SINK.iter().chain(sink_keys::HEALTHCHECK).map(|key| key.name)) {
+    for name in names.chain(sink_keys::SINK.iter().chain(sink_keys::HEALTHCHECK).chain(logs::LOGS).map(|key| key.name))
+    {
         assert!(page.contains(&format!("| `{name}` |")), "{name}");
     }
 }
@@ -57,4 +58,10 @@ fn the_reference_names_every_key() {
 #[test]
 fn the_reference_page_is_the_one_in_docs() {
     expect_test::expect_file!["../../docs/registry.md"].assert_eq(&reference::reference());
+}
+
+#[test]
+fn the_schema_is_the_one_in_docs() {
+    let schema = serde_json::to_string_pretty(&reference::schema()).unwrap() + "\n";
+    expect_test::expect_file!["../../docs/registry.schema.json"].assert_eq(&schema);
 }

@@ -73,7 +73,7 @@ fn the_example_with_all_its_commented_keys_has_no_problems_either() {
     let spec = &registry.processes.values().next().unwrap().spec;
     let untouched = Spec::with_command(spec.command.clone());
     assert_eq!(spec.backoff_max, untouched.backoff_max, "the example shows defaults");
-    assert_eq!(edit::differing(spec, &untouched).len(), 23, "{:?}", edit::differing(spec, &untouched));
+    assert_eq!(edit::differing(spec, &untouched).len(), 25, "{:?}", edit::differing(spec, &untouched));
 }
 
 #[test]

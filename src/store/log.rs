@@ -15,12 +15,14 @@ use crate::model::time::Wall;
 use crate::os::{descriptor, shrink};
 use crate::policy::rotation::{Seen, settled};
 
+use super::part::{self, Unpacked};
 use super::rotation_note as note;
 
 /// A log that may be read.
 #[derive(Debug, Clone)]
 pub struct Log {
     path: PathBuf,
+    unpacked: Unpacked,
 }
 
 /// What there is of a log.
@@ -76,7 +78,7 @@ impl Log {
     /// The log at this path.
     #[must_use]
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), unpacked: Unpacked::default() }
     }
 
     /// One look, repeated until no rotation came between. `None`: there is no log.
@@ -150,7 +152,7 @@ impl Log {
             };
             let (at, room) = (at.max(part.from), usize::try_from(part.to - at).unwrap_or(usize::MAX).min(into.len()));
             let into = into.get_mut(..room).unwrap_or(&mut []);
-            File::open(note::part(&self.path, part.number))?.read_at(into, at - part.from).map(|read| (at, read))
+            part::read(&self.path, part.number, at - part.from, into, &self.unpacked).map(|read| (at, read))
         })?;
         Ok(read.unwrap_or((at, 0)))
     }

@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::error::Error;
 use crate::model::name::Name;
@@ -17,7 +17,7 @@ use crate::model::time::Wall;
 use crate::policy::rotation::{Limits, is_due};
 
 use super::atomic;
-use super::log::Log;
+use super::log::{Extent, Log};
 use super::paths::Paths;
 
 /// Size at which the older half is let go, in bytes: about a month of minutes is kept at least.
@@ -57,6 +57,8 @@ pub struct Growth {
     pub live: u64,
     /// It needs a rotation.
     pub due: bool,
+    /// Its oldest line is as old as `log_every`.
+    pub old: bool,
     /// How long it is now.
     pub now: Mark,
     /// How long it was when it was last looked at or rotated; `None`: never before.
@@ -81,7 +83,7 @@ pub fn note(
     let written = written.and_then(|at| i64::try_from(at.as_millis()).ok());
     // A second of room: file systems and clocks round differently, and a line too many does no harm.
     let quiet = matches!((written, last), (Some(written), Some(last)) if written + 1000 < last.0);
-    if quiet && limits.is_none_or(|limits| metadata.len() <= limits.max) {
+    if quiet && limits.is_none_or(|limits| metadata.len() <= limits.max && limits.every.is_none()) {
         return Ok(None);
     }
     let (extent, growth) = grown(paths, name, metadata.len(), now, limits)?;
@@ -114,14 +116,25 @@ fn grown(
     let extent = Log::at(&path).sized(size).map_err(|error| Error::io("look at", &path, &error))?;
     let live = extent.end - extent.start;
     let due = |limits| is_due(live, extent.unfinished, limits);
-    let slow = live < limits.map_or(0, |limits| limits.max / 2) && extent.rotated.is_none();
+    let every = limits.and_then(|limits| limits.every);
+    let slow = live < limits.map_or(0, |limits| limits.max / 2) && extent.rotated.is_none() && every.is_none();
     if limits.is_none_or(|limits| slow && !due(limits)) {
         return Ok((extent.end, None));
     }
     let noted = last(paths, name).map(|sample| Mark { at: sample.at, end: sample.bytes });
     let earlier = noted.into_iter().chain(extent.rotated).max_by_key(|mark| mark.at);
-    let due = limits.is_some_and(due);
-    Ok((extent.end, Some(Growth { live, due, now: Mark { at: now, end: extent.end }, earlier })))
+    let old = every.is_some_and(|every| live > 0 && is_old(paths, name, &extent, now, every));
+    let due = limits.is_some_and(due) || old;
+    Ok((extent.end, Some(Growth { live, due, old, now: Mark { at: now, end: extent.end }, earlier })))
+}
+
+/// Whether the oldest line that no part has was written `every` ago, as far as the index goes back.
+fn is_old(paths: &Paths, name: &Name, extent: &Extent, now: Wall, every: Duration) -> bool {
+    if extent.rotated.is_some_and(|rotated| rotated.at.until(now) < every) {
+        return false;
+    }
+    let Ok(samples) = read(paths, name) else { return false }; // not known is not old
+    samples.iter().find(|sample| sample.bytes > extent.start).is_some_and(|oldest| oldest.at.until(now) >= every)
 }
 
 fn append(paths: &Paths, name: &Name, sample: Sample) -> Result<(), Error> {

@@ -163,6 +163,12 @@ pub fn remove(paths: &Paths, entry: &Entry) -> Result<(), Error> {
     atomic::remove_if_there(&file(paths, Part::Pending, entry.id(), &entry.sink))
 }
 
+/// Where an entry lies that was given up.
+#[must_use]
+pub fn dead_file(paths: &Paths, entry: &Entry) -> PathBuf {
+    file(paths, Part::Dead, entry.id(), &entry.sink)
+}
+
 /// Gives an entry up: it moves to the dead ones, with its last error. The caller holds the outbox lock.
 ///
 /// # Errors

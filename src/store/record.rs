@@ -5,6 +5,7 @@
 //! is gone. A torn last line is dropped on read; a torn earlier line makes the record unreadable,
 //! never empty.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -222,6 +223,38 @@ pub fn forget_oldest(paths: &Paths, name: &Name, run: u64) -> Result<(), Error> 
     super::notify::forget(paths, name, old)?;
     atomic::remove_if_there(&path(paths, name, old, "hang"))?;
     atomic::remove_if_there(&path(paths, name, old, "tree"))
+}
+
+/// The oldest run whose record is kept when `run` is the last one.
+#[must_use]
+pub fn oldest_kept(run: u64) -> u64 {
+    run.saturating_sub(KEPT - 1)
+}
+
+/// The files of each run that anything lies there of, the record last.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn files(paths: &Paths, name: &Name) -> Result<BTreeMap<u64, Vec<PathBuf>>, Error> {
+    let dir = paths.process(name).join("run");
+    let fail = |error: io::Error| Error::io("read", &dir, &error);
+    let mut found: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(fail(error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(fail)?;
+        let run = entry.file_name().to_str().and_then(|name| name.split_once('.')?.0.parse().ok());
+        if let Some(run) = run {
+            found.entry(run).or_default().push(entry.path());
+        }
+    }
+    for files in found.values_mut() {
+        files.sort_by_key(|file| file.extension().is_some_and(|kind| kind == "rec"));
+    }
+    Ok(found)
 }
 
 /// Runs whose record is there, ascending.

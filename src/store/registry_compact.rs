@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::hook::HookConfig;
 use crate::model::name::Name;
+use crate::model::rotation::LogsConfig;
 use crate::model::sink::{HealthcheckConfig, SecretSource, Sink};
 use crate::model::spec::{Command, Spec, Target};
 use crate::registry::{Entry, Registry, WatchEntry};
@@ -21,6 +22,7 @@ struct Head {
     sinks: Vec<Sink>,
     healthcheck: HealthcheckConfig,
     hook: HookConfig,
+    logs: LogsConfig,
     invalid: Vec<String>,
     rows: usize,
 }
@@ -99,6 +101,7 @@ pub(super) fn write(registry: &Registry, bytes: Vec<u8>) -> postcard::Result<Vec
         sinks: registry.sinks.clone(),
         healthcheck: registry.healthcheck.clone(),
         hook: registry.hook.clone(),
+        logs: registry.logs,
         invalid: registry.invalid.clone(),
         rows: rows.len(),
     };
@@ -139,6 +142,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Registry> {
         sinks: head.sinks,
         healthcheck: head.healthcheck,
         hook: head.hook,
+        logs: head.logs,
         invalid: head.invalid,
     })
 }

@@ -11,18 +11,21 @@
 //! Where the file system has no holes, the rest is copied too and the file emptied; what is written in between is lost,
 //! and the note says when. Nothing here decides: [`crate::policy::rotation`] does.
 
-use std::fs::{self, File, FileTimes, OpenOptions};
+use std::fs::{self, File, FileTimes, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use crate::error::Error;
 use crate::model::rotation::{Mark, Part, Rotation};
 use crate::model::time::Wall;
 use crate::os::{lock, shrink};
-use crate::policy::rotation::{Emptied, Limits, kept, live, settled};
+use crate::policy::rotation::{Emptied, Limits, Segment, kept, live, settled};
 
 use super::log::see;
+use super::part;
+use super::paths::Paths;
 use super::{atomic, rotation_note as note};
 use io::Read;
 
@@ -40,12 +43,30 @@ pub struct Rotated {
     pub live: u64,
 }
 
+/// What a rotation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It is larger than its limit.
+    Full,
+    /// It has lines that are old: all of it goes into parts.
+    Old,
+}
+
+/// Parts, and the bytes that they take or took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moved {
+    /// How many.
+    pub parts: usize,
+    /// Bytes.
+    pub bytes: u64,
+}
+
 /// Moves the beginning of the log at `path` into parts until the file is within its limit, but not much more than
 /// `most` bytes at once. `None`: there is no log, or somebody else is at it.
 ///
 /// # Errors
 /// A file cannot be used, or the disk is full; nothing of the log is lost.
-pub fn rotate(path: &Path, limits: Limits, now: Wall, most: u64) -> Result<Option<Rotated>, Error> {
+pub fn rotate(path: &Path, limits: Limits, why: Why, now: Wall, most: u64) -> Result<Option<Rotated>, Error> {
     atomic::make_dir(&note::dir(path))?;
     let Some(_only) = lock::try_take(&note::lock(path))? else { return Ok(None) };
     let file = match OpenOptions::new().read(true).write(true).open(path) {
@@ -58,6 +79,11 @@ pub fn rotate(path: &Path, limits: Limits, now: Wall, most: u64) -> Result<Optio
     let mut moved = 0;
     while live(&job.rotation, job.size()?) > limits.max && moved < most {
         let to = job.cut(limits.max)?;
+        moved += to - job.rotation.start;
+        job.part(to, limits.keep)?;
+    }
+    if why == Why::Old && moved < most && live(&job.rotation, job.size()?) > 0 {
+        let to = job.cut(live(&job.rotation, job.size()?))?;
         moved += to - job.rotation.start;
         job.part(to, limits.keep)?;
     }
@@ -112,13 +138,7 @@ impl<'a> Job<'a> {
 
     /// Removes parts that the note has dropped, or never came to know.
     fn clear_up(&self) -> Result<(), Error> {
-        let Rotation { own, parts, .. } = &self.rotation;
-        for number in numbers(self.path).map_err(|error| self.fail(&error))? {
-            if number >= *own && !parts.iter().any(|part| part.number == number) {
-                atomic::remove_if_there(&note::part(self.path, number))?;
-            }
-        }
-        Ok(())
+        remove_unknown(self.path, &self.rotation).map(drop)
     }
 
     /// Where the next part ends: after the last line that fits; a line that is longer than that is cut.
@@ -238,22 +258,127 @@ fn is_unsupported(error: &io::Error) -> bool {
 /// # Errors
 /// A file cannot be removed.
 pub fn forget(path: &Path) -> Result<(), Error> {
+    files(path)?.iter().try_for_each(|file| atomic::remove_if_there(file))
+}
+
+/// All files of the log at `path`, in the order in which they may go; some may not be there.
+///
+/// # Errors
+/// The directory of parts is there and cannot be read.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
     if note::dir(path).is_dir() {
-        let parts = numbers(path).map_err(|error| Error::io("read", &note::dir(path), &error))?;
-        for file in parts.map(|number| note::part(path, number)).chain([note::path(path), note::lock(path)]) {
-            atomic::remove_if_there(&file)?;
+        files = parts(path).map_err(|error| Error::io("read", &note::dir(path), &error))?;
+        files.extend([note::path(path), note::lock(path)]);
+    }
+    files.extend([path.with_extension("log.index"), path.to_owned()]);
+    Ok(files)
+}
+
+/// Removes parts that the note has dropped, or never came to know; how many bytes they took.
+fn remove_unknown(log: &Path, Rotation { own, parts: known, .. }: &Rotation) -> Result<u64, Error> {
+    let mut bytes = 0;
+    for path in parts(log).map_err(|error| Error::io("read", &note::dir(log), &error))? {
+        let number = note::number_of(log, &path);
+        if number.is_some_and(|number| number >= *own && !known.iter().any(|part| part.number == number)) {
+            bytes += fs::symlink_metadata(&path).map_or(0, |found| found.blocks() * 512);
+            atomic::remove_if_there(&path)?;
         }
     }
-    atomic::remove_if_there(&path.with_extension("log.index"))?;
-    atomic::remove_if_there(path)
+    Ok(bytes)
+}
+
+/// Lets the parts up to this number go, the note first. `None`: somebody is rotating, or there never was a rotation.
+///
+/// # Errors
+/// Note or part cannot be used.
+pub fn drop_until(path: &Path, number: u64) -> Result<Option<Moved>, Error> {
+    let Some(_only) = lock::try_take(&note::lock(path))? else { return Ok(None) };
+    let fail = |error: io::Error| Error::io("rotate", path, &error);
+    let Some(mut rotation) = note::load(path).map_err(fail)? else { return Ok(None) };
+    let before = rotation.parts.len();
+    rotation.parts.retain(|part| part.number > number);
+    if rotation.parts.len() < before {
+        note::save(path, &rotation)?;
+    }
+    let bytes = remove_unknown(path, &rotation)?;
+    Ok(Some(Moved { parts: before - rotation.parts.len(), bytes }))
+}
+
+/// Compresses parts of the log at `path`, the oldest first, but not much more than `most` bytes. `None` as for [`drop_until`].
+///
+/// # Errors
+/// Note or part cannot be used, or the disk is full; nothing of the log is lost.
+pub fn compress(path: &Path, most: u64) -> Result<Option<Moved>, Error> {
+    let Some(_only) = lock::try_take(&note::lock(path))? else { return Ok(None) };
+    let Some(rotation) = note::load(path).map_err(|error| Error::io("rotate", path, &error))? else { return Ok(None) };
+    let mut done = Moved::default();
+    for part in rotation.parts.iter().map(|part| part.number) {
+        if done.bytes >= most {
+            break;
+        }
+        let bytes =
+            part::compress(path, part).map_err(|error| Error::io("compress", &note::part(path, part), &error))?;
+        done = Moved { parts: done.parts + usize::from(bytes > 0), bytes: done.bytes + bytes };
+    }
+    Ok(Some(done))
+}
+
+/// The directory of parts of all logs.
+#[must_use]
+pub fn dir(paths: &Paths) -> PathBuf {
+    paths.state.join("log/rotated")
+}
+
+/// All parts of all logs, and the bytes that the files take which programs write to.
+///
+/// # Errors
+/// A directory is there and cannot be read.
+pub fn segments(paths: &Paths) -> Result<(Vec<Segment>, u64), Error> {
+    let mut segments = Vec::new();
+    for (file, found) in listed(&dir(paths))? {
+        let plain = file.strip_suffix(".gz").unwrap_or(&file);
+        let Some((name, number)) = plain.rsplit_once(".log.") else { continue };
+        let (Ok(name), Ok(number)) = (name.parse(), number.parse()) else { continue };
+        let at = found.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let Some(at) = at.and_then(|at| i64::try_from(at.as_millis()).ok()) else { continue };
+        segments.push(Segment { name, number, at: Wall(at), bytes: found.blocks() * 512 });
+    }
+    let live = listed(&paths.state.join("log"))?.into_iter().filter(|(_, found)| found.is_file());
+    Ok((segments, live.map(|(_, found)| found.blocks() * 512).sum()))
+}
+
+fn listed(dir: &Path) -> Result<Vec<(String, Metadata)>, Error> {
+    let fail = |error: io::Error| Error::io("read", dir, &error);
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fail(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(fail)?;
+        // Gone meanwhile: then it takes nothing.
+        if let (Some(name), Ok(metadata)) = (entry.file_name().to_str(), entry.metadata()) {
+            found.push((name.to_owned(), metadata));
+        }
+    }
+    Ok(found)
+}
+
+/// Parts of `log` that lie there, in no order.
+fn parts(log: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(note::dir(log))? {
+        let path = entry?.path();
+        parts.extend(note::number_of(log, &path).map(|_| path));
+    }
+    Ok(parts)
 }
 
 /// Numbers of the parts of `log` that lie there, in no order.
 fn numbers(log: &Path) -> io::Result<impl Iterator<Item = u64>> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(note::dir(log))? {
-        numbers.extend(entry?.file_name().to_str().and_then(|name| note::number(log, name)));
-    }
+    let numbers: Vec<u64> = parts(log)?.iter().filter_map(|part| note::number_of(log, part)).collect();
     Ok(numbers.into_iter())
 }
 

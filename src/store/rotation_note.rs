@@ -50,10 +50,12 @@ pub(super) fn part(log: &Path, number: u64) -> PathBuf {
     beside(log, &format!(".log.{number}"))
 }
 
-/// The number of the part of `log` that is called `name`; `None`: it is not one.
-pub(super) fn number(log: &Path, name: &str) -> Option<u64> {
+/// The number of the part of `log` that lies at `part`; `None`: it is not one.
+pub(super) fn number_of(log: &Path, part: &Path) -> Option<u64> {
     let own = log.file_name()?.to_str()?;
-    name.strip_prefix(own)?.strip_prefix('.')?.parse().ok()
+    let name = part.file_name()?.to_str()?;
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    name.strip_suffix(".gz").unwrap_or(name).strip_prefix(own)?.strip_prefix('.')?.parse().ok()
 }
 
 /// What is noted; `None`: the log was never rotated.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::super::log::Log;
 use super::*;
 
-const LIMITS: Limits = Limits { max: 40_000, keep: 3 };
+const LIMITS: Limits = Limits { max: 40_000, keep: 3, every: None };
 const NOW: Wall = Wall(1_000_000);
 
 struct Rig {
@@ -49,7 +49,7 @@ impl Rig {
     }
 
     fn rotate(&self) -> Rotated {
-        rotate(&self.path, LIMITS, NOW, u64::MAX).unwrap().unwrap()
+        rotate(&self.path, LIMITS, Why::Full, NOW, u64::MAX).unwrap().unwrap()
     }
 }
 
@@ -136,7 +136,13 @@ fn a_rotation_that_was_killed_between_any_two_steps_is_finished_by_the_next() {
         rig.is_whole_from(0);
         rig.write(500);
         rig.is_whole_from(0);
-        assert_eq!(rotate(&rig.path, Limits { max: 1 << 30, keep: 100 }, NOW, 0).unwrap().unwrap().moved, 0);
+        assert_eq!(
+            rotate(&rig.path, Limits { max: 1 << 30, keep: 100, every: None }, Why::Full, NOW, 0)
+                .unwrap()
+                .unwrap()
+                .moved,
+            0
+        );
         rig.is_whole_from(0);
     }
     assert!(note::load(&rig.path).unwrap().unwrap().start > start);
@@ -197,7 +203,7 @@ fn a_damaged_note_is_an_error_and_never_a_log_without_rotations() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("\"start\":", "\"start\":1", 1)).unwrap();
     assert!(Log::at(&rig.path).extent().is_err());
-    assert!(rotate(&rig.path, LIMITS, NOW, u64::MAX).is_err());
+    assert!(rotate(&rig.path, LIMITS, Why::Full, NOW, u64::MAX).is_err());
     // Moved away: the parts stay, and new ones take other names.
     let parts = numbers(&rig.path).unwrap().count();
     std::fs::remove_file(&path).unwrap();
@@ -212,7 +218,7 @@ fn two_rotations_at_once_are_one() {
     rig.write(6000);
     atomic::make_dir(&note::dir(&rig.path)).unwrap();
     let held = lock::try_take(&note::lock(&rig.path)).unwrap();
-    assert_eq!(rotate(&rig.path, LIMITS, NOW, u64::MAX).unwrap(), None);
+    assert_eq!(rotate(&rig.path, LIMITS, Why::Full, NOW, u64::MAX).unwrap(), None);
     drop(held);
     assert!(rig.rotate().moved > 0);
 }

@@ -23,7 +23,7 @@ use crate::policy::doctor::Home;
 
 pub use enter::Entrance;
 pub use run::{Group, Made, outside, place};
-pub use tree::{kill, members, remove, sweep};
+pub use tree::{kill, members, names, of_name, remove, sweep};
 pub use wanted::Wanted;
 
 /// The group at the top that all others of guardian's are below.

@@ -1,10 +1,11 @@
 //! Groups of runs as anybody sees them who knows the run: who is in them, their end, and what is left of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::model::name::Name;
 use crate::model::time::Identity;
 
 use super::wanted::home;
@@ -80,6 +81,28 @@ pub fn sweep(state: &Path, living: usize) {
     for group in superseded(names, &home(state)) {
         remove(&format!("/{TOP}/{group}"));
     }
+}
+
+/// Processes of the home whose state lies at `state` that a group is left of.
+#[must_use]
+pub fn names(state: &Path) -> Vec<Name> {
+    let home = format!(".{}", home(state));
+    let name = |group: String| group.rsplit_once('.')?.0.strip_suffix(&home)?.parse().ok();
+    groups().filter_map(name).collect()
+}
+
+/// The groups that are left of runs of one process of that home, from the root of their hierarchies.
+#[must_use]
+pub fn of_name(state: &Path, name: &str) -> Vec<String> {
+    let start = format!("{name}.{}.", home(state));
+    let run = |group: &String| group.strip_prefix(&start).is_some_and(|run| run.parse::<u64>().is_ok());
+    groups().filter(run).map(|group| format!("/{TOP}/{group}")).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The names of all groups below [`TOP`], one for each hierarchy.
+fn groups() -> impl Iterator<Item = String> {
+    let groups = directories(TOP).flat_map(|top| below(&top).collect::<Vec<_>>());
+    groups.filter_map(|group| Some(group.file_name()?.to_str()?.to_owned()))
 }
 
 /// How many groups of runs there are, of all homes: a directory has two links, and one for each below it.
