@@ -15,6 +15,7 @@ mod dependants;
 mod deregister;
 mod doctor;
 mod events;
+mod exec;
 mod healthcheck;
 mod hook;
 mod init;
@@ -108,6 +109,7 @@ enum Command {
     Restart(stop::Restart),
     Status(status::Status),
     Run(run::Run),
+    Exec(exec::Exec),
     Send(send::Send),
     Signal(signal::Signal),
     Healthcheck(healthcheck::Healthcheck),
@@ -232,6 +234,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Restart(command) => stop::restart(call, &command),
         Command::Status(command) => status::run(call, &command),
         Command::Run(command) => run::run(call, &command),
+        Command::Exec(command) => exec::run(call, &command),
         Command::Send(command) => send::run(call, &command),
         Command::Signal(command) => signal::run(call, &command),
         Command::Healthcheck(command) => healthcheck::run(call, &command),

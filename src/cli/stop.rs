@@ -212,7 +212,7 @@ pub(super) fn clear(held: &Held<'_>) -> Result<(), Error> {
 }
 
 /// Until the run's processes and its shim are gone: KILL after `grace`, an error some time after that.
-fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
+pub(super) fn wait(held: &Held<'_>, run: u64, grace: Duration) -> Result<(), Error> {
     let began = now()?;
     let (kill_at, give_up_at) = (began.plus(grace), began.plus(grace + AFTER_KILL));
     let preparing = matches!(record::read(&held.ctx.paths, held.name, run).0, Recorded::Read(r) if r.main.is_none());

@@ -29,6 +29,7 @@ mod demo;
 mod dependencies;
 mod desktop;
 mod doctor;
+mod exec;
 mod groups;
 mod hang;
 mod hang_corpus;
