@@ -46,5 +46,6 @@ pub mod store;
 pub mod storm;
 pub mod strays;
 pub mod supervise;
+pub mod transfer;
 pub mod view;
 pub mod watches;

@@ -16,8 +16,11 @@ mod deregister;
 mod doctor;
 mod events;
 mod exec;
+mod export;
 mod healthcheck;
 mod hook;
+mod import;
+mod import_file;
 mod init;
 mod install;
 mod install_agent;
@@ -127,6 +130,8 @@ enum Command {
     Silence(silence::Silence),
     Unsilence(silence::Unsilence),
     Init(init::Init),
+    Import(import::Import),
+    Export(export::Export),
     Config(config::Config),
     Install(install::Install),
     Uninstall(install::Uninstall),
@@ -252,6 +257,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Hook(command) => Ok(hook::run(&command, None, call.out)),
         Command::Init(command) => init::run(call, &command),
+        Command::Import(command) => import::run(call, &command),
+        Command::Export(command) => export::run(call, &command),
         Command::Config(command) => config::run(call, &command),
         Command::Install(command) => install::run(call, &command),
         Command::Uninstall(command) => install::uninstall(call, &command),
