@@ -186,6 +186,15 @@ pub(super) fn again(spec: &Spec) -> Again {
     }
 }
 
+/// Who it runs as there: whom its `user` names, where the other system runs it itself; else who guardian is here.
+pub(super) fn user(leaving: &Leaving<'_>, form: &Form, place: &Place<'_>) -> Option<String> {
+    let own = set(leaving.spec).into_iter().find_map(|(key, value)| match value {
+        Value::Text(user) if key == "user" && !form.wrapped => Some(user),
+        _ => None,
+    });
+    own.or_else(|| place.user.map(str::to_owned))
+}
+
 /// A table of the registry for a guardian elsewhere: what is set, secrets named and not copied.
 pub(super) fn table(leaving: &Leaving<'_>) -> String {
     let mut draft = Draft::default();

@@ -25,6 +25,8 @@ pub(super) fn key(taking: &mut Taking<'_>, key: &Key, value: &str, around: &Arou
             let codes = codes.collect::<Option<Vec<i64>>>().ok_or_else(|| bad("a list of exit codes"))?;
             taking.set("success_codes", Value::Codes(codes));
         }
+        // It is up at once, however soon it ends: so it is here.
+        "startsecs" if value.trim() == "0" => {}
         "startsecs" => taking.set("healthy_after", take::seconds(value).ok_or_else(|| bad("a number of seconds"))?),
         "startretries" => {
             // The first start and so many more.
@@ -101,10 +103,8 @@ fn autorestart(taking: &mut Taking<'_>, value: &str, bad: Damage) -> Result<(), 
             taking.text("target", "forever");
             taking.set("never_restart", Value::Words(Vec::new()));
         }
-        (_, Some(false)) => {
-            taking.text("target", "exit");
-            taking.text("restart", "never");
-        }
+        // A job that ends badly stays down, and so does whatever ends.
+        (_, Some(false)) => taking.text("target", "exit"),
         (_, None) => return Err(bad),
     }
     Ok(())

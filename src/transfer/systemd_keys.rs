@@ -162,12 +162,8 @@ pub(super) fn restart(taking: &mut Taking<'_>, unit: &Unit<'_>) {
             }
             taking.set("never_restart", Value::Words(Vec::new()));
         }
-        "no" => {
-            taking.text("target", "exit");
-            if !job || setting.is_some() {
-                taking.text("restart", "never");
-            }
-        }
+        // A job that ends badly stays down, and so does whatever ends.
+        "no" => taking.text("target", "exit"),
         kind => {
             taking.text("target", "exit");
             taking.text("restart", "on-failure");

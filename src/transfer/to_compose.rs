@@ -1,8 +1,8 @@
 //! Processes as services of Compose, one file for all.
 
 use super::export::{
-    Again, Can, Form, Leaving, Place, Written, again, command, dns, list, open_variables, quoted, referenced,
-    whole_seconds,
+    Again, Can, Form, Leaving, Place, Written, again, command, dns, list, open_variables, quoted, referenced, table,
+    user, whole_seconds,
 };
 use crate::model::probe::Probe;
 use crate::model::signal::Signal;
@@ -42,7 +42,21 @@ pub fn write(leaving: &[Leaving<'_>], place: &Place<'_>) -> Vec<Written> {
     if leaving.iter().any(|process| form(process, place).wrapped) {
         text.push_str("volumes:\n  guardian-state: {}\n");
     }
-    vec![Written { name: "compose.yaml".to_owned(), text }]
+    let wrapped = leaving.iter().filter(|process| form(process, place).wrapped);
+    let registries = wrapped.map(|process| Written {
+        name: registry_name(process),
+        text: format!(
+            "# Made by `guardian export compose`: the registry in the container, owned by who runs guardian there.\n{}",
+            table(process)
+        ),
+    });
+    let compose = Written { name: "compose.yaml".to_owned(), text };
+    std::iter::once(compose).chain(registries).collect()
+}
+
+/// The registry of a process that guardian runs in a container of its own.
+fn registry_name(process: &Leaving<'_>) -> String {
+    format!("{}.registry.toml", dns(process.name))
 }
 
 fn form(process: &Leaving<'_>, place: &Place<'_>) -> Form {
@@ -89,9 +103,8 @@ fn service(process: &Leaving<'_>, place: &Place<'_>) -> String {
     if form.wrapped {
         say(format!("    stop_grace_period: {}s", whole_seconds(spec.grace) + BEYOND));
         say("    volumes:".to_owned());
-        let registry =
-            place.home.map_or("/etc/guardian/registry.toml".to_owned(), |home| format!("{home}/registry.toml"));
-        say(format!("      - {}", quoted(&format!("{registry}:/etc/guardian/registry.toml:ro"))));
+        let registry = format!("./{}:/etc/guardian/registry.toml:ro", registry_name(process));
+        say(format!("      - {}", quoted(&registry)));
         say("      - \"guardian-state:/var/lib/guardian\"".to_owned());
     } else {
         let signal = Signal(spec.stop_signal).to_string();
@@ -108,8 +121,8 @@ fn service(process: &Leaving<'_>, place: &Place<'_>) -> String {
             ));
         }
     }
-    if let Some(user) = place.user.filter(|_| !form.wrapped) {
-        say(format!("    user: {}", quoted(user)));
+    if let Some(user) = user(process, &form, place).filter(|_| !form.wrapped) {
+        say(format!("    user: {}", quoted(&user)));
     }
     spec.env_file.iter().for_each(|file| say(format!("    env_file: [{}]", quoted(file))));
     variables.extend(referenced(spec).into_iter().cloned());

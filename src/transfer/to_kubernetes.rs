@@ -5,6 +5,7 @@ use super::export::{
     whole_seconds,
 };
 use crate::model::probe::Probe;
+use crate::model::schedule::Overlap;
 use crate::model::spec::Spec;
 
 /// Seconds that `guardian exec` needs beyond the grace of the process: the KILL, the certificate, the alerts.
@@ -48,6 +49,9 @@ fn form(process: &Leaving<'_>, place: &Place<'_>) -> Form {
         let ends: Vec<String> = spec.never_restart.iter().map(ToString::to_string).collect();
         form.gaps.push(format!("never_restart = [{}]", ends.join(", ")));
     }
+    if spec.overlap == Overlap::Queue {
+        form.gaps.push("overlap = \"queue\"".to_owned());
+    }
     if spec.time_limit.is_some() && again(spec) == Again::Always {
         form.gaps.push("time_limit of a service".to_owned());
     }
@@ -88,9 +92,10 @@ fn object(process: &Leaving<'_>, place: &Place<'_>) -> String {
     let restart = if again(spec) == Again::No { "Never" } else { "OnFailure" };
     match (&spec.schedule, again(spec)) {
         (Some(line), _) => {
+            let policy = if spec.overlap == Overlap::Kill { "Replace" } else { "Forbid" };
             let zone = spec.zone.name().map_or(String::new(), |zone| format!("  timeZone: {}\n", quoted(zone)));
             text.push_str(&format!(
-                "apiVersion: batch/v1\nkind: CronJob\n{meta}spec:\n  schedule: {}\n{zone}  concurrencyPolicy: Forbid\n  jobTemplate:\n    spec:\n{}",
+                "apiVersion: batch/v1\nkind: CronJob\n{meta}spec:\n  schedule: {}\n{zone}  concurrencyPolicy: {policy}\n  jobTemplate:\n    spec:\n{}",
                 quoted(line),
                 indented(&job(restart), 6)
             ));

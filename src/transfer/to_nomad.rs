@@ -1,6 +1,6 @@
 //! Processes as jobs of Nomad, with its driver `raw_exec`: no image is needed.
 
-use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, whole_seconds};
+use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, user, whole_seconds};
 use crate::model::signal::Signal;
 use crate::model::spec::Spec;
 
@@ -86,7 +86,7 @@ fn task(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
     let (program, arguments) = words.split_first().map_or(("", &[][..]), |(program, rest)| (program.as_str(), rest));
     let arguments: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
     say("driver = \"raw_exec\"".to_owned());
-    place.user.into_iter().for_each(|user| say(format!("user   = {}", quoted(user))));
+    user(process, form, place).iter().for_each(|user| say(format!("user   = {}", quoted(user))));
     say(format!(
         "config {{\n        command = {}\n        args    = [{}]\n      }}",
         quoted(program),

@@ -1,10 +1,10 @@
 //! Processes as programs of supervisord, one file for all.
 
 use super::export::{
-    Again, Can, Form, Leaving, Place, Written, again, command, open_variables, referenced, whole_seconds,
+    Again, Can, Form, Leaving, Place, Written, again, command, open_variables, referenced, user, whole_seconds,
 };
 use crate::model::signal::Signal;
-use crate::model::spec::{OnBoot, Spec};
+use crate::model::spec::{OnBoot, Spec, Target};
 
 /// Seconds that `guardian exec` needs beyond the grace of the process: the KILL, the certificate, the alerts.
 const BEYOND: u64 = 30;
@@ -56,7 +56,7 @@ fn program(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
         Again::No => "false",
     };
     say("autorestart", restart.to_owned());
-    place.user.into_iter().for_each(|user| say("user", user.to_owned()));
+    user(process, form, place).into_iter().for_each(|user| say("user", user));
     if form.wrapped {
         place.home.into_iter().for_each(|home| say("environment", pair("GUARDIAN_HOME", &filled(home))));
         say("exitcodes", codes(spec));
@@ -66,6 +66,7 @@ fn program(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
         say("startsecs", "0".to_owned());
         return lines.concat();
     }
+    let usual = Spec::with_command(spec.command.clone()).healthy_after;
     spec.cwd.iter().for_each(|cwd| say("directory", filled(cwd)));
     let open = open_variables(spec).map(|(name, value)| pair(name, &filled(value)));
     let known = referenced(spec).into_iter().map(|name| pair(name, &format!("%(ENV_{name})s")));
@@ -74,7 +75,14 @@ fn program(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
         say("environment", variables.join(","));
     }
     say("exitcodes", codes(spec));
-    say("startsecs", whole_seconds(spec.healthy_after).to_string());
+    // Whatever ends sooner did not start, for supervisord, and would be tried again: a job may end as soon as it likes.
+    match spec.target {
+        Target::Exit => say("startsecs", "0".to_owned()),
+        Target::Forever | Target::For(_) if spec.healthy_after != usual => {
+            say("startsecs", whole_seconds(spec.healthy_after).to_string());
+        }
+        Target::Forever | Target::For(_) => {}
+    }
     say("startretries", spec.max_failures.saturating_sub(1).to_string());
     let signal = Signal(spec.stop_signal).to_string();
     say("stopsignal", signal.trim_start_matches("SIG").to_owned());

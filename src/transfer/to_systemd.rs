@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables};
+use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, user};
 use super::systemd_keys::OWN;
 use super::to_calendar::calendar;
 use crate::model::never::Never;
@@ -134,9 +134,7 @@ fn service(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
     if restart != "no" {
         say("RestartSec", span(spec.backoff));
     }
-    if let Some(user) = place.user {
-        say("User", user.to_owned());
-    }
+    user(process, form, place).into_iter().for_each(|user| say("User", user));
     let mut codes: Vec<i32> = spec.success_codes.iter().copied().filter(|code| *code != 0).collect();
     if form.wrapped {
         // It says how the program ended: by the signal that stopped it.
