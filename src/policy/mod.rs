@@ -68,6 +68,7 @@ pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
 mod tokens;
+pub mod trigger;
 #[cfg(test)]
 mod walk_tests;
 pub mod watch;
