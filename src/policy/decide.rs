@@ -144,7 +144,9 @@ pub fn decide_needing<'a>(
         (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch_or_hold_back(Began::Restart),
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
-    schedule::keep(&mut next);
+    if !look.state.foreground {
+        schedule::keep(&mut next);
+    }
     next.done()
 }
 

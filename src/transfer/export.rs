@@ -188,10 +188,12 @@ pub(super) fn again(spec: &Spec) -> Again {
 
 /// Who it runs as there: whom its `user` names, where the other system runs it itself; else who guardian is here.
 pub(super) fn user(leaving: &Leaving<'_>, form: &Form, place: &Place<'_>) -> Option<String> {
-    let own = set(leaving.spec).into_iter().find_map(|(key, value)| match value {
-        Value::Text(user) if key == "user" && !form.wrapped => Some(user),
-        _ => None,
-    });
+    let mut own = None;
+    for (key, value) in set(leaving.spec) {
+        if let ("user", Value::Text(user), false) = (key, value, form.wrapped) {
+            own = Some(user);
+        }
+    }
     own.or_else(|| place.user.map(str::to_owned))
 }
 

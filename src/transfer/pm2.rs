@@ -70,7 +70,9 @@ pub fn read(text: &str, around: &Around<'_>) -> Result<Import, Damage> {
     for value in &apps.elements {
         match value {
             Json::Object(object) => app(text, object, around, &mut import)?,
-            other => return Err(bad(other, "an app that is no object")),
+            Json::Array(_) | Json::StringLit(_) | Json::NumberLit(_) | Json::BooleanLit(_) | Json::NullKeyword(_) => {
+                return Err(bad(value, "an app that is no object"));
+            }
         }
     }
     Ok(import)

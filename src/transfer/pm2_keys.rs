@@ -142,9 +142,9 @@ pub(super) fn key(
         "namespace" if text == "default" => {}
         "namespace" => taking.text("group", text),
         "stop_exit_codes" => {
-            let codes = match value {
-                Json::Array(codes) => codes.elements.iter().filter_map(scalar).collect(),
-                _ => text.split(',').map(|code| code.trim().to_owned()).collect::<Vec<_>>(),
+            let codes = match value.as_array() {
+                Some(codes) => codes.elements.iter().filter_map(scalar).collect(),
+                None => text.split(',').map(|code| code.trim().to_owned()).collect::<Vec<_>>(),
             };
             taking.set("never_restart", Value::Words(codes));
         }

@@ -27,7 +27,18 @@ pub(super) fn other(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting)
     if SILENT.contains(&key.as_str()) || is_usual(key, value) {
         return;
     }
-    let (why, instead) = match (section.as_str(), key.as_str()) {
+    let (why, instead) = match section.as_str() {
+        "Service" => of_service(key, value),
+        _ => of_others(section, key),
+    };
+    let in_section = if section == "Service" { String::new() } else { format!("[{section}] ") };
+    let instead = instead.replace("NAME", unit.name.rsplit_once('.').map_or(unit.name, |(stem, _)| stem));
+    taking.note(*line, format!("{in_section}{key}={value}"), why, instead);
+}
+
+/// Why a setting outside of `[Service]` has no equal, and what to do instead.
+fn of_others(section: &str, key: &str) -> (&'static str, &'static str) {
+    match (section, key) {
         ("Install", _) => {
             ("what is up is started again after a reboot by guardian's own trigger", "`guardian install`")
         }
@@ -36,83 +47,74 @@ pub(super) fn other(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting)
             "`depends_on` names processes; `ready` and `preflight` wait for what else is needed, such as the network",
         ),
         ("Unit", "OnFailure" | "OnSuccess") => {
-            ("no unit is started for it", "a sink of type `command` in `[sinks.NAME]`, with `events` and `processes`")
+            ("no unit is started for it", "a sink of type `command` in `[sinks.…]`, with `events` and `processes`")
         }
         ("Unit", condition) if condition.starts_with("Condition") || condition.starts_with("Assert") => {
             ("a start has no conditions", "`preflight` is a line that must succeed before each start")
         }
         ("Unit", _) => ("it is for systemd's own order of units", WRAP),
-        (_, "ExecStartPost") => (
+        (_, _) => ("only [Unit], [Service] and [Install] are read", ""),
+    }
+}
+
+/// The same for one of `[Service]`.
+fn of_service(key: &str, value: &str) -> (&'static str, &'static str) {
+    match key {
+        "ExecStartPost" => (
             "nothing is executed after a start",
             "a sink of type `command` with `events = [\"ready\"]`, or the program itself",
         ),
-        (_, "ExecCondition") => {
-            ("a start has no conditions", "`preflight` is a line that must succeed; it failing is told")
-        }
-        (_, "ExecReload") if value.contains("kill") && value.contains("HUP") => {
+        "ExecCondition" => ("a start has no conditions", "`preflight` is a line that must succeed; it failing is told"),
+        "ExecReload" if value.contains("kill") && value.contains("HUP") => {
             ("there is no reload", "`guardian signal NAME HUP`")
         }
-        (_, "ExecReload") => ("there is no reload", "call that command yourself"),
-        (_, "ExecStop") => ("a stop is a signal to the whole tree", "`stop_signal`, and `grace` until KILL"),
-        (_, "ExecStopPost") => {
-            ("nothing is executed after an end", "a sink of type `command` in `[sinks.NAME]` gets each end")
-        }
-        (_, "Group" | "SupplementaryGroups") => ("a process has the groups of its user", WRAP),
-        (_, "StandardOutput" | "StandardError") => (
+        "ExecReload" => ("there is no reload", "call that command yourself"),
+        "ExecStop" => ("a stop is a signal to the whole tree", "`stop_signal`, and `grace` until KILL"),
+        "ExecStopPost" => ("nothing is executed after an end", "a sink of type `command` in `[sinks.…]` gets each end"),
+        "Group" | "SupplementaryGroups" => ("a process has the groups of its user", WRAP),
+        "StandardOutput" | "StandardError" => (
             "output goes to the log of the process",
             "`guardian logs NAME` reads it, `guardian status --json` has its path",
         ),
-        (_, "StandardInput") => ("there is nothing to read", "`stdin = \"pipe\"` and `guardian send`, or `pty = true`"),
-        (_, "UMask") => {
-            ("a process has the umask of who registered it", "put `umask NNN;` before the command in `shell`")
-        }
-        (_, "Nice" | "OOMScoreAdjust" | "IOSchedulingClass" | "IOSchedulingPriority" | "CPUSchedulingPolicy") => {
+        "StandardInput" => ("there is nothing to read", "`stdin = \"pipe\"` and `guardian send`, or `pty = true`"),
+        "UMask" => ("a process has the umask of who registered it", "put `umask 022;` before the command in `shell`"),
+        "Nice" | "OOMScoreAdjust" | "IOSchedulingClass" | "IOSchedulingPriority" | "CPUSchedulingPolicy" => {
             ("priorities are not set", "put `nice`, `ionice`, `choom` or `chrt` before the command")
         }
-        (_, limit) if limit.starts_with("Limit") => {
+        limit if limit.starts_with("Limit") => {
             ("limits of the kernel are not set", "put `ulimit` or `prlimit` before the command")
         }
-        (_, "MemoryHigh" | "MemoryLow" | "MemoryMin" | "MemorySwapMax" | "CPUWeight" | "IOWeight" | "AllowedCPUs") => {
+        "MemoryHigh" | "MemoryLow" | "MemoryMin" | "MemorySwapMax" | "CPUWeight" | "IOWeight" | "AllowedCPUs" => {
             ("a control group gets `memory`, `cpu` and `tasks` only", WRAP)
         }
-        (_, "Slice" | "Delegate" | "DevicePolicy" | "DeviceAllow") => ("control groups are guardian's own", WRAP),
-        (_, "RuntimeDirectory" | "StateDirectory" | "CacheDirectory" | "LogsDirectory" | "ConfigurationDirectory") => {
+        "Slice" | "Delegate" | "DevicePolicy" | "DeviceAllow" => ("control groups are guardian's own", WRAP),
+        "RuntimeDirectory" | "StateDirectory" | "CacheDirectory" | "LogsDirectory" | "ConfigurationDirectory" => {
             ("no directory is made", "`preflight = \"mkdir -p DIR\"`")
         }
-        (_, "UnsetEnvironment") => (
+        "UnsetEnvironment" => (
             "nothing is taken out of the environment",
-            "`clean_env` begins with next to nothing; `env -u NAME` before the command",
+            "`clean_env` begins with next to nothing; `env -u VARIABLE` before the command",
         ),
-        (_, "RestartForceExitStatus" | "RestartMode") => {
+        "RestartForceExitStatus" | "RestartMode" => {
             ("a restart has no such rule", "`restart`, `never_restart`, `backoff` and `backoff_max`")
         }
-        (
-            _,
-            "TimeoutAbortSec"
-            | "TimeoutStartFailureMode"
-            | "TimeoutStopFailureMode"
-            | "FinalKillSignal"
-            | "WatchdogSignal"
-            | "SendSIGKILL"
-            | "SendSIGHUP"
-            | "RestartKillSignal",
-        ) => ("an end is `stop_signal`, then KILL after `grace`", ""),
-        (
-            _,
-            "RootDirectory"
-            | "RootImage"
-            | "DynamicUser"
-            | "CapabilityBoundingSet"
-            | "AmbientCapabilities"
-            | "SecureBits",
-        ) => ("guardian confines nothing", WRAP),
-        (_, sandbox) if confines(sandbox) => ("guardian confines nothing", WRAP),
-        ("Service", _) => ("there is no equal", WRAP),
-        (_, _) => ("only [Unit], [Service] and [Install] are read", ""),
-    };
-    let in_section = if section == "Service" { String::new() } else { format!("[{section}] ") };
-    let instead = instead.replace("NAME", unit.name.rsplit_once('.').map_or(unit.name, |(stem, _)| stem));
-    taking.note(*line, format!("{in_section}{key}={value}"), why, instead);
+        "TimeoutAbortSec"
+        | "TimeoutStartFailureMode"
+        | "TimeoutStopFailureMode"
+        | "FinalKillSignal"
+        | "WatchdogSignal"
+        | "SendSIGKILL"
+        | "SendSIGHUP"
+        | "RestartKillSignal" => ("an end is `stop_signal`, then KILL after `grace`", ""),
+        "RootDirectory"
+        | "RootImage"
+        | "DynamicUser"
+        | "CapabilityBoundingSet"
+        | "AmbientCapabilities"
+        | "SecureBits" => ("guardian confines nothing", WRAP),
+        sandbox if confines(sandbox) => ("guardian confines nothing", WRAP),
+        _ => ("there is no equal", WRAP),
+    }
 }
 
 /// What holds here as well.

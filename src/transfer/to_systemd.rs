@@ -210,15 +210,23 @@ fn escaped(text: &str) -> String {
 
 /// A command line.
 fn words(words: &[String]) -> String {
-    words.iter().map(|word| quoted(word, true)).collect::<Vec<_>>().join(" ")
+    let one = |(index, word): (usize, &String)| match (index, word.starts_with(|letter| "-@:+!|".contains(letter))) {
+        (0, true) => in_quotes(word, true), // else it would be a prefix
+        (_, _) => quoted(word, true),
+    };
+    words.iter().enumerate().map(one).collect::<Vec<_>>().join(" ")
 }
 
 /// One word in quotes where it needs them. `variables`: `$` would be one.
 fn quoted(word: &str, variables: bool) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-=:,+@".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) && !word.starts_with(['-', '@', ':', '+', '=']) {
+    if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
+    in_quotes(word, variables)
+}
+
+fn in_quotes(word: &str, variables: bool) -> String {
     let mut quoted = String::from("\"");
     for letter in word.chars() {
         match letter {
