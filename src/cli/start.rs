@@ -247,7 +247,13 @@ fn keep_caller(call: &Call, held: &Held<'_>) -> Result<(), Error> {
     let cwd = std::env::current_dir().ok().and_then(|cwd| cwd.into_os_string().into_string().ok());
     match caller(&call.ctx.environment, cwd.as_deref()) {
         Some(found) => wake::keep(paths, held.name, &Wake { inbox: Some(wake::inbox(paths)), ..found }),
-        None => wake::forget(paths, held.name),
+        None => {
+            let name = held.name;
+            call.out.warn(&format!(
+                "`{name}` wakes nobody when it ends: `notify = auto`, and no agent's session is known here"
+            ));
+            wake::forget(paths, name)
+        }
     }
 }
 

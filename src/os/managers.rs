@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use nix::unistd::{User, geteuid};
 
@@ -30,6 +31,18 @@ pub fn has_user_manager() -> bool {
 pub fn lingers() -> Option<bool> {
     let user = User::from_uid(geteuid()).ok().flatten()?;
     Some(Path::new("/var/lib/systemd/linger").join(user.name).exists())
+}
+
+/// Whether the system's manager, or this user's, ends everything now. One that does not answer ends nothing.
+#[must_use]
+pub fn is_stopping() -> bool {
+    let runtime = format!("/run/user/{}", geteuid());
+    let says_so = |which| {
+        let mut command = Command::new("systemctl");
+        command.args([which, "is-system-running"]).env("XDG_RUNTIME_DIR", &runtime).stdin(Stdio::null());
+        command.output().is_ok_and(|output| output.stdout.starts_with(b"stopping"))
+    };
+    is_systemd() && (says_so("--system") || !geteuid().is_root() && says_so("--user"))
 }
 
 /// Whether a cron daemon runs; `None`: the processes cannot be listed.

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use crate::model::sink::{Secret, SecretSource};
 use crate::model::wake::{Harness, Wake};
 
-use super::agents::agents;
+use super::agents::{SOCKET, TOKEN, agents};
 use super::environment::Environment;
 
 /// The way to the agent whose marks are in `environment`; `None`: no agent called. Where one was started by another, it is that
@@ -24,8 +24,8 @@ pub fn caller(environment: &Environment, cwd: Option<&str>) -> Option<Wake> {
     let mut wake =
         Wake { session: agent.session, cwd: cwd.map(str::to_owned), path: value("PATH"), ..Wake::new(harness) };
     if harness == Harness::Claude {
-        wake.socket = value("CLAUDE_CODE_MESSAGING_SOCKET");
-        wake.token = value("CLAUDE_CODE_MESSAGING_TOKEN").map(|token| SecretSource::Inline(Secret::new(token)));
+        wake.socket = value(SOCKET);
+        wake.token = value(TOKEN).map(|token| SecretSource::Inline(Secret::new(token)));
     }
     Some(wake)
 }

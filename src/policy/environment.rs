@@ -59,8 +59,13 @@ const SESSION: &[&str] = &[
     "CLAUDE_ENV_FILE",
     "CLAUDE_PROJECT_DIR",
     "GEMINI_CLI",
+    "GEMINI_SESSION_ID",
     "OPENCODE",
+    "OPENCODE_PID",
+    "COPILOT_CLI",
     "COPILOT_AGENT_SESSION_ID",
+    "OPENCLAW_SHELL",
+    "CURSOR_TRACE_ID",
 ];
 
 /// Beginnings of names that are all of that kind.
@@ -101,13 +106,15 @@ fn is(name: &OsStr, list: &[&str]) -> bool {
     list.iter().any(|listed| name.as_bytes() == listed.as_bytes())
 }
 
+/// Whether a variable is bound to a session.
+fn is_bound(name: &OsStr) -> bool {
+    is(name, SESSION) || SESSION_PREFIXES.iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
+}
+
 /// What is kept of `all` for a managed process: everything but what is bound to a session.
 #[must_use]
 pub fn unbound(all: &Environment) -> Environment {
-    let bound = |name: &OsStr| {
-        is(name, SESSION) || SESSION_PREFIXES.iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
-    };
-    all.iter().filter(|(name, _)| !bound(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    all.iter().filter(|(name, _)| !is_bound(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What is kept of guardian's own environment for a shim: what its passes need, and what `spec` and sinks name.
@@ -211,6 +218,13 @@ mod tests {
             ("GUARDIAN_NAME", "outer"),
         ]);
         assert_eq!(unbound(&all), environment(&[("PATH", "/venv/bin:/bin"), ("VIRTUAL_ENV", "/venv")]));
+    }
+
+    #[test]
+    fn no_mark_of_an_agent_and_nothing_by_which_its_session_is_found_reaches_the_process() {
+        for name in crate::policy::agents::variables() {
+            assert!(is_bound(OsStr::new(name)), "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which of cron, systemd and launchd runs the passes where nobody named one.
 
+use crate::model::ending::Sender;
+
 /// What this machine has, as far as it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Machine {
@@ -30,6 +32,12 @@ pub enum Kind {
     System,
     /// An agent of the user's launchd.
     Launchd,
+}
+
+/// Whether a signal's sender is systemd: that of the system, of a user, or what it leaves behind to end everything.
+#[must_use]
+pub fn is_manager(sender: &Sender) -> bool {
+    sender.comm.as_deref().is_some_and(|comm| comm == "systemd" || comm.starts_with("systemd-shutdow"))
 }
 
 /// The one that runs passes without a login, if there is one; `None`: this machine has nothing that could.
@@ -77,5 +85,12 @@ mod tests {
         for (claim, machine, want) in cases {
             assert_eq!(choose(&machine), want, "{claim}");
         }
+    }
+
+    #[test]
+    fn the_manager_is_known_by_its_name() {
+        let is = |comm: Option<&str>| is_manager(&Sender::gone(7, Some(0), comm.map(str::to_owned)));
+        assert!(is(Some("systemd")) && is(Some("systemd-shutdow")));
+        assert!(!is(Some("systemd-run")) && !is(Some("bash")) && !is(None));
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod adopt;
+mod agent_input;
 mod alerts;
 mod alerts_mail;
 mod bad_input;
@@ -31,6 +32,7 @@ mod desktop;
 mod doctor;
 mod exec;
 mod export;
+mod forgetting;
 mod groups;
 mod hang;
 mod hang_corpus;
@@ -79,6 +81,7 @@ mod stop;
 mod storm;
 mod story;
 mod strays;
+mod survival;
 mod takeover;
 mod tracing;
 mod trees;
