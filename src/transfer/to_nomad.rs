@@ -67,12 +67,15 @@ fn job(process: &Leaving<'_>, place: &Place<'_>) -> String {
 }
 
 fn restart(spec: &Spec) -> String {
-    let (attempts, mode) = match (again(spec), spec.max_restarts) {
-        (Again::No, _) => (0, "fail"),
-        (Again::Always | Again::OnFailure, 0) => (10, "delay"),
-        (Again::Always | Again::OnFailure, most) => (most, "fail"),
+    let delay = whole_seconds(spec.backoff).max(1);
+    // Without a limit it goes on for ever, in rounds; Nomad wants room in each for all its tries.
+    let (attempts, window, mode) = match (again(spec), spec.max_restarts) {
+        (Again::No, _) => (0, 600, "fail"),
+        (Again::Always | Again::OnFailure, 0) => (10, 600.max(delay * 20), "delay"),
+        (Again::Always | Again::OnFailure, most) => {
+            (most, whole_seconds(spec.window).max(delay * (u64::from(most) + 1)), "fail")
+        }
     };
-    let (delay, window) = (whole_seconds(spec.backoff).max(1), whole_seconds(spec.window));
     format!(
         "    restart {{\n      attempts = {attempts}\n      delay    = \"{delay}s\"\n      interval = \"{window}s\"\n      mode     = \"{mode}\"\n    }}\n\n"
     )

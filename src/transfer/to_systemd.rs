@@ -68,6 +68,9 @@ fn unit(process: &Leaving<'_>, place: &Place<'_>) -> Vec<Written> {
         Never::Kind(kind) => Some(format!("never_restart = [\"{kind}\"]")),
         Never::Code(_) | Never::Signal(_) => None,
     }));
+    if spec.cwd.is_none() && spec.command.argv().first().is_some_and(|program| is_relative(program)) {
+        form.gaps.push("a program whose path begins in the home directory".to_owned());
+    }
     let times = spec.schedule.as_deref().map(|line| calendar(line, spec.zone.name()));
     form.wrapped |= !form.gaps.is_empty();
     let mut text =
@@ -124,7 +127,7 @@ fn service(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
         (false, Follow::Main, None) => "exec",
     };
     say("Type", kind.to_owned());
-    say("ExecStart", words(&command(process, form, place.exe)));
+    say("ExecStart", words(&rooted(command(process, form, place.exe), spec)));
     let restart = match again(spec) {
         Again::Always => "always",
         Again::OnFailure => "on-failure",
@@ -152,6 +155,21 @@ fn service(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
         plain(spec, &mut say);
     }
     lines.concat()
+}
+
+/// The same command with the whole path of the program: systemd takes none that is relative.
+fn rooted(mut words: Vec<String>, spec: &Spec) -> Vec<String> {
+    if let (Some(program), Some(cwd)) = (words.first_mut(), &spec.cwd)
+        && is_relative(program)
+    {
+        *program = format!("{}/{}", cwd.trim_end_matches('/'), program.strip_prefix("./").unwrap_or(program));
+    }
+    words
+}
+
+/// A path that begins where the program runs.
+fn is_relative(program: &str) -> bool {
+    program.contains('/') && !program.starts_with('/')
 }
 
 /// What is said where systemd itself runs the program.

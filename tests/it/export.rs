@@ -40,6 +40,9 @@ target = "exit"
 restart = "on-failure"
 cwd = "/srv"
 clean_env = true
+[process.near]
+command = ["./true"]
+cwd = "/bin"
 [process.timed]
 command = ["/bin/true"]
 schedule = "*/5 3 * * MON-FRI"
@@ -100,6 +103,7 @@ fn units_of_systemd_are_verified_by_systemd() {
     }
     assert!(text(&files, "timed.timer").contains("OnCalendar=Mon..Fri *-*-* 3:0/5:00 Europe/Kyiv\n"));
     assert!(!text(&files, "plain.service").contains("guardian exec"));
+    assert!(text(&files, "near.service").contains("ExecStart=/bin/true\n"), "systemd takes no relative path");
 }
 
 #[test]
