@@ -19,6 +19,8 @@ pub enum Code {
     NotRegistered = 4,
     /// Refused: breaker open, registry not trusted, spec differs, still running.
     Refused = 5,
+    /// What was given to be read is damaged; nothing was changed.
+    Data = 65,
     /// A bug in guardian.
     Bug = 70,
     /// A system call or file failed; nothing was lost.

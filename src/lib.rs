@@ -12,7 +12,7 @@
 //! outbox, which [`alert`] delivers after every lock is released.
 //!
 //! Dependencies point down: drivers (`cli`, `shim`, `healthcheck`) → effects (`os`, `store`,
-//! `alert`) → pure (`model`, `policy`, `registry`, `view`). A test holds that line.
+//! `alert`) → pure (`model`, `policy`, `registry`, `transfer`, `view`). A test holds that line.
 
 pub mod adopt;
 pub mod agent;
@@ -50,5 +50,6 @@ pub mod store;
 pub mod storm;
 pub mod strays;
 pub mod supervise;
+pub mod transfer;
 pub mod view;
 pub mod watches;

@@ -24,8 +24,8 @@ use super::wait::{Pause, Seen, look};
 
 /// Bytes that are shown at once.
 const PIECE: usize = 64 << 10;
-/// Longest pause between two looks: a shim that is killed changes no file.
-const LOOK: Duration = Duration::from_millis(500);
+/// Longest pause between two looks of a command that soon goes: a shim that is killed changes no file.
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// A run that is stayed with.
 pub(super) struct Attach<'a> {
@@ -38,6 +38,8 @@ pub(super) struct Attach<'a> {
     pub(super) live: bool,
     /// Escape sequences are taken out.
     pub(super) plain: bool,
+    /// Longest pause between two looks.
+    pub(super) look: Duration,
     /// Bytes of output that are shown at most; the newest, unless they are shown as they come.
     pub(super) most: Option<u64>,
 }
@@ -82,7 +84,7 @@ impl Attach<'_> {
                 Seen::Watched => None,
                 Seen::Soon => Some(pause.next()),
             };
-            let limit = soon.unwrap_or(LOOK).min(self.until.since(&now));
+            let limit = soon.unwrap_or(self.look).min(self.until.since(&now));
             let waited = match &watch {
                 Some(watch) => ends.wait_or(watch, Some(limit)),
                 None => ends.wait(Some(limit)),

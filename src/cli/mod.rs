@@ -16,9 +16,13 @@ mod deregister;
 mod doctor;
 mod events;
 mod fleet;
+mod exec;
+mod export;
 mod healthcheck;
 mod healthcheck_loop;
 mod hook;
+mod import;
+mod import_file;
 mod init;
 mod install;
 mod install_agent;
@@ -118,6 +122,7 @@ enum Command {
     Restart(stop::Restart),
     Status(status::Status),
     Run(run::Run),
+    Exec(exec::Exec),
     Send(send::Send),
     Signal(signal::Signal),
     Healthcheck(healthcheck::Healthcheck),
@@ -137,6 +142,8 @@ enum Command {
     Silence(silence::Silence),
     Unsilence(silence::Unsilence),
     Init(init::Init),
+    Import(import::Import),
+    Export(export::Export),
     Config(config::Config),
     Install(install::Install),
     Uninstall(install::Uninstall),
@@ -251,6 +258,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Restart(command) => stop::restart(call, &command),
         Command::Status(command) => status::run(call, &command),
         Command::Run(command) => run::run(call, &command),
+        Command::Exec(command) => exec::run(call, &command),
         Command::Send(command) => send::run(call, &command),
         Command::Signal(command) => signal::run(call, &command),
         Command::Healthcheck(command) => healthcheck::run(call, &command),
@@ -270,6 +278,8 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Alerts(command) => alerts::run(call, &command),
         Command::Hook(command) => Ok(hook::run(&command, None, call.out)),
         Command::Init(command) => init::run(call, &command),
+        Command::Import(command) => import::run(call, &command),
+        Command::Export(command) => export::run(call, &command),
         Command::Config(command) => config::run(call, &command),
         Command::Install(command) => install::run(call, &command),
         Command::Uninstall(command) => install::uninstall(call, &command),

@@ -139,7 +139,7 @@ pub(super) fn count(call: &Call, name: &Name, change: Change, registry: &Registr
 }
 
 /// The history of a process begins here.
-fn tell(call: &Call, name: &Name, registry: &Registry) -> Result<(), Error> {
+pub(super) fn tell(call: &Call, name: &Name, registry: &Registry) -> Result<(), Error> {
     let now = now()?;
     let _held = state::lock(&call.ctx.paths, name)?;
     let (epoch, run) = match state::load(&call.ctx.paths, name)? {

@@ -24,7 +24,7 @@ use crate::view::exit_code::code_of;
 use crate::view::status::{LastExit, State as Word};
 use crate::view::words::end_phrase;
 
-use super::attach::{Attach, Attached};
+use super::attach::{Attach, Attached, LOOK};
 use super::common::{Fresh, registry};
 use super::dependants::settle_dependants;
 use super::needed::{Else, bring_up, is_ordered};
@@ -127,6 +127,7 @@ pub(super) fn run(call: &Call, command: &Run) -> Result<u8, Error> {
         run: job.run,
         until: now()?.plus(stay),
         live: terminal && !call.out.is_quiet(),
+        look: LOOK,
         plain: command.plain,
         most: size.or((!terminal).then_some(MOST)),
     };

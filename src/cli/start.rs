@@ -257,8 +257,14 @@ fn keep_caller(call: &Call, held: &Held<'_>) -> Result<(), Error> {
     }
 }
 
-/// Starts a process that is held, unless it runs.
+/// Starts a process that is held, unless it runs. From now on guardian restarts it.
 pub(super) fn begin(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
+    held.state.foreground = false; // committed with the start
+    begin_as_it_is(call, held, until)
+}
+
+/// The same, restarted by whom the state says.
+pub(super) fn begin_as_it_is(call: &Call, held: &mut Held<'_>, until: Until) -> Result<Started, Error> {
     let mut outcome = Outcome::default();
     if held.state.open().is_some_and(|open| open.stopping.is_some()) {
         stop::until_gone(call, held, None, Desired::Up)?; // a stop that was cut short is finished first

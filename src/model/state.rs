@@ -226,6 +226,9 @@ pub struct State {
     /// When it was started by somebody, as far as that counts; see `policy::budget`. Newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub starts: Vec<Stamp>,
+    /// Whether `guardian exec` ran it last: then whoever ran that starts it again, and guardian does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreground: bool,
     /// Where it stands.
     pub phase: Phase,
     /// What its schedule comes to; `None`: it has none.
@@ -262,6 +265,7 @@ impl State {
             trips: 0,
             restarted_at: Vec::new(),
             starts: Vec::new(),
+            foreground: false,
             phase: Phase::New,
             schedule: None,
             last: None,

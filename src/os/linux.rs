@@ -194,6 +194,23 @@ pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Resul
     }
 }
 
+/// As [`send`], with the sender that the signal came from instead of this process.
+pub(super) fn send_for(identity: &Identity, boot: &BootId, signal: i32, sender: (i32, u32)) -> io::Result<bool> {
+    let fd = match pidfd(identity.pid) {
+        Ok(fd) => fd,
+        Err(error) if is_gone(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !super::process::identify(identity.pid, boot)?.is_some_and(|now| now.is(identity)) {
+        return Ok(false);
+    }
+    match super::signals::queue(&fd, signal, sender) {
+        Ok(()) => Ok(true),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Sends `signal` to the process that `fd` means.
 pub(super) fn signal_pidfd(fd: &OwnedFd, signal: i32) -> io::Result<()> {
     // SAFETY: an open pidfd, a signal number, no siginfo, no flags; no memory is passed.

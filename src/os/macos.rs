@@ -168,6 +168,11 @@ pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Resul
     }
 }
 
+/// There is no way to name another sender: it is this process.
+pub(super) fn send_for(identity: &Identity, boot: &BootId, signal: i32, _sender: (i32, u32)) -> io::Result<bool> {
+    send(identity, boot, signal)
+}
+
 pub(super) fn anonymous_file() -> io::Result<File> {
     let template = std::env::temp_dir().join("guardian-launch.XXXXXX");
     let mut path = CString::new(template.into_os_string().into_encoded_bytes())?.into_bytes_with_nul();

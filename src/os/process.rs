@@ -123,6 +123,15 @@ pub fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Result<bool>
     platform::send(identity, boot, signal)
 }
 
+/// The same for a signal that came from `sender` (pid, uid) and is passed on: where the platform has the means, whoever gets
+/// it sees that sender.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_for(identity: &Identity, boot: &BootId, signal: i32, sender: (i32, u32)) -> io::Result<bool> {
+    platform::send_for(identity, boot, signal, sender)
+}
+
 /// `roots` and all their descendants in `table`, zombies left out, parents before children.
 ///
 /// A shim among them, and what is below it, is a run of its own: a process that runs under guardian may start others

@@ -137,6 +137,16 @@ pub fn note_interrupt() {
     }
 }
 
+/// From now on what asks this process to end neither ends it nor anything that it executes later: what it does is soon over.
+pub fn finish_first() {
+    extern "C" fn nothing(_signal: i32) {}
+    let handler = nothing as extern "C" fn(i32) as libc::sighandler_t;
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
+        // SAFETY: a handler that does nothing; `execve` takes it away.
+        unsafe { libc::signal(signal, handler) };
+    }
+}
+
 /// Whether SIGINT came since [`note_interrupt`].
 #[must_use]
 pub fn was_interrupted() -> bool {
@@ -301,6 +311,42 @@ impl Alarm {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+}
+
+/// What a process tells of itself with a signal that it queues, as the kernel lays it out.
+#[cfg(target_os = "linux")]
+#[repr(C)]
+struct Queued {
+    signal: i32,
+    errno: i32,
+    code: i32,
+    _pad: i32,
+    pid: i32,
+    uid: u32,
+    _rest: [u64; 13],
+}
+
+/// Sends `signal` to the process that `fd` means, in the name of `sender` (pid, uid): the kernel lets a process say that
+/// of a signal that it queues.
+#[cfg(target_os = "linux")]
+pub(super) fn queue(fd: &std::os::fd::OwnedFd, signal: i32, (pid, uid): (i32, u32)) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let info = Queued { signal, errno: 0, code: libc::SI_QUEUE, _pad: 0, pid, uid, _rest: [0; 13] };
+    // SAFETY: an open pidfd; the structure has the size and layout of siginfo_t and lives through the call; no flags.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), signal, &raw const info, 0) };
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Rings the bell of this process: one of its threads has something to say to the one that waits for signals.
+///
+/// # Errors
+/// Those of `kill`.
+pub fn ring_self() -> io::Result<()> {
+    // SAFETY: kill passes no memory.
+    match unsafe { libc::kill(libc::getpid(), BELL) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

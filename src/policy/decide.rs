@@ -104,7 +104,9 @@ pub fn decide_needing<'a>(
             next.standing = Some(standing.clone());
             match standing {
                 Standing::Ended(found) => settle(&mut next, open, *found, evidence.tail.as_deref()),
-                Standing::NeverBegan if look.state.desired == Desired::Up => next.act = Act::Launch,
+                Standing::NeverBegan if look.state.desired == Desired::Up && !look.state.foreground => {
+                    next.act = Act::Launch
+                }
                 Standing::NeverBegan => next.edit().phase = Phase::Stopped,
                 Standing::Starting => next.ready = Some(false),
                 Standing::Running => running(&mut next, open, evidence),
@@ -142,7 +144,9 @@ pub fn decide_needing<'a>(
         (Phase::Dead, _) if comes_back_with_the_machine(look) => next.launch_or_hold_back(Began::Restart),
         (Phase::Open(_), None) | (Phase::New | Phase::Completed | Phase::Stopped | Phase::Dead, _) => {}
     }
-    schedule::keep(&mut next);
+    if !look.state.foreground {
+        schedule::keep(&mut next);
+    }
     next.done()
 }
 
@@ -159,7 +163,11 @@ fn stays_down(look: Look<'_>, until: &Stamp) -> bool {
 fn comes_back_with_the_machine(look: Look<'_>) -> bool {
     let earlier_boot = look.state.last.as_ref().is_some_and(|last| last.began.boot != look.now.boot);
     let wanted = look.state.desired == Desired::Up && look.spec.target != Target::Exit && look.spec.schedule.is_none();
-    wanted && earlier_boot && look.spec.on_boot == OnBoot::Start && look.spec.restart != Restart::Never
+    wanted
+        && !look.state.foreground
+        && earlier_boot
+        && look.spec.on_boot == OnBoot::Start
+        && look.spec.restart != Restart::Never
 }
 
 /// The event that the open run began as process `pid`; `None`: no run is open.

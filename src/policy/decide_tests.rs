@@ -379,3 +379,13 @@ fn a_new_boot_tries_again_what_policy_had_given_up_unless_the_last_state_counts(
         assert_eq!(look(&Spec { on_boot, ..spec.clone() }, &dead, None, &rebooted(HOUR)).act, Act::None, "{on_boot:?}");
     }
 }
+
+#[test]
+fn what_exec_ran_is_told_as_ever_and_is_not_restarted_here_not_even_by_a_new_boot() {
+    let spec = Spec { backoff: Duration::ZERO, ..eight_hours() };
+    let state = State { foreground: true, ..started(&spec) };
+    let dead = look(&spec, &state, Some(&ended(5000, WaitStatus::Code(1))), &at(5000));
+    assert_eq!((&dead.state.phase, dead.act), (&Phase::Dead, Act::None));
+    assert!(dead.state.pending.iter().any(|event| event.kind == EventKind::Premature));
+    assert_eq!(look(&spec, &dead.state, None, &rebooted(HOUR)).act, Act::None);
+}

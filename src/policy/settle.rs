@@ -21,6 +21,9 @@ pub const RESTARTING: &str = "restarting at once";
 /// Said of what is not started again because the machine was.
 pub(super) const LEFT_DOWN: &str = "not started after a reboot: `on_boot` is `never`";
 
+/// Said of what `guardian exec` runs.
+const ELSEWHERE: &str = "not restarted here: whoever runs `guardian exec` does that";
+
 /// What follows an end.
 enum Next {
     /// The target is met, nothing follows.
@@ -97,6 +100,13 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker)
     let spec = next.look.spec;
     if schedule::makes_room(next, open.stopping.as_ref().map(|stopping| stopping.reason)) {
         return Next::MakeRoom;
+    }
+    if next.state.foreground {
+        return match ended.verdict {
+            Verdict::Completed => Next::Complete,
+            Verdict::Stopped => Next::StayStopped,
+            Verdict::Premature | Verdict::Failed => Next::GiveUp(ELSEWHERE.to_owned()),
+        };
     }
     let shutdown = open.stopping.as_ref().is_some_and(|stopping| stopping.reason == StopReason::Shutdown);
     let wanted = match (spec.restart, ended.verdict) {

@@ -1,0 +1,135 @@
+//! The file of another system: found, read, and what its meaning depends on.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Code, Error};
+use crate::os::{crontab, user};
+use crate::transfer::Around;
+
+use super::Call;
+
+/// Where units of systemd lie, the nearest first; those of a user are below their home.
+const UNITS: [&str; 7] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/etc/systemd/user",
+    "/usr/lib/systemd/user",
+];
+/// More than any such file has.
+const MOST: u64 = 16 << 20;
+
+/// A text with the place that it comes from.
+pub(super) struct Source {
+    /// As it is named in what is said.
+    pub(super) shown: String,
+    path: PathBuf,
+    bytes: Vec<u8>,
+    environment: Vec<(String, String)>,
+    home: Option<String>,
+    user: String,
+    host: String,
+    dir: String,
+}
+
+impl Source {
+    /// Reads a file; `-` is standard input.
+    pub(super) fn file(call: &Call, path: &Path) -> Result<Self, Error> {
+        let fail = |error: std::io::Error| Error::io("read", path, &error);
+        let mut bytes = Vec::new();
+        let read = match path.to_str() {
+            Some("-") => std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes),
+            Some(_) | None => {
+                let file = std::fs::File::open(path).map_err(fail)?;
+                file.take(MOST + 1).read_to_end(&mut bytes)
+            }
+        };
+        if read.map_err(fail)? as u64 > MOST {
+            let message = format!("`{}` is larger than 16 MiB", path.display());
+            return Err(Error::new(Code::Data, "damaged", message).hint("is it the right file?"));
+        }
+        Self::new(call, path.to_owned(), bytes)
+    }
+
+    /// A unit of systemd by its file, or by its name.
+    pub(super) fn unit(call: &Call, unit: &Path) -> Result<Self, Error> {
+        let name = unit.to_str().filter(|name| !name.contains('/') && *name != "-");
+        let Some(name) = name.filter(|_| !unit.exists()) else { return Self::file(call, unit) };
+        let name = if name.contains('.') { name.to_owned() } else { format!("{name}.service") };
+        let own = call.ctx.home.iter().map(|home| home.join(".config/systemd/user"));
+        let mut places = UNITS.iter().map(PathBuf::from).chain(own).map(|dir| dir.join(&name));
+        match places.find(|path| path.exists()) {
+            Some(path) => Self::file(call, &path),
+            None => {
+                let message = format!("there is no unit `{name}` where units lie");
+                let hint = format!("give its file: `systemctl show -p FragmentPath {name}` has the path");
+                Err(Error::new(Code::System, "no_unit", message).hint(hint))
+            }
+        }
+    }
+
+    /// The crontab of this user.
+    pub(super) fn own_crontab(call: &Call) -> Result<Self, Error> {
+        let Some(bytes) = crontab::read()? else {
+            let message = "this user has no crontab";
+            return Err(Error::new(Code::No, "no_crontab", message).hint("give a file: guardian import crontab FILE"));
+        };
+        Ok(Self { shown: "crontab".to_owned(), ..Self::new(call, PathBuf::from("crontab"), bytes)? })
+    }
+
+    fn new(call: &Call, path: PathBuf, bytes: Vec<u8>) -> Result<Self, Error> {
+        let whole = std::path::absolute(&path).map_err(|error| Error::io("find", &path, &error))?;
+        let dir = whole
+            .parent()
+            .and_then(Path::to_str)
+            .ok_or_else(|| Error::new(Code::Usage, "bad_path", format!("`{}` is not UTF-8", whole.display())))?;
+        let text = |(name, value): (&std::ffi::OsString, &std::ffi::OsString)| {
+            Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
+        };
+        Ok(Self {
+            shown: path.display().to_string(),
+            dir: dir.to_owned(),
+            bytes,
+            environment: call.ctx.environment.iter().filter_map(text).collect(),
+            home: call.ctx.home.as_ref().and_then(|home| home.to_str()).map(str::to_owned),
+            user: user::name(),
+            host: call.ctx.host.clone(),
+            path: whole,
+        })
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> Result<&str, Error> {
+        std::str::from_utf8(&self.bytes).map_err(|error| {
+            let before = self.bytes.get(..error.valid_up_to()).unwrap_or(&[]);
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            Error::new(Code::Data, "damaged", format!("{}:{line}: not UTF-8 text", self.shown))
+                .hint("is it the right file?")
+        })
+    }
+
+    /// What its meaning depends on. `of_system`: it was said to be a crontab of the system.
+    pub(super) fn around(&self, of_system: bool) -> Around<'_> {
+        let beside = self.path.parent();
+        Around {
+            dir: &self.dir,
+            file: self.path.file_name().and_then(|name| name.to_str()).unwrap_or(""),
+            home: self.home.as_deref(),
+            user: &self.user,
+            host: &self.host,
+            env: &self.environment,
+            has_dotenv: beside.is_some_and(|dir| dir.join(".env").is_file()),
+            of_system: of_system || self.path == Path::new("/etc/crontab") || beside == Some(Path::new("/etc/cron.d")),
+        }
+    }
+
+    /// A directory with more of a unit of systemd, if there is one.
+    pub(super) fn more(&self) -> Option<PathBuf> {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".d");
+        Some(PathBuf::from(name)).filter(|dir| dir.is_dir())
+    }
+}
