@@ -1,12 +1,13 @@
 //! `exec`: a process in the foreground, under somebody else's restarts.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
 
 use crate::home::{Home, Output, finish};
-use crate::procs::{alive, eventually, signal, until};
+use crate::procs::{alive, descendants, eventually, signal, until};
 
 fn spawn(home: &Home, arguments: &[&str]) -> Child {
     home.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -159,4 +160,27 @@ fn a_killed_exec_leaves_the_program_and_the_next_one_stays_with_it() {
     std::fs::write(home.path("go"), "").unwrap();
     end(child).expect(5);
     assert_eq!(home.lines("got").len(), 1);
+}
+
+#[test]
+fn as_the_first_process_of_a_container_it_stops_for_whoever_is_outside_and_tells_before_all_goes() {
+    let home = Home::new();
+    home.listen("");
+    let contained = |name: &str| {
+        let mut command = home.other_command(Path::new("unshare"));
+        command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]).arg(home.program()).args(["exec", name]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    home.ok(&["register", "job", "--target", "exit", "--", "exit 7"]);
+    finish(contained("job")).expect(7);
+    assert!(home.told().iter().any(|told| told["kind"] == "failed"), "{:?}", home.told());
+    home.ok(&["register", "svc", "--", "trap 'exit 0' TERM; echo up >>got; while :; do sleep 0.05; done"]);
+    let outside = contained("svc").spawn().unwrap();
+    home.has_lines("got", 1);
+    let first = descendants(pid(&outside))[0];
+    signal(first, Signal::SIGTERM);
+    end(outside).expect(0).complains("stopped");
+    assert!(home.told().iter().all(|told| told["process"] != "svc"), "{:?}", home.told());
+    assert!(home.ok(&["why", "svc"]).contains("outside of this container"));
 }
