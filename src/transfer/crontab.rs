@@ -138,7 +138,7 @@ fn job(setting: &Setting, import: &mut Import, at: usize, line: &str, around: &A
     }
     taking.set("clean_env", Value::Switch(true));
     if let Some(user) = user {
-        taking.user(at, &format!("user {user}"), &user, around);
+        taking.user(&user, around);
     }
     if reboots {
         taking.text("target", "forever");

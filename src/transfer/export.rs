@@ -55,10 +55,13 @@ pub(super) struct Can {
 }
 
 /// Keys that no other system is asked about: they are for a registry, or for logs that are elsewhere there.
-const BESIDE: [&str; 9] = [
+const BESIDE: [&str; 12] = [
     "group",
     "log_max",
     "log_keep",
+    "log_plain",
+    "log_every",
+    "log_keep_for",
     "forget_after",
     "isolation",
     "clean_env",
@@ -226,7 +229,7 @@ pub(super) fn table(leaving: &Leaving<'_>) -> String {
     if !names.is_empty() {
         draft.set("pass_env", Value::Texts(names));
     }
-    let reading = Context { home_dir: Some("/root".into()), zone: Some("UTC".to_owned()) };
+    let reading = Context { home_dir: Some("/root".into()), zone: Some("UTC".to_owned()), has_user: None };
     insert("", leaving.name, &draft, Replace::Refuse, &reading)
         .map_or_else(|error| format!("# {error}\n"), |edited| edited.text)
 }

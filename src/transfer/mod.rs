@@ -30,7 +30,6 @@ pub mod to_systemd;
 
 use std::fmt;
 
-use crate::registry::keys;
 use crate::registry::value::{Draft, Value};
 
 /// A process as it was found.
@@ -155,15 +154,10 @@ impl Taking<'_> {
         self.notes.push(Note { line, process, what: what.into(), why: why.into(), instead: instead.into() });
     }
 
-    /// Who it runs as, where this build has the key.
-    fn user(&mut self, line: usize, what: &str, user: &str, around: &Around<'_>) {
-        match keys::find("user") {
-            _ if user == around.user => {}
-            Some(key) => self.text(key.name, user),
-            None => {
-                let instead = format!("register it as `{user}`, with a guardian of their own");
-                self.note(line, what, "guardian runs everything as who it is itself", instead);
-            }
+    /// Who it runs as: nothing is said where that is whoever imports.
+    fn user(&mut self, user: &str, around: &Around<'_>) {
+        if user != around.user {
+            self.text("user", user);
         }
     }
 }

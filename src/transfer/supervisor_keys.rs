@@ -14,7 +14,7 @@ pub(super) fn key(taking: &mut Taking<'_>, key: &Key, value: &str, around: &Arou
         // Read before: they decide what the process is.
         "command" | "process_name" | "numprocs" | "numprocs_start" | "environment" => {}
         "directory" => taking.text("cwd", around.path(value)),
-        "user" => taking.user(line, &what, value, around),
+        "user" => taking.user(value, around),
         "autostart" => match take::switch(value).ok_or_else(|| bad("true or false"))? {
             true => {}
             false => taking.text("on_boot", "never"),

@@ -38,7 +38,7 @@ pub(super) fn one(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting) -
         }
         "User" => {
             let user = specified(value, unit.name, unit.around).map_err(|_| bad("a user"))?;
-            taking.user(*line, &what, &user, unit.around);
+            taking.user(&user, unit.around);
         }
         "TimeoutStopSec" => grace(taking, *line, what, limit()?),
         "TimeoutSec" => {
