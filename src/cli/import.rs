@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
-use crate::os::zone;
+use crate::os::{user, zone};
 use crate::registry::edit::{Change, EditError, Replace, insert};
 use crate::registry::{Context as Reading, parse};
 use crate::store::{registry_file, state};
@@ -81,7 +81,7 @@ pub(super) fn run(call: &Call, command: &Import) -> Result<u8, Error> {
     }
     let found = names::named(&mut read);
     let replace = if command.replace { Replace::Allow } else { Replace::Refuse };
-    let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name() };
+    let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name(), has_user: Some(user::is_there) };
     read.notes.sort_by_key(|note| note.line);
     if command.dry_run {
         return dry_run(call, &source, &found, &read.notes, replace, &reading);

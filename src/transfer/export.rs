@@ -226,7 +226,7 @@ pub(super) fn table(leaving: &Leaving<'_>) -> String {
     if !names.is_empty() {
         draft.set("pass_env", Value::Texts(names));
     }
-    let reading = Context { home_dir: Some("/root".into()), zone: Some("UTC".to_owned()) };
+    let reading = Context { home_dir: Some("/root".into()), zone: Some("UTC".to_owned()), has_user: None };
     insert("", leaving.name, &draft, Replace::Refuse, &reading)
         .map_or_else(|error| format!("# {error}\n"), |edited| edited.text)
 }
