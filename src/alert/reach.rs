@@ -6,6 +6,7 @@
 use std::env;
 use std::io::Read;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -17,7 +18,7 @@ use ureq::http::Uri;
 
 use super::secret;
 use crate::error::{Code, Error};
-use crate::model::channel::Slack;
+use crate::model::channel::{Slack, SyslogAddress};
 use crate::model::sink::{SecretSource, Sink, SinkKind, Tls};
 use crate::model::wake::Wake;
 use crate::os::clock;
@@ -76,6 +77,13 @@ fn look(sink: &Sink) -> Reached {
         SinkKind::File { path } => file(Path::new(path)),
         SinkKind::Desktop => Reached::Untold("it shows up for who is logged in then".to_owned()),
         SinkKind::Wake(wake) => session(wake),
+        SinkKind::Otlp(otlp) => secret_address(&otlp.url),
+        SinkKind::Journald { socket } => datagrams(socket),
+        SinkKind::Syslog(syslog) => match &syslog.to {
+            SyslogAddress::Socket(path) => datagrams(path),
+            SyslogAddress::Tcp(to) => address(&format!("http://{to}")),
+            SyslogAddress::Udp(to) => Reached::Untold(format!("udp://{to} confirms nothing")),
+        },
     }
 }
 
@@ -154,6 +162,15 @@ fn file(path: &Path) -> Reached {
     match access(place, AccessFlags::W_OK) {
         Ok(()) => Reached::There(format!("`{}` can be written", path.display())),
         Err(errno) => Reached::Not(format!("`{}` cannot be written: {errno}", place.display())),
+    }
+}
+
+/// A daemon of this machine that takes datagrams at a socket.
+fn datagrams(path: &str) -> Reached {
+    let connected = UnixDatagram::unbound().and_then(|socket| socket.connect(path));
+    match connected {
+        Ok(()) => Reached::There(format!("`{path}` takes messages")),
+        Err(error) => Reached::Not(format!("`{path}` takes no messages: {error}")),
     }
 }
 
