@@ -31,6 +31,7 @@ mod pagerduty;
 mod ping_wire;
 pub(crate) mod program;
 mod pushover;
+mod resume;
 mod secret;
 mod sendmail;
 #[cfg(test)]

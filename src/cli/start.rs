@@ -17,6 +17,7 @@ use crate::model::state::{Desired, Phase};
 use crate::model::units::parse_duration;
 use crate::model::wake::Wake;
 use crate::policy::budget::Asked;
+use crate::os::forebears::forebears;
 use crate::policy::caller::caller;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look};
@@ -245,7 +246,7 @@ fn keep_caller(call: &Call, held: &Held<'_>) -> Result<(), Error> {
     }
     let paths = &call.ctx.paths;
     let cwd = std::env::current_dir().ok().and_then(|cwd| cwd.into_os_string().into_string().ok());
-    match caller(&call.ctx.environment, cwd.as_deref()) {
+    match caller(&call.ctx.environment, cwd.as_deref(), forebears()) {
         Some(found) => wake::keep(paths, held.name, &Wake { inbox: Some(wake::inbox(paths)), ..found }),
         None => wake::forget(paths, held.name),
     }

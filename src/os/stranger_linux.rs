@@ -45,6 +45,12 @@ pub fn cwd(pid: i32) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd"))
 }
 
+/// What it executes; `None`: it is gone, or not ours to ask.
+#[must_use]
+pub fn executable(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
 /// Its file mode creation mask; `None`: it cannot be asked.
 #[must_use]
 pub fn umask(pid: i32) -> Option<u32> {

@@ -37,6 +37,12 @@ pub fn cwd(_pid: i32) -> io::Result<PathBuf> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// What it executes: not asked here.
+#[must_use]
+pub fn executable(_pid: i32) -> Option<PathBuf> {
+    None
+}
+
 /// Its file mode creation mask: not known.
 #[must_use]
 pub fn umask(_pid: i32) -> Option<u32> {

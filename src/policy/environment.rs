@@ -101,13 +101,16 @@ fn is(name: &OsStr, list: &[&str]) -> bool {
     list.iter().any(|listed| name.as_bytes() == listed.as_bytes())
 }
 
+/// Whether a variable of this name is bound to a session.
+#[must_use]
+pub fn is_bound(name: &OsStr) -> bool {
+    is(name, SESSION) || SESSION_PREFIXES.iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
+}
+
 /// What is kept of `all` for a managed process: everything but what is bound to a session.
 #[must_use]
 pub fn unbound(all: &Environment) -> Environment {
-    let bound = |name: &OsStr| {
-        is(name, SESSION) || SESSION_PREFIXES.iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
-    };
-    all.iter().filter(|(name, _)| !bound(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    all.iter().filter(|(name, _)| !is_bound(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What is kept of guardian's own environment for a shim: what its passes need, and what `spec` and sinks name.

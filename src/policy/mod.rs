@@ -67,6 +67,7 @@ pub mod strays;
 pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
+pub mod terms;
 mod tokens;
 #[cfg(test)]
 mod walk_tests;
