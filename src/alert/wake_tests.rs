@@ -151,7 +151,7 @@ fn an_agent_that_cannot_resume_is_told_by_its_command_or_its_inbox_and_one_that_
 fn a_session_goes_on_with_what_it_was_begun_with_and_no_shell_of_a_pass_has_that() {
     let (dir, told) = agent("other", 0);
     let script = format!(
-        "#!/bin/sh\n{{ echo \"$ANTHROPIC_BASE_URL $HOME\"; printf '%s\\n' \"$@\"; env | grep -c ^CARGO; }} >> {}\n",
+        "#!/bin/sh\n{{ echo \"$ANTHROPIC_BASE_URL $HOME\"; printf '%s\\n' \"$@\"; env | grep -c ^CARGO || :; }} >> {}\n",
         told.display()
     );
     let executed = dir.path().join("2.1.329");

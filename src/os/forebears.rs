@@ -16,7 +16,11 @@ pub fn forebears() -> impl Iterator<Item = Forebear> {
 }
 
 fn describe(pid: i32) -> Forebear {
-    let arguments = process::arguments(pid).unwrap_or_default().into_iter().map(String::from_utf8);
+    let mut arguments = process::arguments(pid).unwrap_or_default();
+    if arguments.last().is_some_and(Vec::is_empty) {
+        arguments.pop(); // what stands behind the NUL that ends the last one
+    }
+    let arguments = arguments.into_iter().map(String::from_utf8);
     let text = |path: std::path::PathBuf| path.into_os_string().into_string().ok();
     Forebear {
         arguments: arguments.map_while(Result::ok).collect(),
