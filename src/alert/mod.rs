@@ -23,7 +23,7 @@ mod gotify;
 #[cfg(test)]
 mod hostile_tests;
 mod http;
-mod inbox;
+pub mod inbox;
 mod last_word;
 mod matrix;
 mod ntfy;

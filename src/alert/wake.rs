@@ -27,8 +27,9 @@ pub(super) fn send(wake: &Wake, message: &Message, limit: Duration) -> Sent {
     let Some(path) = &wake.inbox else {
         return tried.map(Outcome::delivered);
     };
-    let put =
-        inbox::put(Path::new(path), message, &text).map_err(|error| format!("cannot append to `{path}`: {error}"));
+    let told = wake.session.as_deref().filter(|_| tried.is_ok());
+    let put = inbox::put(Path::new(path), message, &text, told)
+        .map_err(|error| format!("cannot append to `{path}`: {error}"));
     match (tried, put) {
         (Ok(how), Ok(())) => Ok(Outcome::delivered(format!("{how}, and in the inbox"))),
         (Err(why), Ok(())) => Ok(Outcome::delivered(format!("in the inbox alone: {}", why_not(&why)))),

@@ -17,6 +17,7 @@ mod doctor;
 mod events;
 mod healthcheck;
 mod hook;
+mod hook_begin;
 mod init;
 mod install;
 mod install_agent;

@@ -108,6 +108,8 @@ impl Wake {
 /// A process above the command that was given: perhaps the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Forebear {
+    /// Its pid.
+    pub pid: i32,
     /// Its arguments, the first of which names its program; those that are not UTF-8 end the list.
     pub arguments: Vec<String>,
     /// What it executes; `None`: not known.

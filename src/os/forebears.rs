@@ -23,6 +23,7 @@ fn describe(pid: i32) -> Forebear {
     let arguments = arguments.into_iter().map(String::from_utf8);
     let text = |path: std::path::PathBuf| path.into_os_string().into_string().ok();
     Forebear {
+        pid,
         arguments: arguments.map_while(Result::ok).collect(),
         executable: stranger::executable(pid).and_then(text),
         cwd: stranger::cwd(pid).ok().and_then(text),

@@ -62,13 +62,16 @@ pub fn caller(
         "claude-code" => Harness::Claude,
         word => Harness::named(word)?,
     };
-    let its = forebears.find(|forebear| executes(forebear, harness.word()));
+    // Claude Code names itself; of the others the nearest counts.
+    let pid = value("CLAUDE_PID").filter(|_| harness == Harness::Claude);
+    let is_it = |its: &Forebear| pid.as_ref().is_none_or(|pid| its.pid.to_string() == *pid);
+    let its = forebears.find(|forebear| is_it(forebear) && executes(forebear, harness.word()));
     let begun_with = its.as_ref().and_then(|its| its.environment.clone());
     let mut wake = Wake {
         session: agent.session,
         // A shell may have gone elsewhere; sessions are looked for where they were begun.
         cwd: its.as_ref().and_then(|its| its.cwd.clone()).or_else(|| cwd.map(str::to_owned)),
-        executed: its.as_ref().map(executed).unwrap_or_default(),
+        executed: its.as_ref().map(|its| executed(its, harness.word())).unwrap_or_default(),
         options: its.as_ref().map(|its| terms(harness, &its.arguments)).unwrap_or_default(),
         environment: kept(begun_with.unwrap_or_else(|| plain(environment))),
         ..Wake::new(harness)
@@ -82,21 +85,21 @@ pub fn caller(
 
 /// Whether this is the program of that name, or an interpreter of a script of that name.
 fn executes(forebear: &Forebear, word: &str) -> bool {
-    let names_it = |argument: &String| {
-        let file = argument.rsplit('/').next().unwrap_or(argument);
-        file.strip_suffix(".js").unwrap_or(file) == word
-    };
-    forebear.arguments.iter().take(2).any(names_it)
+    forebear.arguments.iter().take(2).any(|argument| names(argument, word))
+}
+
+fn names(argument: &str, word: &str) -> bool {
+    let file = argument.rsplit('/').next().unwrap_or(argument);
+    file.strip_suffix(".js").unwrap_or(file) == word
 }
 
 /// What is to be executed to have the same again; empty: it cannot be told.
-fn executed(forebear: &Forebear) -> Vec<String> {
+fn executed(forebear: &Forebear, word: &str) -> Vec<String> {
     let Some(executable) = &forebear.executable else { return Vec::new() };
-    let interpreted = |name: &str| ["node", "bun", "deno"].contains(&name);
-    match (executable.rsplit('/').next().is_some_and(interpreted), forebear.arguments.get(1)) {
-        (false, _) => vec![executable.clone()],
-        (true, Some(script)) if script.starts_with('/') => vec![executable.clone(), script.clone()],
-        (true, _) => Vec::new(),
+    match (forebear.arguments.first(), forebear.arguments.get(1)) {
+        (Some(program), _) if names(program, word) => vec![executable.clone()],
+        (_, Some(script)) if script.starts_with('/') => vec![executable.clone(), script.clone()],
+        (_, _) => Vec::new(),
     }
 }
 
@@ -127,6 +130,7 @@ mod tests {
 
     fn process(arguments: &[&str], executable: &str, environment: &[(&str, &str)]) -> Forebear {
         Forebear {
+            pid: 7,
             arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
             executable: Some(executable.to_owned()),
             cwd: Some("/project".to_owned()),
@@ -176,6 +180,14 @@ mod tests {
         assert_eq!(names, ["CODEX_HOME", "GUARDIAN_HOME", "OPENAI_API_KEY", "PATH"]);
         assert_eq!(wake.environment["PATH"].expose(), "/home/u/.nvm/bin:/usr/bin");
         assert!(!format!("{:?}", wake.environment).contains("hush"));
+    }
+
+    #[test]
+    fn a_claude_that_says_which_process_it_is_is_no_other() {
+        let marks = |pid| [("CLAUDECODE", "1"), ("CLAUDE_CODE_SESSION_ID", "s1"), ("CLAUDE_PID", pid)];
+        let above = || vec![process(&["claude"], "/opt/claude", &[])];
+        assert_eq!(found(&marks("7"), above()).unwrap().executed, ["/opt/claude"]);
+        assert_eq!(found(&marks("8"), above()).unwrap().executed, Vec::<String>::new());
     }
 
     #[test]
