@@ -127,7 +127,10 @@ fn an_agent_that_cannot_resume_is_told_by_its_command_or_its_inbox_and_one_that_
     assert!(heard(&told).concat().contains("execresumes1"), "the thread that nobody is at is opened first");
     fs::write(dir.path().join("codex"), "#!/bin/sh\nexit 7\n").unwrap();
     let failed = send(&wake(Harness::Codex, &dir), &message(), LONG).unwrap_err();
-    assert!(matches!(&failed, Outcome::Failed { error, .. } if error.contains("ended at once with code 7")), "{failed:?}");
+    assert!(
+        matches!(&failed, Outcome::Failed { error, .. } if error.contains("ended at once with code 7")),
+        "{failed:?}"
+    );
     let gone = Wake { cwd: Some("/nowhere".to_owned()), ..wake(Harness::Claude, &dir) };
     let (with_claude, _) = agent("claude", 0);
     let gone = Wake { environment: wake(Harness::Claude, &with_claude).environment, ..gone };

@@ -155,7 +155,11 @@ mod tests {
         let codex = found(&[("CODEX_THREAD_ID", "t1")], Vec::new()).unwrap();
         assert_eq!((codex.harness, codex.session.as_deref()), (Harness::Codex, Some("t1")));
         assert_eq!(found(&[("GEMINI_CLI", "1")], Vec::new()).unwrap().session, None);
-        assert_eq!(found(&[("TMUX_PANE", "%1"), ("PATH", "/bin")], Vec::new()), None, "a person in tmux is not typed at");
+        assert_eq!(
+            found(&[("TMUX_PANE", "%1"), ("PATH", "/bin")], Vec::new()),
+            None,
+            "a person in tmux is not typed at"
+        );
         assert_eq!(found(&[("CURSOR_TRACE_ID", "x")], Vec::new()), None, "it has no door");
     }
 

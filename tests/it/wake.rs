@@ -159,7 +159,8 @@ fn a_session_is_resumed_where_it_was_begun_with_the_options_and_the_keys_that_it
     until("it is resumed", || fs::read_to_string(&told).is_ok_and(|text| text.contains("id job.")));
     let said = fs::read_to_string(&told).unwrap();
     let project = fs::canonicalize(home.path("project")).unwrap();
-    let want = format!("{} {TOKEN} [] -p --model=opus --resume=s9 guardian: process job run 1: failed", project.display());
+    let want =
+        format!("{} {TOKEN} [] -p --model=opus --resume=s9 guardian: process job run 1: failed", project.display());
     assert!(said.starts_with(&want), "{said}");
     until("it counts as told", || home.ok(&["events", "job"]).contains("by a resumed session, and in the inbox"));
     let kept = home.state_dir().join("process/job/wake.json");
@@ -189,7 +190,8 @@ fn a_session_that_begins_is_told_once_what_ended_and_always_what_runs() {
     let mut home = Home::new();
     let resumed = session(&mut home);
     let begins = |home: &Home, id: &str| {
-        let payload = format!("{{\"hook_event_name\":\"SessionStart\",\"session_id\":\"{id}\",\"source\":\"startup\"}}");
+        let payload =
+            format!("{{\"hook_event_name\":\"SessionStart\",\"session_id\":\"{id}\",\"source\":\"startup\"}}");
         let output = fed(home.command(&["hook", "claude"]), payload.as_bytes()).expect(0);
         assert_eq!(output.stderr, "");
         if output.stdout.is_empty() {
@@ -211,7 +213,9 @@ fn a_session_that_begins_is_told_once_what_ended_and_always_what_runs() {
     until("its inbox has the next", || inbox(&home).len() == 2);
     until("its flag is up", || home.state_dir().join("inbox.jsonl.flag").exists());
     let other = begins(&home, "session-2");
-    for part in ["while no session looked: 1", "process job run 2: failed", "cause: exit 3", "runs under guardian: worker"] {
+    for part in
+        ["while no session looked: 1", "process job run 2: failed", "cause: exit 3", "runs under guardian: worker"]
+    {
         assert!(other.contains(part), "{part} in {other}");
     }
     assert!(!other.contains("run 1") && !other.contains("IGNORE"), "{other}");
