@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use crate::context::Context;
 use crate::error::{Code, Error};
 use crate::launch::{log_end, note_main};
+use crate::metadata;
 use crate::model::event::{Event, EventKind, Severity};
 use crate::model::name::Name;
 use crate::model::state::{Began, Desired, OpenRun, Phase, State};
@@ -76,6 +77,10 @@ impl Adoptee {
         if own::part(pid).is_some() {
             let hint = "adopt the program itself: `guardian status` names what is guarded";
             return Err(refused("guardian_itself", format!("process {pid} is guardian's own"), hint));
+        }
+        if process::caller().parents.iter().any(|above| above.pid == pid) {
+            let message = format!("process {pid} ({}) is what gives this very command", seen.comm);
+            return Err(refused("caller", message, "it would be given again at each restart: adopt what you started"));
         }
         unguarded(ctx, registry, pid, &now)?;
         let variables = stranger::environment(pid).map_err(|error| unreadable(pid, "environment", &error))?;
@@ -164,8 +169,21 @@ impl Adoptee {
         held.state = state;
         held.supervise(outcome)?;
         outcome.errors.extend(note_main(held.ctx, name, self.identity.pid).err());
+        if let Some(open) = held.state.open() {
+            metadata::adopted(held.ctx, name, held.spec, open, self.found());
+        }
         held.publish(outcome);
         Ok(process::life(&self.identity, &now.boot) == crate::model::evidence::Life::Alive)
+    }
+
+    fn found(&self) -> metadata::Found {
+        let variables = self.environment.keys().map(|name| name.to_string_lossy().into_owned());
+        metadata::Found {
+            pid: self.identity.pid,
+            argv: self.command().ok(),
+            variables: variables.collect(),
+            umask: self.umask,
+        }
     }
 
     fn event(&self, held: &Held<'_>, state: &State, now: &Stamp) -> Event {

@@ -112,6 +112,9 @@ pub fn pass(ctx: &Context, registry: &Registry, names: &[Name], mode: Mode) -> R
         }
         Err(error) => report.errors.push(error),
     }
+    if report.whole && mode == Mode::Act {
+        report.errors.extend(forget::finish(ctx));
+    }
     let graph = registry.graph();
     let ordered = (!graph.is_empty()).then(|| graph.order(names));
     let mut late = Vec::new();

@@ -3,6 +3,8 @@
 //! Nothing here can keep a start from succeeding: what cannot be found out or written down is not known, no more.
 //! The background is a process of its own that is told which runs to complete and may be killed at any time.
 
+mod adopted;
+
 use std::collections::HashMap;
 use std::ffi::{CString, OsString};
 use std::io::{Read, Seek, Write};
@@ -28,6 +30,8 @@ use crate::policy::agents::agents;
 use crate::policy::environment::for_shim;
 use crate::store::launch::Launch;
 use crate::store::{git, metadata};
+
+pub use adopted::{Found, adopted};
 
 /// The command that completes metadata; nobody types it.
 pub const COMMAND: &str = "complete-metadata";
@@ -89,13 +93,18 @@ pub fn begin(ctx: &Context, name: &Name, spec: &Spec, open: &OpenRun, told: &Lau
         git: git::find(&cwd),
         asked: asked(ctx, open),
     };
+    keep(ctx, spec, found);
+}
+
+/// Writes it down; what is still missing is found out later.
+fn keep(ctx: &Context, spec: &Spec, found: Metadata) {
     // A disk that refuses it: the certificate will say `not known`.
     let written = metadata::begin(&ctx.paths, &found).is_ok();
     let lacks =
         |fact: &Option<FileFact>| fact.as_ref().is_some_and(|fact| fact.file.is_some() && fact.sha256.is_none());
     if written && (lacks(&found.program) || lacks(&found.input) || found.git.is_some() || spec.ping_url.is_some()) {
         let mut unfinished = ctx.begun.unfinished.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        unfinished.push((name.clone(), open.run));
+        unfinished.push((found.name, found.run));
     }
 }
 

@@ -22,12 +22,16 @@ use crate::model::state::State;
 use crate::model::time::Stamp;
 use crate::os::surroundings::{self, INITIAL_PIDS};
 use crate::os::{lock, process, sandbox};
+use crate::policy::agents;
 use crate::policy::environment::unbound;
 use crate::registry::Registry;
 use crate::store::atomic;
 use crate::store::spool::{IN_PROJECT, Spool, Waiting};
 use crate::store::state;
 use crate::supervise::now;
+
+/// Set for what a request runs: whatever stands above it is not who asked.
+pub const CARRIED_OUT: &str = "GUARDIAN_REQUEST";
 
 /// The note of the last pass tells where passes run no longer than this.
 const FRESH: Duration = Duration::from_secs(600);
@@ -108,6 +112,10 @@ pub fn leave(ctx: &Context, name: &Name, verb: &str, arguments: Vec<String>) -> 
     // What is not UTF-8 cannot stand in a request; a process that needs such a variable gets it by `env_file`.
     let variables = unbound(&ctx.environment).into_iter();
     let environment = variables.filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect();
+    let marks = agents::variables().filter_map(|name| {
+        let value = ctx.environment.get(OsStr::new(name))?.to_str()?;
+        Some((name.to_owned(), value.to_owned()))
+    });
     let cwd = cwd.into_os_string().into_string().map_err(|_| {
         Error::new(Code::Usage, "bad_cwd", "the working directory is not UTF-8, so a request cannot hold it")
     })?;
@@ -118,6 +126,7 @@ pub fn leave(ctx: &Context, name: &Name, verb: &str, arguments: Vec<String>) -> 
         arguments,
         cwd,
         environment,
+        session: marks.collect(),
         umask: process::umask(),
         uid: nix::unistd::geteuid().as_raw(),
         registry: ctx.paths.registry.to_string_lossy().into_owned(),
@@ -225,7 +234,8 @@ fn one(ctx: &Context, spool: &Spool, path: &Path, waiting: Waiting, served: &mut
             served.errors.push(Error::new(Code::Refused, "request_refused", message));
         }
     }
-    let request = request.map(|request| Request { environment: Default::default(), ..request });
+    let request =
+        request.map(|request| Request { environment: Default::default(), session: Default::default(), ..request });
     spool.answer(&file, &Answer { request, done, reason, at: now.wall })
 }
 
@@ -253,14 +263,21 @@ fn valid(request: &Request, now: &Stamp) -> Result<(), String> {
 /// Gives the command; what it said.
 fn carry_out(ctx: &Context, request: &Request) -> Result<String, String> {
     let state = state::load(&ctx.paths, &request.name).map_err(|error| error.message)?;
+    let mut arguments = request.arguments.clone();
     if state.as_ref().is_some_and(|state| has_begun_since(state, request)) {
-        return Ok("a run has begun since it was asked for".to_owned());
+        if request.verb != "register" {
+            return Ok("a run has begun since it was asked for".to_owned());
+        }
+        // It may be another one's: what was to be registered is said again, which changes nothing, and nothing is started.
+        let own = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+        let start = arguments.iter().take(own).position(|word| word == "--start");
+        start.map(|start| arguments.remove(start));
     }
     // The mask is set by a shell, because nothing else sets it for one child alone.
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "umask \"$0\" && exec \"$@\"", &format!("{:o}", request.umask)]);
-    command.arg(&ctx.exe).arg(&request.verb).args(&request.arguments).current_dir(&request.cwd);
-    command.env_clear().envs(&request.environment);
+    command.arg(&ctx.exe).arg(&request.verb).args(&arguments).current_dir(&request.cwd);
+    command.env_clear().envs(&request.environment).envs(&request.session).env(CARRIED_OUT, "1");
     command.envs(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME", home)));
     let ran = finish(command, "", LIMIT).map_err(|error| format!("guardian cannot be run: {error}"))?;
     match ran.failure(&[format!("guardian {}", request.verb)], LIMIT) {

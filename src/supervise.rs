@@ -23,19 +23,21 @@ use crate::model::time::Stamp;
 use crate::os::{clock, lock};
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Decision, Look, began, decide_needing};
-use crate::policy::needs::{Need, ties};
+use crate::policy::needs::ties;
 use crate::policy::settle::RESTARTING;
 use crate::publish::publish;
 use crate::registry::Registry;
 use crate::store::record::Durable;
-use crate::store::{record, sentinel, state};
+use crate::store::{record, state};
 use crate::storm::tell;
 
 mod afresh;
+mod going_down;
 mod hang;
 mod needs;
 mod observe;
 mod reach;
+mod sentinels;
 mod storm;
 mod takeover;
 mod waiter;
@@ -72,6 +74,7 @@ pub struct Held<'a> {
     storm: Option<Storm>,
     /// Until when what is to be told waits for others that fail now.
     gather: Option<Stamp>,
+    goes_down: bool,
     /// A look at its signs of progress that was taken before the lock.
     pub inspection: Option<Inspection>,
     /// The answer to its `probe`, likewise.
@@ -162,6 +165,7 @@ impl<'a> Held<'a> {
             with_others: false,
             storm: None,
             gather: None,
+            goes_down: false,
             inspection: None,
             probed: None,
             _lock: lock,
@@ -189,11 +193,6 @@ impl<'a> Held<'a> {
         Ok(decision)
     }
 
-    /// How what it depends on stands now.
-    fn needs(&self) -> Result<Vec<Need>, Error> {
-        Ok(needs(self.ctx, self.registry, self.spec, &now()?))
-    }
-
     /// Looks, and does what follows, until nothing more follows now.
     ///
     /// # Errors
@@ -203,6 +202,7 @@ impl<'a> Held<'a> {
         for _ in 0..STEPS {
             let decision = self.consider()?;
             let decision = self.weather(decision, &mut outcome)?;
+            let decision = self.while_going_down(decision)?;
             outcome.deadline.clone_from(&decision.deadline);
             if !decision.changed && decision.act == Act::None {
                 break;
@@ -218,6 +218,9 @@ impl<'a> Held<'a> {
             }
         }
         self.publish(&mut outcome);
+        if self.goes_down {
+            outcome.deadline = None; // nobody waits for it here
+        }
         Ok(outcome)
     }
 
@@ -235,7 +238,7 @@ impl<'a> Held<'a> {
                 Err(error) => outcome.errors.push(error),
             }
             if open.against.is_none() {
-                open.against = ties(&self.needs()?); // an operator's start
+                open.against = ties(&needs(self.ctx, self.registry, self.spec, &now()?)); // an operator's start
             }
         }
         let ended =
@@ -254,7 +257,7 @@ impl<'a> Held<'a> {
             if ended && act != Act::Launch {
                 self.tell_end(outcome);
             }
-            if waits.is_none() {
+            if waits.is_none() && !self.goes_down {
                 self.ensure_waiter(outcome);
             }
         }
@@ -263,12 +266,6 @@ impl<'a> Held<'a> {
         let then = self.act(act, standing, ended, outcome);
         waited.into_iter().for_each(|run| self.dismiss_waiter(run));
         then
-    }
-
-    /// The sentinel files of the last run that ended.
-    fn tell_end(&self, outcome: &mut Outcome) {
-        let told = self.state.last.as_ref().map(|last| sentinel::tell_end(&self.ctx.paths, self.name, last));
-        outcome.errors.extend(told.and_then(Result::err));
     }
 
     /// Does what was decided and is committed. `ended`: with it a run has ended.

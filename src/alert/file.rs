@@ -51,7 +51,13 @@ pub(super) fn append_once(path: &Path, block: &str, is_there: impl Fn(&str) -> b
 pub(super) fn raise(path: &Path, line: &str) -> io::Result<()> {
     let mut flag = path.as_os_str().to_owned();
     flag.push(".flag");
-    atomic::replace(Path::new(&flag), line.as_bytes()).map_err(|error| io::Error::other(error.message))
+    // Several sinks may write the same flag at once, and a temporary file has one writer.
+    let mut mine = flag.clone();
+    mine.push(format!(".{}-{:?}", std::process::id(), std::thread::current().id()));
+    let told = |error: crate::error::Error| io::Error::other(error.message);
+    atomic::replace(Path::new(&mine), line.as_bytes()).map_err(told)?;
+    std::fs::rename(&mine, &flag)?;
+    Path::new(&flag).parent().map_or(Ok(()), atomic::sync_dir).map_err(told)
 }
 
 fn tail(file: &File) -> io::Result<String> {

@@ -42,3 +42,23 @@ fn a_block_that_was_cut_off_is_written_again_on_a_fresh_line() {
 fn a_directory_that_is_not_there_is_tried_again() {
     assert!(matches!(send("/nonexistent/alerts.txt", &message()), Outcome::Failed { .. }));
 }
+
+#[test]
+fn many_sinks_that_write_one_file_at_once_all_succeed_and_the_flag_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("inbox");
+    let path = path.to_str().unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            scope.spawn(move || {
+                for round in 0..10 {
+                    let message = Message { id: format!("x.{number}.{round}"), ..message() };
+                    assert!(matches!(send(path, &message), Outcome::Delivered { .. }));
+                }
+            });
+        }
+    });
+    let flag = std::fs::read_to_string(format!("{path}.flag")).unwrap();
+    assert!(flag.lines().count() == 1 && flag.contains(" id x."), "{flag}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing else is left");
+}

@@ -7,13 +7,14 @@ use crate::adopt::Adoptee;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::name::Name;
-use crate::os::zone;
+use crate::os::{lock, zone};
 use crate::registry::Context as Reading;
 use crate::registry::edit::{Replace, insert};
 use crate::registry::value::Value;
 use crate::store::environment::save;
-use crate::store::{registry_file, state};
-use crate::supervise::Outcome;
+use crate::store::{atomic, registry_file, state};
+use crate::strays::guarded;
+use crate::supervise::{Outcome, now};
 
 use super::Call;
 use super::common::{Fresh, registry};
@@ -40,8 +41,22 @@ pub(super) struct Adopt {
 pub(super) fn run(call: &Call, command: &Adopt) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
     let (ctx, paths) = (&call.ctx, &call.ctx.paths);
+    atomic::make_dir(&paths.state)?;
+    let _alone = lock::wait(&paths.state.join("adopt.lock"))?; // two names for one process would be two of it later
     let loaded = registry(call)?;
-    let adoptee = Adoptee::look(ctx, &loaded.registry, command.pid)?;
+    let adoptee = match Adoptee::look(ctx, &loaded.registry, command.pid) {
+        Err(error)
+            if error.kind == "guarded" && guarded(ctx, &loaded.registry, &now()?)?.get(&command.pid) == Some(&name) =>
+        {
+            let run = state::load(paths, &name)?.map(|state| state.run);
+            call.out.say(&format!("{name}: pid {} is guarded already", command.pid));
+            call.out.json(
+                &json!({"schema": SCHEMA, "name": name, "result": "already_guarded", "run": run, "pid": command.pid}),
+            );
+            return Ok(0);
+        }
+        looked => looked?,
+    };
     let cwd = adoptee.cwd();
     // What was given relative is meant from where it was given.
     let here = std::env::current_dir()

@@ -119,10 +119,17 @@ fn newest(log: &Log, from: u64, to: u64, most: Option<u64>) -> io::Result<(Vec<u
     if to - from <= most {
         return Ok((bytes, None));
     }
-    let begin = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    // A line that is longer than all that is shown is shown from within.
+    let begin = bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1).filter(|begin| *begin < bytes.len());
+    let begin = begin.unwrap_or_else(|| bytes.iter().take_while(|byte| is_inside(**byte)).count());
     bytes.drain(..begin);
     let cut = to - from - u64::try_from(bytes.len()).map_err(io::Error::other)?;
     Ok((bytes, Some((from, cut))))
+}
+
+/// Whether a character of UTF-8 has begun before this byte.
+const fn is_inside(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
 }
 
 /// Output that is shown as it comes.

@@ -11,6 +11,7 @@ use crate::healthcheck::last;
 use crate::model::check::{Check, Grade};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Level;
+use crate::os::managers::has_cron_daemon;
 use crate::os::{crontab, health, process};
 use crate::policy::crontab::Block;
 use crate::policy::doctor::{self, Trial};
@@ -24,7 +25,6 @@ use super::common::registry;
 use super::demo_stage::{Cut, Stage};
 use super::install::home;
 use super::install_agent;
-use super::install_cron::DAEMONS;
 
 /// How long the trial run is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -114,9 +114,7 @@ fn trigger(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {
     let block = Block::of(&home(call)?);
     // A crontab that cannot be read is neither with nor without guardian.
     let installed = crontab::read().ok().map(|text| text.is_some_and(|text| block.is_in(&text)));
-    let daemon =
-        process::table().ok().map(|table| table.iter().any(|process| DAEMONS.contains(&process.comm.as_str())));
-    Ok(doctor::trigger(ago, every, installed, daemon))
+    Ok(doctor::trigger(ago, every, installed, has_cron_daemon()))
 }
 
 fn sinks(call: &Call, loaded: Option<&Loaded>) -> Result<Check, Error> {

@@ -1,29 +1,36 @@
 //! `install` and `uninstall`: what makes passes run, in cron, systemd or launchd; and guardian's part of an agent's configuration.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser};
+use serde_json::json;
 
 use crate::agent::install::{Client, Place};
 use crate::error::{Code, Error};
+use crate::model::event::SCHEMA;
 use crate::model::units::{format_duration, parse_duration};
+use crate::os::managers;
+use crate::policy::trigger::{Kind, Machine, choose};
 use crate::registry::settings::set_every;
 use crate::store::registry_file;
+use crate::view::trigger::Manager;
 
 use super::common::registry;
 use super::{Call, install_agent, install_cron, install_units};
 
 /// Sets up what runs a pass every minute, or the rule in an agent's configuration
 ///
+/// With no option what runs passes without a login is chosen, if there is one: a timer of systemd, or cron; launchd on a Mac.
 /// With --agent guardian's hooks, MCP server and skill are put into that agent's own files; what else stands there is kept,
 /// comments included. With --every another time than the registry's, `every` of `[healthcheck]` is set to it, so that
 /// `status` knows when a pass is overdue. Saying it twice is not an error.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Example: guardian install --cron\nExample: guardian install --cron --every 5m --dry-run\nExample: guardian install --agent codex"
+    after_help = "Example: guardian install\nExample: guardian install --cron --every 5m --dry-run\nExample: sudo guardian install --systemd --system\nExample: guardian install --agent codex"
 )]
 pub(super) struct Install {
     #[command(flatten)]
@@ -34,7 +41,7 @@ pub(super) struct Install {
     #[command(flatten)]
     scope: Scope,
     /// Change nothing: say whether it is installed, and show the agent's hook a launch that it must refuse
-    #[arg(long, conflicts_with_all = TRIGGERS, conflicts_with = "dry_run")]
+    #[arg(long, requires = "agent", conflicts_with = "dry_run")]
     check: bool,
     /// Print what would be written, change nothing
     #[arg(long)]
@@ -42,8 +49,12 @@ pub(super) struct Install {
 }
 
 /// Removes what `install` set up; processes and registry stay as they are
+///
+/// With no option all that runs passes for this home, of whatever kind.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example: guardian uninstall --cron\nExample: guardian uninstall --agent codex")]
+#[command(
+    after_help = "Example: guardian uninstall\nExample: guardian uninstall --cron\nExample: guardian uninstall --agent codex"
+)]
 pub(super) struct Uninstall {
     #[command(flatten)]
     trigger: Trigger,
@@ -54,17 +65,14 @@ pub(super) struct Uninstall {
     dry_run: bool,
 }
 
-/// What runs the passes, as options.
-const TRIGGERS: [&str; 3] = ["cron", "systemd", "launchd"];
-
 /// What runs the passes, or which agent is taught.
 #[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 struct Trigger {
     /// Lines in your crontab; nothing else in it is touched
     #[arg(long)]
     cron: bool,
-    /// A timer of your own systemd (`systemctl --user`)
+    /// A timer of your own systemd (`systemctl --user`), or with --system of the machine's
     #[arg(long)]
     systemd: bool,
     /// An agent of your own launchd (macOS)
@@ -75,15 +83,18 @@ struct Trigger {
     agent: Option<String>,
 }
 
-/// For whom an agent is taught.
+/// For whom.
 #[derive(Debug, Clone, Copy, Args)]
 #[group(multiple = false)]
 struct Scope {
-    /// For all that you do [default, but for agents-md]
-    #[arg(long, conflicts_with_all = TRIGGERS)]
+    /// For all that you do [default, but for --agent agents-md]
+    #[arg(long, conflicts_with_all = ["cron", "launchd"])]
     user: bool,
+    /// For the machine, as root: passes run from boot on
+    #[arg(long, requires = "systemd")]
+    system: bool,
     /// For the project in this directory: its files name `guardian` without a path, so that they can be shared
-    #[arg(long, conflicts_with_all = TRIGGERS)]
+    #[arg(long, requires = "agent")]
     project: bool,
 }
 
@@ -94,6 +105,15 @@ impl Scope {
             (_, true) => Place::Project,
             (false, false) => client.usual_place(),
         }
+    }
+}
+
+impl Trigger {
+    /// What was named, if something was.
+    fn kind(&self, scope: Scope) -> Option<Kind> {
+        let manager = if scope.system { Kind::System } else { Kind::User };
+        let named = [(self.cron, Kind::Cron), (self.systemd, manager), (self.launchd, Kind::Launchd)];
+        named.into_iter().find_map(|(is, kind)| is.then_some(kind))
     }
 }
 
@@ -139,17 +159,37 @@ pub(super) fn run(call: &Call, command: &Install) -> Result<u8, Error> {
             parse_duration(text).map_err(|error| Error::new(Code::Usage, "bad_every", error.what).hint(error.hint))?
         }
     };
-    let plan = Plan { home: home(call)?, exe: text(call.ctx.exe.as_os_str())?, variables: variables(call)?, every };
-    let Trigger { cron, systemd, launchd: _, agent: _ } = command.trigger;
+    let kind = match command.trigger.kind(command.scope) {
+        Some(kind) => kind,
+        None => chosen(call)?,
+    };
+    let variables = variables(call, kind)?;
+    let plan = Plan { home: home(call)?, exe: text(call.ctx.exe.as_os_str())?, variables, every };
     // The plan is sound before the registry is touched, and the registry says it before passes run by it.
     let prepare = || if every == written { Ok(()) } else { note(call, every, mode) };
-    if cron {
-        install_cron::install(call, &plan, mode, prepare)
-    } else if systemd {
-        install_units::install_systemd(call, &plan, mode, prepare)
-    } else {
-        install_units::install_launchd(call, &plan, mode, prepare)
+    match kind {
+        Kind::Cron => install_cron::install(call, &plan, mode, prepare),
+        Kind::User => install_units::install_systemd(call, &plan, Manager::User, mode, prepare),
+        Kind::System => install_units::install_systemd(call, &plan, Manager::System, mode, prepare),
+        Kind::Launchd => install_units::install_launchd(call, &plan, mode, prepare),
     }
+}
+
+/// What suits this machine.
+fn chosen(call: &Call) -> Result<Kind, Error> {
+    let machine = Machine {
+        launchd: managers::HAS_LAUNCHD,
+        root: nix::unistd::geteuid().is_root(),
+        systemd: managers::is_systemd(),
+        user_manager: managers::has_user_manager(),
+        lingers: managers::lingers() == Some(true),
+        crontab: managers::is_program("crontab", call.ctx.environment.get(OsStr::new("PATH")).map(OsString::as_os_str)),
+        cron_daemon: managers::has_cron_daemon() == Some(true),
+    };
+    choose(&machine).ok_or_else(|| {
+        Error::new(Code::System, "no_trigger", "neither systemd nor cron can be found here to run passes")
+            .hint("let this run in the foreground, for example as the first process of a container: guardian healthcheck --loop 1m")
+    })
 }
 
 pub(super) fn uninstall(call: &Call, command: &Uninstall) -> Result<u8, Error> {
@@ -157,14 +197,31 @@ pub(super) fn uninstall(call: &Call, command: &Uninstall) -> Result<u8, Error> {
     if let Some(client) = command.trigger.agent.as_deref().and_then(Client::of) {
         return install_agent::uninstall(call, client, command.scope.place(client), mode);
     }
-    let Trigger { cron, systemd, launchd: _, agent: _ } = command.trigger;
-    if cron {
-        install_cron::uninstall(call, &home(call)?, mode)
-    } else if systemd {
-        install_units::uninstall_systemd(call, &home(call)?, mode)
-    } else {
-        install_units::uninstall_launchd(call, &home(call)?, mode)
+    let home = home(call)?;
+    let one = |kind: Kind| match kind {
+        Kind::Cron => install_cron::uninstall(call, &home, mode),
+        Kind::User => install_units::uninstall_systemd(call, &home, Manager::User, mode),
+        Kind::System => install_units::uninstall_systemd(call, &home, Manager::System, mode),
+        Kind::Launchd => install_units::uninstall_launchd(call, &home, mode),
+    };
+    if let Some(kind) = command.trigger.kind(command.scope) {
+        call.out.json(&one(kind)?);
+        return Ok(0);
     }
+    let is_root = nix::unistd::geteuid().is_root();
+    let path = call.ctx.environment.get(OsStr::new("PATH")).map(OsString::as_os_str);
+    let there = [
+        (managers::is_program("crontab", path), Kind::Cron),
+        (!managers::HAS_LAUNCHD && call.ctx.home.is_some(), Kind::User),
+        (!managers::HAS_LAUNCHD && is_root, Kind::System),
+        (managers::HAS_LAUNCHD, Kind::Launchd),
+    ];
+    // Each is tried, whatever became of the others.
+    let done: Vec<_> = there.into_iter().filter(|(is, _)| *is).map(|(_, kind)| one(kind)).collect();
+    let done = done.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let changed = done.iter().any(|one| one["changed"] == true);
+    call.out.json(&json!({"schema": SCHEMA, "home": home, "changed": changed, "triggers": done}));
+    Ok(0)
 }
 
 /// The registry learns how often passes run.
@@ -193,7 +250,7 @@ fn text(path: &OsStr) -> Result<String, Error> {
 }
 
 /// What a pass needs to find the same home, and the programs that sinks run.
-fn variables(call: &Call) -> Result<Vec<(&'static str, String)>, Error> {
+fn variables(call: &Call, kind: Kind) -> Result<Vec<(&'static str, String)>, Error> {
     let ctx = &call.ctx;
     let variable = |name: &str| ctx.environment.get(OsStr::new(name)).filter(|value| !value.is_empty());
     let mut variables = Vec::new();
@@ -202,7 +259,9 @@ fn variables(call: &Call) -> Result<Vec<(&'static str, String)>, Error> {
         let entries: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/') && seen.insert(*dir)).collect();
         variables.push(("PATH", entries.join(":")));
     }
-    if let Some(home) = ctx.home.as_ref().filter(|home| passwd_home().as_ref() != Some(*home)) {
+    // A service of the system has none unless it is told one.
+    let told = |home: &&PathBuf| kind == Kind::System || passwd_home().as_ref() != Some(*home);
+    if let Some(home) = ctx.home.as_ref().filter(told) {
         variables.push(("HOME", text(home.as_os_str())?));
     }
     match &ctx.paths.home {
@@ -219,6 +278,6 @@ fn variables(call: &Call) -> Result<Vec<(&'static str, String)>, Error> {
 }
 
 /// The home directory that cron and systemd give a pass.
-fn passwd_home() -> Option<std::path::PathBuf> {
+fn passwd_home() -> Option<PathBuf> {
     nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.dir)
 }

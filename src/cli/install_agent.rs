@@ -15,6 +15,7 @@ use crate::error::{Code, Error};
 use crate::model::check::Check;
 use crate::model::event::SCHEMA;
 use crate::store::foreign::Foreign;
+use crate::store::original;
 
 use super::Call;
 use super::install::Mode;
@@ -76,8 +77,11 @@ impl Answer {
 pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> Result<u8, Error> {
     let (changes, guardian) = planned(call, client, place)?;
     if mode == Mode::Act {
+        writable(&changes)?;
         for change in changes.iter().filter(|change| !change.is_none()) {
             if let Some(new) = &change.new {
+                // Without it less is given back later, and nothing is lost.
+                drop(remember(call, client, change, new));
                 change.file.replace(new, mode_of(place))?;
             }
         }
@@ -105,17 +109,22 @@ pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -
         let file = Foreign::read(&piece.path)?;
         let new = match &file.text {
             None => None,
-            Some(old) => piece.form.take(old).map_err(|wrong| refused(&piece.path, wrong))?,
+            Some(old) => match original::of(&call.ctx.paths, client.word(), &piece.path, old) {
+                Some(original) => original.before,
+                None => piece.form.take(old).map_err(|wrong| refused(&piece.path, wrong))?,
+            },
         };
         changes.push(Change { piece, file, new });
     }
     if mode == Mode::Act {
         let root = if place == Place::User { &roots.home } else { &roots.project };
+        writable(&changes)?;
         for change in changes.iter().filter(|change| !change.is_none()) {
             match &change.new {
                 Some(text) => change.file.replace(text, mode_of(place))?,
                 None => change.file.remove(root)?,
             }
+            drop(original::forget(&call.ctx.paths, client.word(), &change.piece.path));
         }
     }
     report(call, (client, place), mode, &changes, None, &[]);
@@ -126,6 +135,25 @@ pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -
         }
     }
     Ok(0)
+}
+
+/// None of the files that are to be changed is one that its owner wants unchanged.
+fn writable(changes: &[Change]) -> Result<(), Error> {
+    changes.iter().filter(|change| !change.is_none()).try_for_each(|change| change.file.may_be_written())
+}
+
+/// Keeps what a file is before guardian's part comes into it.
+fn remember(call: &Call, client: Client, change: &Change, new: &str) -> Result<(), Error> {
+    let (paths, who, path) = (&call.ctx.paths, client.word(), &change.piece.path);
+    let before = match &change.file.text {
+        None => None,
+        Some(old) => match (original::of(paths, who, path, old), change.piece.form.take(old)) {
+            (Some(original), _) => original.before,
+            (None, Ok(rest)) if rest.as_ref() == Some(old) || old.trim().is_empty() => Some(old.clone()),
+            (None, _) => return original::forget(paths, who, path), // an earlier guardian's part is in it
+        },
+    };
+    original::keep(paths, who, path, before, new)
 }
 
 /// Whether it is installed as this guardian would, and its hook refuses what it must. Changes nothing.

@@ -2,20 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::units::format_duration;
-use crate::os::{crontab, process};
+use crate::os::{crontab, managers::has_cron_daemon};
 use crate::policy::crontab::{Block, Pass, command, schedule};
 use crate::store::atomic;
 
 use super::Call;
 use super::install::{Mode, Plan};
-
-/// Names under which cron daemons run.
-pub(super) const DAEMONS: [&str; 4] = ["cron", "crond", "fcron", "dcron"];
 
 pub(super) fn install(
     call: &Call,
@@ -50,14 +47,14 @@ pub(super) fn install(
     if let Some(backup) = &backup {
         call.out.say(&format!("The crontab as it was is in {}", backup.display()));
     }
-    let daemon = process::table().map(|table| table.iter().any(|process| DAEMONS.contains(&process.comm.as_str())));
-    if let Ok(false) = daemon {
+    if has_cron_daemon() == Some(false) {
         call.out.warn("no cron daemon can be seen running here: start it, or no pass will run");
     }
     Ok(0)
 }
 
-pub(super) fn uninstall(call: &Call, home: &str, mode: Mode) -> Result<u8, Error> {
+/// Takes guardian's lines out; what was done, for programs.
+pub(super) fn uninstall(call: &Call, home: &str, mode: Mode) -> Result<Value, Error> {
     let old = crontab::read()?;
     let before = old.as_deref().unwrap_or_default();
     let new = Block::of(home).removed_from(before)?;
@@ -66,16 +63,15 @@ pub(super) fn uninstall(call: &Call, home: &str, mode: Mode) -> Result<u8, Error
         Mode::DryRun => None,
         Mode::Act => change(call, old.as_deref(), &new)?,
     };
-    call.out.json(&json!({
-        "schema": SCHEMA, "trigger": "cron", "home": home, "changed": changed,
-        "dry_run": mode == Mode::DryRun, "backup": backup,
-    }));
     call.out.say(match (changed, mode) {
         (true, Mode::Act) => "crontab: guardian's lines are removed; nobody looks after its processes by the clock now",
         (true, Mode::DryRun) => "crontab: guardian's lines would be removed",
         (false, Mode::Act | Mode::DryRun) => "crontab: no lines of guardian's for this home",
     });
-    Ok(0)
+    Ok(json!({
+        "schema": SCHEMA, "trigger": "cron", "home": home, "changed": changed,
+        "dry_run": mode == Mode::DryRun, "backup": backup,
+    }))
 }
 
 /// The command of the lines. A long PATH is left out rather than refused: only programs of sinks need it.

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
+use crate::os::managers::lingers;
 use crate::store::atomic;
-use crate::view::trigger::{AGENT_LABEL, TIMER_NAME, Trigger, belongs_to};
+use crate::view::trigger::{AGENT_LABEL, Manager, SERVICE_NAME, TIMER_NAME, Trigger, belongs_to};
 
 use super::Call;
 use super::install::{Mode, Plan};
@@ -19,17 +20,33 @@ type Unit = (PathBuf, String);
 pub(super) fn install_systemd(
     call: &Call,
     plan: &Plan,
+    manager: Manager,
     mode: Mode,
     prepare: impl FnOnce() -> Result<(), Error>,
 ) -> Result<u8, Error> {
-    let files = with_trigger(plan, |trigger| Ok(place(trigger.systemd()?, &systemd_dir(call)?)))?;
-    let enable = format!("systemctl --user enable --now {TIMER_NAME}");
+    let files = with_trigger(plan, |trigger| Ok(place(trigger.systemd(manager)?, &systemd_dir(call, manager)?)))?;
+    let which = manager.option();
+    let enable = match manager {
+        Manager::User => format!("systemctl --user enable --now {TIMER_NAME}"),
+        Manager::System => format!("systemctl enable --now {TIMER_NAME}"),
+    };
     if !write(call, "systemd", plan, &files, mode, prepare, &enable)? {
         return Ok(0);
     }
-    let failed = run("systemctl", &["--user", "daemon-reload"])
-        .or_else(|| run("systemctl", &["--user", "enable", "--now", TIMER_NAME]));
-    enabled(call, failed, &enable, "a user without a session needs `loginctl enable-linger` first")
+    let failed = run("systemctl", &[which, "daemon-reload"])
+        .or_else(|| run("systemctl", &[which, "enable", "--now", TIMER_NAME]));
+    let advice = match manager {
+        Manager::User => "a user without a session needs `loginctl enable-linger` first",
+        Manager::System => "only where systemd is the first process and you are root: elsewhere use --cron",
+    };
+    let code = enabled(call, failed, &enable, advice)?;
+    if manager == Manager::User && lingers() == Some(false) {
+        call.out.warn(
+            "passes begin with your first login after a boot and end with the last logout: `loginctl enable-linger` makes \
+             them independent of it",
+        );
+    }
+    Ok(code)
 }
 
 pub(super) fn install_launchd(
@@ -51,20 +68,23 @@ pub(super) fn install_launchd(
     enabled(call, failed, &enable, "launchd is macOS's: elsewhere use --cron or --systemd")
 }
 
-pub(super) fn uninstall_systemd(call: &Call, home: &str, mode: Mode) -> Result<u8, Error> {
-    let dir = systemd_dir(call)?;
-    let paths = [dir.join(TIMER_NAME), dir.join("guardian.service")];
+/// Disables and removes timer and service; what was done, for programs.
+pub(super) fn uninstall_systemd(call: &Call, home: &str, manager: Manager, mode: Mode) -> Result<Value, Error> {
+    let dir = systemd_dir(call, manager)?;
+    let paths = [dir.join(TIMER_NAME), dir.join(SERVICE_NAME)];
+    let which = manager.option();
     let stop = || {
-        drop(run("systemctl", &["--user", "disable", "--now", TIMER_NAME]));
+        drop(run("systemctl", &[which, "disable", "--now", TIMER_NAME]));
     };
-    let code = remove(call, "systemd", home, &paths, mode, stop)?;
-    if mode == Mode::Act {
-        drop(run("systemctl", &["--user", "daemon-reload"]));
+    let done = remove(call, "systemd", home, &paths, mode, stop)?;
+    if mode == Mode::Act && done["changed"] == true {
+        drop(run("systemctl", &[which, "daemon-reload"]));
     }
-    Ok(code)
+    Ok(done)
 }
 
-pub(super) fn uninstall_launchd(call: &Call, home: &str, mode: Mode) -> Result<u8, Error> {
+/// Unloads and removes the agent; what was done, for programs.
+pub(super) fn uninstall_launchd(call: &Call, home: &str, mode: Mode) -> Result<Value, Error> {
     let paths = [agents_dir(call)?.join("dev.guardian.healthcheck.plist")];
     let stop = || drop(run("launchctl", &["bootout", &format!("{}/{AGENT_LABEL}", domain())]));
     remove(call, "launchd", home, &paths, mode, stop)
@@ -83,7 +103,10 @@ fn place<const N: usize>(files: [(&'static str, String); N], dir: &Path) -> Vec<
     files.into_iter().map(|(name, text)| (dir.join(name), text)).collect()
 }
 
-fn systemd_dir(call: &Call) -> Result<PathBuf, Error> {
+fn systemd_dir(call: &Call, manager: Manager) -> Result<PathBuf, Error> {
+    if manager == Manager::System {
+        return Ok(PathBuf::from("/etc/systemd/system"));
+    }
     let xdg = call.ctx.environment.get(std::ffi::OsStr::new("XDG_CONFIG_HOME")).map(PathBuf::from);
     match xdg.filter(|xdg| xdg.is_absolute()) {
         Some(xdg) => Ok(xdg.join("systemd/user")),
@@ -162,7 +185,7 @@ fn remove(
     paths: &[PathBuf],
     mode: Mode,
     stop: impl FnOnce(),
-) -> Result<u8, Error> {
+) -> Result<Value, Error> {
     let mut there = Vec::new();
     for path in paths {
         if owned(path, home)?.is_some() {
@@ -175,10 +198,6 @@ fn remove(
             atomic::remove_if_there(path)?;
         }
     }
-    call.out.json(&json!({
-        "schema": SCHEMA, "trigger": kind, "home": home, "changed": !there.is_empty(),
-        "dry_run": mode == Mode::DryRun, "removed": there,
-    }));
     let verb = if mode == Mode::DryRun { "would be removed" } else { "removed" };
     for path in &there {
         call.out.say(&format!("{}: {verb}", path.display()));
@@ -186,7 +205,10 @@ fn remove(
     if there.is_empty() {
         call.out.say(&format!("{kind}: nothing of guardian's for this home"));
     }
-    Ok(0)
+    Ok(json!({
+        "schema": SCHEMA, "trigger": kind, "home": home, "changed": !there.is_empty(),
+        "dry_run": mode == Mode::DryRun, "removed": there,
+    }))
 }
 
 fn enabled(call: &Call, failed: Option<String>, enable: &str, advice: &str) -> Result<u8, Error> {

@@ -97,6 +97,8 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
         None => from_line_start(&log, span, extent.first),
     };
     let span = span.map_err(fail)?;
+    // What was left out so that no line is split counts too.
+    let cut = if cut == 0 { 0 } else { (whole.to - span.to) + (span.from - whole.from) };
     let mut lines = read(&log, span, grep.as_ref()).map_err(fail)?;
     if command.plain || command.errors {
         lines.iter_mut().for_each(|line| *line = anstream::adapter::strip_str(line).to_string());
@@ -228,11 +230,20 @@ fn whole_lines(log: &Log, span: Span, end: u64) -> io::Result<Span> {
     let mut bytes = Vec::new();
     log.span(span.from, span.to).read_to_end(&mut bytes)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let whole = u64::try_from(whole).unwrap_or(0); // a position in memory fits
-    Ok(Span { to: if whole == 0 && span.to < end { span.to } else { span.from + whole }, ..span })
+    let split = u64::try_from(bytes.len() - begun_character(&bytes)).map_err(io::Error::other)?;
+    let whole = u64::try_from(whole).map_err(io::Error::other)?;
+    let split = if split == 0 { span.to - span.from } else { split };
+    Ok(Span { to: span.from + if whole == 0 && span.to < end { split } else { whole }, ..span })
 }
 
-/// The span from its first line that begins in it: the rest of a line that began before is left out.
+/// How many bytes at the end of `bytes` are a character of UTF-8 that goes on behind them.
+fn begun_character(bytes: &[u8]) -> usize {
+    let tail = bytes.iter().rev().take(3).position(|byte| byte & 0xc0 == 0xc0).map_or(0, |at| at + 1);
+    let wanted = bytes.iter().rev().nth(tail.saturating_sub(1)).map_or(0, |byte| byte.leading_ones() as usize);
+    if tail < wanted { tail } else { 0 }
+}
+
+/// The span from its first line that begins in it: the rest of a line that began before is left out, if any other is there.
 fn from_line_start(log: &Log, span: Span, first: u64) -> io::Result<Span> {
     if span.from <= first {
         return Ok(span);
@@ -240,7 +251,8 @@ fn from_line_start(log: &Log, span: Span, first: u64) -> io::Result<Span> {
     let mut rest = Vec::new();
     let read = BufReader::new(log.span(span.from - 1, span.to)).read_until(b'\n', &mut rest)?;
     let read = u64::try_from(read).map_err(io::Error::other)?;
-    Ok(Span { from: (span.from - 1 + read).max(span.from), ..span })
+    let from = (span.from - 1 + read).max(span.from);
+    Ok(Span { from: if from < span.to { from } else { span.from }, ..span })
 }
 
 /// Lines of a span that match, without their ends.

@@ -33,6 +33,7 @@ pub(super) fn run(call: &Call, _: &Mcp) -> Result<u8, Error> {
             std::thread::sleep(LOOK);
         }
     });
-    mcp::serve(call.home.clone())?;
+    let out = call.out;
+    mcp::serve(call.home.clone(), Box::new(move |said| out.complain(said)))?;
     Ok(0)
 }

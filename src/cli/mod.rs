@@ -49,6 +49,7 @@ mod status;
 mod stop;
 mod strays;
 mod wait;
+mod wait_ready;
 mod wait_tell;
 mod watch;
 mod why;

@@ -82,6 +82,10 @@ fn bring_about(call: &Call, marker: &Marker) -> Result<(), Error> {
 
 /// Writes down which run `key` stands for: the one that is about to begin, or the one that runs.
 fn mark(call: &Call, key: &str, held: &Held<'_>) -> Result<(), Error> {
+    // A state of its own first: without one nobody could tell a start that was cut off from a process that is forgotten.
+    if state::load(&call.ctx.paths, held.name)?.is_none() {
+        state::commit(&call.ctx.paths, held.name, &held.state)?;
+    }
     let runs = Word::of(&held.consider()?).is_alive();
     let run = if runs { held.state.run } else { held.state.run + 1 };
     let (name, epoch) = (held.name.clone(), held.state.epoch.clone());

@@ -3,6 +3,7 @@
 //! No lock is held meanwhile. Everything is read from record and state, whose directories are watched, so nothing polls
 //! but for time itself.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Code, Error};
@@ -102,9 +103,13 @@ pub(super) fn follow(call: &Call, name: &Name, spec: &Spec, run: u64, until: Unt
 
 /// Watches what changes when a run of `name` comes further.
 pub(super) fn changes(call: &Call, name: &Name) -> Result<FileWatch, Error> {
-    let paths = &call.ctx.paths;
-    let files = [paths.process_state(name), record::tree_path(paths, name, 0)];
-    FileWatch::all(&files).map_err(|error| Error::io("watch", &paths.process(name), &error).about(name))
+    FileWatch::all(&changing(call, name))
+        .map_err(|error| Error::io("watch", &call.ctx.paths.process(name), &error).about(name))
+}
+
+/// Files in whose directories something changes when a run of `name` comes further.
+pub(super) fn changing(call: &Call, name: &Name) -> [PathBuf; 2] {
+    [call.ctx.paths.process_state(name), record::tree_path(&call.ctx.paths, name, 0)]
 }
 
 fn look(call: &Call, name: &Name, spec: &Spec, state: &State, run: u64, now: &Stamp) -> (Seen, Option<Stamp>) {
@@ -170,18 +175,29 @@ pub(super) fn late(name: &Name, limit: Duration) -> Error {
         .about(name)
 }
 
+/// Whether a process is ready, and what it waits for otherwise.
+pub(super) struct Prospect {
+    /// It is.
+    pub(super) ready: bool,
+    /// What is so of its open run.
+    pub(super) standing: Option<Standing>,
+    /// When something would next become true by itself.
+    pub(super) deadline: Option<Stamp>,
+}
+
 /// Whether `name` is ready now; an error when nothing is on its way to be.
-pub(super) fn is_ready(call: &Call, name: &Name, spec: &Spec, state: &State) -> Result<bool, Error> {
+pub(super) fn prospect(call: &Call, name: &Name, spec: &Spec, state: &State) -> Result<Prospect, Error> {
     let now = now()?;
     let decision = consider(&call.ctx, name, spec, state, &now);
     let word = Word::of(&decision);
-    match word {
-        Word::Running | Word::Hung | Word::Unsupervised => Ok(decision.ready == Some(true)),
-        Word::Starting | Word::Waiting => Ok(false),
+    let ready = match word {
+        Word::Running | Word::Hung | Word::Unsupervised => decision.ready == Some(true),
+        Word::Starting | Word::Waiting => false,
         Word::New | Word::Completed | Word::Stopped | Word::Dead | Word::Tripped => {
             let message = format!("`{name}` is {}, so it does not get ready", word.word());
             let hint = if word == Word::New { "guardian start" } else { "guardian why" };
-            Err(Error::new(Code::No, "not_ready", message).hint(format!("{hint} {name}")).about(name))
+            return Err(Error::new(Code::No, "not_ready", message).hint(format!("{hint} {name}")).about(name));
         }
-    }
+    };
+    Ok(Prospect { ready, standing: decision.standing, deadline: decision.deadline })
 }

@@ -1,4 +1,4 @@
-//! A start from where nothing survives: a request is left for the next pass, and the code says that it is not done yet.
+//! A start from where nothing survives, a change from where nothing can be written: a request is left for the next pass, and the code says that it is not done yet.
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ pub(super) fn ask(call: &Call, why: &Why, verb: &str, asked: Vec<(Name, Vec<Stri
         })?;
         let file = file.display().to_string();
         call.out.say(&format!("{name}: {}", why.words()));
-        call.out.say(&format!("{name}: asked for in {file}; the next pass outside starts it, within a minute"));
+        call.out.say(&format!("{name}: asked for in {file}; the next pass outside does it, within a minute"));
         left.push(json!({"name": name, "result": "requested", "request": file}));
     }
     call.out.json(&json!({"schema": SCHEMA, "why": why.words(), "processes": left}));

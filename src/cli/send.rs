@@ -13,10 +13,12 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
+use crate::model::spec::Stdin;
 use crate::model::state::State;
 use crate::model::units::{UnitError, parse_duration};
+use crate::model::window::Window;
 use crate::os::signals::NUDGE;
-use crate::os::{process, watch};
+use crate::os::{process, terminal, watch};
 use crate::policy::keys;
 use crate::store::record;
 use crate::store::stdin::{self, Reader};
@@ -30,17 +32,19 @@ use super::wait::{Pause, state_of};
 /// Writes to the standard input or the terminal of a process
 ///
 /// It must have been started with `stdin = "pipe"` or `pty = true` (`--stdin pipe`, `--pty` of run and register). Text is
-/// followed by a newline, in a terminal by Enter; not where it is pasted or followed by keys. Sent is first the text, then
-/// the keys, then the end.
+/// followed by a newline, in a terminal by Enter; not where it is pasted or followed by keys. First comes the
+/// size, then the text, then the keys, then the end.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example: guardian send repl 'print(1 + 1)'\n         guardian send repl --keys C-c Up Enter")]
+#[command(
+    after_help = "Example: guardian send repl 'print(1 + 1)'\n         guardian send repl --keys C-c Up Enter\n         guardian send repl --size 120x40"
+)]
 pub(super) struct Send {
     /// Name of the process
     #[arg(value_name = "NAME")]
     name: String,
     /// What it is to read: words, joined by spaces, and a newline; after `--` where one begins with a dash
     #[arg(value_name = "TEXT", conflicts_with = "file")]
-    #[arg(required_unless_present_any = ["file", "keys", "eof"])]
+    #[arg(required_unless_present_any = ["file", "keys", "eof", "size"])]
     text: Vec<String>,
     /// The content of this file instead, as it is
     #[arg(long, value_name = "FILE")]
@@ -51,6 +55,9 @@ pub(super) struct Send {
     /// Keys by the names that tmux has for them: Enter, Tab, Escape, Up, PageUp, F1, C-c, M-x, …
     #[arg(long, value_name = "KEY", num_args = 1..)]
     keys: Vec<String>,
+    /// Another size for its terminal, which it is told: columns and rows
+    #[arg(long, value_name = "COLSxROWS")]
+    size: Option<String>,
     /// The end of the input; in a terminal the key for it, C-d
     #[arg(long)]
     eof: bool,
@@ -62,6 +69,8 @@ pub(super) struct Send {
 pub(super) fn run(call: &Call, command: &Send) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
     let limit = parse_duration(&command.timeout).map_err(|error| usage("bad_duration", error))?;
+    let size = command.size.as_deref().map(str::parse::<Window>).transpose();
+    let size = size.map_err(|error| usage("bad_size", error))?;
     let loaded = registry(call)?;
     known(&loaded, std::slice::from_ref(&name), call)?;
     let Some(entry) = loaded.registry.processes.get(&name) else { return Err(Error::not_registered(&name, None)) };
@@ -71,26 +80,37 @@ pub(super) fn run(call: &Call, command: &Send) -> Result<u8, Error> {
             .hint(format!("guardian start {name}"))
             .about(&name));
     }
+    let only_ends = command.eof && command.text.is_empty() && command.file.is_none() && command.keys.is_empty();
     let Some((pipe, reader)) = stdin::open(&call.ctx.paths, &name)? else {
+        if only_ends && entry.spec.stdin == Stdin::Pipe {
+            call.out.say(&format!("{name}: its input is at its end already"));
+            call.out.json(&json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": 0, "eof": true}));
+            return Ok(0);
+        }
         let message = format!("`{name}` has no standard input: it was started without one, or its end was sent");
         return Err(Error::new(Code::Refused, "no_stdin", message)
             .hint(format!("set `stdin = \"pipe\"` or `pty = true` (--stdin pipe, --pty), then guardian restart {name}"))
             .about(&name));
     };
-    if reader == Reader::Program && (command.paste || !command.keys.is_empty()) {
-        let message = format!("`{name}` has no terminal: there is nobody to press keys or paste");
+    if reader == Reader::Program && (command.paste || !command.keys.is_empty() || size.is_some()) {
+        let message = format!("`{name}` has no terminal: nothing to press keys in, to paste into or to resize");
         return Err(Error::new(Code::Refused, "no_terminal", message)
             .hint(format!("set `pty = true` for it (--pty), then guardian restart {name}; or send plain text"))
             .about(&name));
     }
     let bytes = bytes(command, reader)?;
+    if let Some(size) = size {
+        resize(call, &name, &state, size)?;
+    }
     write(&name, pipe, &bytes, limit)?;
     if command.eof && reader == Reader::Program {
         end(call, &name, &state, limit)?;
     }
     let ended = if command.eof { ", and the end of its input" } else { "" };
-    call.out.say(&format!("{name}: {} bytes sent{ended}", bytes.len()));
-    call.out.json(&json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": bytes.len(), "eof": command.eof}));
+    let sized = size.map_or(String::new(), |size| format!("its terminal is {size} now; "));
+    call.out.say(&format!("{name}: {sized}{} bytes sent{ended}", bytes.len()));
+    call.out.json(&json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": bytes.len(), "eof": command.eof,
+                          "size": size.map(|size| size.to_string())}));
     Ok(0)
 }
 
@@ -126,6 +146,14 @@ fn bytes(command: &Send, reader: Reader) -> Result<Vec<u8>, Error> {
 fn write(name: &Name, mut pipe: File, bytes: &[u8], limit: Duration) -> Result<(), Error> {
     let until = now()?.plus(limit);
     let mut pause = Pause::default();
+    // Who sends at the same time comes after it, not in between.
+    while !stdin::is_mine(&pipe) {
+        if now()?.has_reached(&until) {
+            let message = format!("somebody else is sending to `{name}`, and it does not read: nothing was sent");
+            return Err(Error::new(Code::Timeout, "stdin_full", message).hint("send it later").about(name));
+        }
+        std::thread::sleep(pause.next());
+    }
     let mut sent = 0;
     while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
         match pipe.write(rest) {
@@ -150,6 +178,20 @@ fn write(name: &Name, mut pipe: File, bytes: &[u8], limit: Duration) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Gives the terminal of its program another size.
+fn resize(call: &Call, name: &Name, state: &State, size: Window) -> Result<(), Error> {
+    let main = match record::read(&call.ctx.paths, name, state.run).0 {
+        Recorded::Read(record) => record.main,
+        Recorded::Missing | Recorded::Unreadable(_) => None,
+    };
+    let fail = |why: &str| {
+        let message = format!("the terminal of `{name}` cannot be resized: {why}");
+        Error::new(Code::System, "resize", message).hint("the next run has the size of `pty_size`").about(name)
+    };
+    let main = main.ok_or_else(|| fail("its program is not known yet"))?;
+    terminal::resize(main.pid, size).map_err(|error| fail(&error.to_string()))
 }
 
 /// Takes the pipe away and has the shim end it. Returns when nobody can write to it any more.

@@ -1,6 +1,6 @@
 //! `wait`: blocks until runs have ended, and gives their true code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
@@ -28,7 +28,8 @@ use crate::view::status::State as Word;
 use super::Call;
 use super::common::{Which, registry};
 use super::logs::{pattern, search};
-use super::ready::{changes, is_ready, late};
+use super::ready::changing;
+use super::wait_ready::for_ready;
 use super::wait_tell::{progress, tell};
 
 /// Pauses between looks where the kernel cannot tell. Between the end of a process and its record lie two system calls, so
@@ -85,7 +86,7 @@ pub(super) fn run(call: &Call, command: &Wait) -> Result<u8, Error> {
             .hint("write `output:RE`, such as `output:^ready`; `output:.` is any line that is not empty")),
         Some(("output", text)) => for_output(call, command, &loaded, &names, &pattern(text)?, until.as_ref()),
         None if command.until == "exit" => for_ends(call, command, &loaded, &names, until.as_ref()),
-        None if command.until == "ready" => for_ready(call, command, &loaded, &names, limit),
+        None if command.until == "ready" => for_ready(call, command.any, &loaded, &names, limit),
         Some(_) | None => {
             let message = format!("cannot wait until {:?}", command.until);
             Err(Error::new(Code::Usage, "bad_until", message).hint("write `exit`, `ready` or `output:RE`"))
@@ -220,50 +221,6 @@ pub(super) fn look(call: &Call, spec: &Spec, name: &Name, run: Option<u64>, ends
     Ok(if watched { Seen::Watched } else { Seen::Soon })
 }
 
-/// Until each is ready, whatever restarts come between; with `--any`, until the first is.
-fn for_ready(
-    call: &Call,
-    command: &Wait,
-    loaded: &Loaded,
-    names: &[Name],
-    limit: Option<Duration>,
-) -> Result<u8, Error> {
-    let until = limit.map(|limit| now().map(|now| (limit, now.plus(limit)))).transpose()?;
-    let mut left: Vec<(&Name, FileWatch)> = Vec::new();
-    for name in names {
-        left.push((name, changes(call, name)?));
-    }
-    let mut ready = Vec::new();
-    loop {
-        let mut waiting = Vec::new();
-        for (name, watch) in left {
-            match is_ready(call, name, &entry(loaded, name)?.spec, &state_of(call, name)?)? {
-                true => ready.push(name),
-                false => waiting.push((name, watch)),
-            }
-        }
-        left = waiting;
-        let done = left.is_empty() || (command.any && !ready.is_empty());
-        let Some((first, watch)) = left.first().filter(|_| !done) else { break };
-        let now = now()?;
-        if let Some((limit, _)) = until.as_ref().filter(|(_, at)| now.has_reached(at)) {
-            return Err(late(first, *limit));
-        }
-        // One is watched; the others are looked at again when it changes, or soon.
-        let soon = if left.len() > 1 { SOON } else { LIVES };
-        let pause = until.as_ref().map_or(soon, |(_, at)| at.since(&now).min(soon));
-        watch.wait(Some(pause)).map_err(|error| Error::io("watch", &call.ctx.paths.process(first), &error))?;
-    }
-    call.out.json(&json!({"schema": SCHEMA, "ready": ready}));
-    for name in ready {
-        call.out.say(&format!("{name}: ready"));
-    }
-    Ok(0)
-}
-
-/// Between two looks at several processes.
-const SOON: Duration = Duration::from_millis(50);
-
 /// A process whose output is waited for, and where to look on from.
 struct Writer<'a> {
     name: &'a Name,
@@ -287,12 +244,16 @@ fn for_output(
         let from = state_of(call, name)?.open().map_or(0, |open| open.log_offset);
         writers.push(Writer { name, log: Log::at(&path), path, from });
     }
-    let paths: Vec<&PathBuf> = writers.iter().map(|writer| &writer.path).collect();
+    // One that never began has no directory yet: it is looked at again after a while.
+    let files =
+        names.iter().flat_map(|name| changing(call, name)).filter(|file| file.parent().is_some_and(Path::is_dir));
+    let files: Vec<PathBuf> = writers.iter().map(|writer| writer.path.clone()).chain(files).collect();
     let watch =
-        FileWatch::all(&paths).map_err(|error| Error::io("watch", &call.ctx.paths.state.join("log"), &error))?;
+        FileWatch::all(&files).map_err(|error| Error::io("watch", &call.ctx.paths.state.join("log"), &error))?;
     let mut found = Vec::new();
     loop {
         let mut ends = Ends::default();
+        let mut soon = false;
         let mut open = Vec::new();
         for mut writer in writers {
             let name = writer.name;
@@ -313,7 +274,8 @@ fn for_output(
                     continue;
                 }
                 (None, Seen::Ended(_, word)) if !word.is_alive() => return Err(never_wrote(name, word)),
-                (None, Seen::Ended(..) | Seen::Watched | Seen::Soon) => {}
+                (None, Seen::Soon) => soon = true,
+                (None, Seen::Ended(..) | Seen::Watched) => {} // what it waits for changes a file
             }
             writer.from = next;
             open.push(writer);
@@ -323,7 +285,7 @@ fn for_output(
             break;
         }
         let left = left(until)?;
-        let limit = Some(left.map_or(LIVES, |left| left.min(LIVES)));
+        let limit = if soon { Some(left.map_or(LIVES, |left| left.min(LIVES))) } else { left };
         ends.wait_or(&watch, limit)
             .map_err(|error| Error::new(Code::System, "wait", format!("cannot wait: {error}")))?;
     }
@@ -336,5 +298,5 @@ fn never_wrote(name: &Name, word: Word) -> Error {
     Error::new(Code::No, "no_match", message).hint(format!("guardian why {name}")).about(name)
 }
 
-/// While output is waited for, whether the process still lives is asked this often.
+/// While output of a process is waited for whose end cannot be watched, whether it lives is asked this often.
 const LIVES: Duration = Duration::from_millis(500);

@@ -20,8 +20,18 @@ use super::Call;
 
 /// Bytes that the whole document should fit into: what an agent reads without loss.
 const ROOM: usize = 4000;
-/// Last lines of each, and how wide, from much to nothing: the first that fits.
-const TAILS: [(usize, usize); 6] = [(10, 200), (5, 160), (3, 120), (2, 100), (1, 80), (0, 0)];
+/// Last lines of each, how wide, and whether it is said what followed, from much to nothing: the first that fits.
+const FORMS: [(usize, usize, bool); 9] = [
+    (10, 200, true),
+    (5, 160, true),
+    (3, 120, true),
+    (2, 100, true),
+    (1, 80, true),
+    (1, 80, false),
+    (1, 40, false),
+    (1, 20, false),
+    (0, 0, false),
+];
 /// Bytes of a log that the last lines are taken from.
 const TAIL: u64 = 4096;
 
@@ -60,21 +70,26 @@ fn aggregate(call: &Call, ended: &[Ended], open: &[Name]) -> Value {
     };
     let (passed, failed) = (of(true), of(false));
     let tails: Vec<Vec<String>> = ended.iter().map(|(name, last, _)| tail(call, name, last.run)).collect();
-    let document = |(lines, width): (usize, usize)| {
+    let document = |(lines, width, followed): (usize, usize, bool)| {
         let rows: Vec<Value> = ended
             .iter()
             .zip(&tails)
             .map(|((name, last, word), tail)| {
                 let tail = tail.iter().skip(tail.len().saturating_sub(lines));
                 let tail: Vec<String> = tail.map(|line| line.chars().take(width).collect()).collect();
-                json!({"name": name, "state": word, "exit_code": code_of(last), "last_exit": LastExit::of(last), "tail": tail})
+                let mut row =
+                    json!({"name": name, "state": word, "exit_code": code_of(last), "last_exit": LastExit::of(last), "tail": tail});
+                if let Some(exit) = row.get_mut("last_exit").and_then(Value::as_object_mut).filter(|_| !followed) {
+                    exit.remove("action");
+                }
+                row
             })
             .collect();
         json!({"schema": SCHEMA, "ended": rows, "still_running": open, "completed": passed.len(),
                "not_completed": failed.len(), "passed": passed, "failed": failed})
     };
-    let mut fitting = TAILS.into_iter().map(document).skip_while(|document| document.to_string().len() > ROOM);
-    fitting.next().unwrap_or_else(|| document((0, 0)))
+    let mut fitting = FORMS.into_iter().map(document).skip_while(|document| document.to_string().len() > ROOM);
+    fitting.next().unwrap_or_else(|| document((0, 0, false)))
 }
 
 /// The last lines that a run wrote, without escape sequences; none where they cannot be read.

@@ -106,6 +106,18 @@ fn text<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     map.get(key).and_then(Value::as_str)
 }
 
+/// A command line: as one text, or as words that are executed as they are.
+fn line(value: &Value) -> Option<String> {
+    match value {
+        Value::String(line) => Some(line.clone()),
+        Value::Array(words) => {
+            let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+            shlex::try_join(words.filter(|words| !words.is_empty())?).ok()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
+    }
+}
+
 fn call(agent: Agent, event: String, camel: bool, payload: &Map<String, Value>) -> Result<Request, String> {
     let tool = ["tool_name", "toolName", "tool"].iter().find_map(|key| text(payload, key));
     let input = ["tool_input", "toolArgs", "params", "args"].iter().find_map(|key| payload.get(*key));
@@ -124,9 +136,10 @@ fn call(agent: Agent, event: String, camel: bool, payload: &Map<String, Value>) 
         return Err("the payload names no tool".to_owned());
     };
     if !SHELLS.contains(&tool.as_str()) {
-        return Ok(Request::Other(None));
+        // A hook is set up for shells alone, so this is worth a line.
+        return Ok(Request::Other(Some(format!("the tool {tool:?} is no shell that guardian knows"))));
     }
-    let Some(command) = text(&input, "command").or_else(|| text(&input, "cmd")).map(str::to_owned) else {
+    let Some(command) = ["command", "cmd"].iter().find_map(|key| line(input.get(*key)?)) else {
         // A monitor of Claude's may watch a socket instead.
         let is_error = tool != "monitor";
         return if is_error { Err(format!("the tool {tool:?} has no `command`")) } else { Ok(Request::Other(None)) };

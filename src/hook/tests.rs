@@ -39,6 +39,18 @@ fn payload(agent: Agent, command: &str) -> Value {
     }
 }
 
+#[test]
+fn a_command_that_is_a_list_of_words_is_read_as_one() {
+    for (words, denied) in [
+        (json!(["bash", "-lc", "nohup python bot.py &"]), true),
+        (json!(["nohup", "python", "bot.py"]), true),
+        (json!(["echo", "nohup x &"]), false),
+    ] {
+        let payload = json!({"hook_event_name": "PreToolUse", "tool_name": "shell", "tool_input": {"command": words}});
+        assert_eq!(asked(Agent::Codex, &payload, HookMode::Deny).contains("deny"), denied, "{words}");
+    }
+}
+
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or(Value::Null)
 }
@@ -169,7 +181,7 @@ fn the_end_of_a_turn_is_held_once_for_what_still_runs() {
 #[test]
 fn other_tools_and_events_are_no_business_of_guardians() {
     let read_file = json!({"hook_event_name": "PreToolUse", "tool_name": "Read", "tool_input": {"file_path": "/x &"}});
-    assert_eq!(read(Agent::Claude, None, read_file.to_string().as_bytes()), Ok(Request::Other(None)));
+    assert!(matches!(read(Agent::Claude, None, read_file.to_string().as_bytes()), Ok(Request::Other(Some(_)))));
     let event = json!({"hook_event_name": "Frobnicated"}).to_string();
     assert!(matches!(read(Agent::Claude, None, event.as_bytes()), Ok(Request::Other(Some(_)))));
     for wrong in ["", "{", "[]", "null", "{\"tool_name\":5}", "{\"tool_name\":\"Bash\",\"tool_input\":7}"] {

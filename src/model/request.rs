@@ -29,6 +29,9 @@ pub struct Request {
     /// The environment that it would take down. Left out of what is kept once it is answered.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
+    /// What tells who asks, and how that session is woken: given to the command, never to the program. Left out as well.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub session: BTreeMap<String, String>,
     /// File mode creation mask.
     pub umask: u32,
     /// Who asks.

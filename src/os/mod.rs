@@ -22,6 +22,7 @@ pub mod kernel_trace;
 #[path = "kernel_trace_none.rs"]
 pub mod kernel_trace;
 pub mod lock;
+pub mod managers;
 #[cfg(target_os = "linux")]
 #[path = "notify_linux.rs"]
 pub mod notify;

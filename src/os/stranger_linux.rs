@@ -45,10 +45,24 @@ pub fn cwd(pid: i32) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/{pid}/cwd"))
 }
 
-/// What it executes; `None`: it is gone, or not ours to ask.
+/// What it executes, where the kernel still finds that; `None`: it was removed, or is not ours to ask.
 #[must_use]
 pub fn executable(pid: i32) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{pid}/exe")).ok()
+    fs::read_link(format!("/proc/{pid}/exe")).ok().filter(|path| !path.as_os_str().as_bytes().ends_with(b" (deleted)"))
+}
+
+/// Its user, group and further groups, those ascending; `None`: it is gone.
+#[must_use]
+pub fn ids(pid: i32) -> Option<(u32, u32, Vec<u32>)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let numbers = |key: &str| -> Option<Vec<u32>> {
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_ascii_whitespace().map(|number| number.parse().ok()).collect()
+    };
+    // Real, effective, saved, that of the file system.
+    let (user, group, mut further) = (*numbers("Uid:")?.get(1)?, *numbers("Gid:")?.get(1)?, numbers("Groups:")?);
+    further.sort_unstable();
+    Some((user, group, further))
 }
 
 /// Its file mode creation mask; `None`: it cannot be asked.

@@ -43,6 +43,12 @@ pub fn executable(_pid: i32) -> Option<PathBuf> {
     None
 }
 
+/// Its user, group and further groups: not asked here.
+#[must_use]
+pub fn ids(_pid: i32) -> Option<(u32, u32, Vec<u32>)> {
+    None
+}
+
 /// Its file mode creation mask: not known.
 #[must_use]
 pub fn umask(_pid: i32) -> Option<u32> {

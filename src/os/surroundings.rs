@@ -5,6 +5,41 @@ use std::collections::BTreeMap;
 /// Resource limits of this process, soft and hard; `None` in them: unlimited. One that cannot be asked is left out.
 #[must_use]
 pub fn rlimits() -> BTreeMap<String, [Option<u64>; 2]> {
+    limits(|resource| {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the structure lives through the call.
+        let got = unsafe { libc::getrlimit(resource, &raw mut limit) };
+        (got == 0).then_some(limit)
+    })
+}
+
+/// Those of another process.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn rlimits_of(pid: i32) -> BTreeMap<String, [Option<u64>; 2]> {
+    limits(|resource| {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: nothing is set, and the structure for the answer lives through the call.
+        let got = unsafe { libc::prlimit(pid, resource, std::ptr::null(), &raw mut limit) };
+        (got == 0).then_some(limit)
+    })
+}
+
+/// Those of another process, which this system does not show.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn rlimits_of(_pid: i32) -> BTreeMap<String, [Option<u64>; 2]> {
+    BTreeMap::new()
+}
+
+/// How the kernel's resources are numbered.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+type Resource = libc::__rlimit_resource_t;
+/// How the kernel's resources are numbered.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+type Resource = libc::c_int;
+
+fn limits(ask: impl Fn(Resource) -> Option<libc::rlimit>) -> BTreeMap<String, [Option<u64>; 2]> {
     let asked = [
         ("as", libc::RLIMIT_AS),
         ("core", libc::RLIMIT_CORE),
@@ -18,10 +53,8 @@ pub fn rlimits() -> BTreeMap<String, [Option<u64>; 2]> {
     ];
     let number = |limit: u64| (limit != libc::RLIM_INFINITY).then_some(limit);
     let found = asked.into_iter().filter_map(|(name, resource)| {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: the structure lives through the call.
-        let got = unsafe { libc::getrlimit(resource, &raw mut limit) };
-        (got == 0).then(|| (name.to_owned(), [number(limit.rlim_cur), number(limit.rlim_max)]))
+        let limit = ask(resource)?;
+        Some((name.to_owned(), [number(limit.rlim_cur), number(limit.rlim_max)]))
     });
     found.collect()
 }

@@ -25,9 +25,7 @@ pub fn open(window: Window) -> io::Result<(File, File)> {
     let unlocked: i32 = 0;
     // SAFETY: the kernel reads one integer, which lives through the call.
     check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked) })?;
-    let size = libc::winsize { ws_row: window.rows, ws_col: window.columns, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the kernel reads one structure, which lives through the call.
-    check(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) })?;
+    set_size(&master, window)?;
     let slave = peer(&master)?;
     let mut modes = nix::sys::termios::tcgetattr(&slave)?;
     modes.output_flags.remove(nix::sys::termios::OutputFlags::ONLCR);
@@ -49,6 +47,23 @@ pub fn peer(master: &File) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
+/// Gives the terminal of `main` another size; what is in its foreground is told so by the kernel (SIGWINCH).
+///
+/// # Errors
+/// It has no such terminal any more (`ENOTTY`), or that cannot be opened.
+pub fn resize(main: i32, window: Window) -> io::Result<()> {
+    let no_terminal = || io::Error::from_raw_os_error(libc::ENOTTY);
+    let path = Fields::of(main).and_then(|fields| fields.path()).ok_or_else(no_terminal)?;
+    let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
+    set_size(&OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?, window)
+}
+
+fn set_size(terminal: &File, window: Window) -> io::Result<()> {
+    let size = libc::winsize { ws_row: window.rows, ws_col: window.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel reads one structure, which lives through the call.
+    check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) })
+}
+
 fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
@@ -64,12 +79,7 @@ pub(super) fn enter() -> bool {
 #[must_use]
 pub fn is_waited_on(main: i32) -> Option<bool> {
     let fields = Fields::of(main)?;
-    let device = u64::try_from(fields.terminal).ok()?;
-    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xf_ff00));
-    if !MAJORS.contains(&major) || fields.foreground <= 0 {
-        return None;
-    }
-    let path = format!("/dev/pts/{}", minor + ((major - MAJORS.start()) << 8));
+    let path = fields.path().filter(|_| fields.foreground > 0)?;
     let mut known = true;
     let mut some = false;
     for entry in fs::read_dir("/proc").ok()? {
@@ -103,6 +113,13 @@ impl Fields {
         let mut field = || behind.next()?.parse().ok();
         let (group, _session, terminal, foreground) = (field()?, field()?, field()?, field()?);
         Some(Self { group, terminal, foreground })
+    }
+
+    /// Where its terminal is found, if that is one of ours.
+    fn path(&self) -> Option<String> {
+        let device = u64::try_from(self.terminal).ok()?;
+        let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xf_ff00));
+        MAJORS.contains(&major).then(|| format!("/dev/pts/{}", minor + ((major - MAJORS.start()) << 8)))
     }
 }
 

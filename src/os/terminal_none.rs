@@ -24,6 +24,14 @@ pub fn peer(_master: &File) -> io::Result<File> {
     Err(io::Error::from_raw_os_error(libc::ENOTSUP))
 }
 
+/// There is none.
+///
+/// # Errors
+/// Always `ENOTSUP`.
+pub fn resize(_main: i32, _window: Window) -> io::Result<()> {
+    Err(io::Error::from_raw_os_error(libc::ENOTSUP))
+}
+
 /// None is entered.
 #[must_use]
 pub(super) fn enter() -> bool {

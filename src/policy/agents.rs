@@ -19,6 +19,17 @@ const AGENTS: &[(&str, &str, &[&str])] = &[
 /// Longest session id that is believed to be one.
 const SESSION_MAX: usize = 64;
 
+/// What opens the door of a session, where an agent has one; read by [`super::caller::caller`] alone.
+pub(super) const SOCKET: &str = "CLAUDE_CODE_MESSAGING_SOCKET";
+/// The key to that door.
+pub(super) const TOKEN: &str = "CLAUDE_CODE_MESSAGING_TOKEN";
+
+/// The variables by which the agent that gave a command, and the way to its session, are known.
+pub fn variables() -> impl Iterator<Item = &'static str> {
+    let marks = AGENTS.iter().flat_map(|(_, mark, sessions)| std::iter::once(*mark).chain(sessions.iter().copied()));
+    marks.chain([SOCKET, TOKEN])
+}
+
 /// The agents whose marks are in `environment`: more than one where one was started by another.
 #[must_use]
 pub fn agents(environment: &Environment) -> Vec<Agent> {

@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use crate::model::sink::{Secret, SecretSource};
 use crate::model::wake::{Forebear, Harness, Wake};
 
-use super::agents::agents;
+use super::agents::{SOCKET, TOKEN, agents};
 use super::environment::{self, Environment};
 use super::terms::terms;
 
@@ -77,8 +77,8 @@ pub fn caller(
         ..Wake::new(harness)
     };
     if harness == Harness::Claude {
-        wake.socket = value("CLAUDE_CODE_MESSAGING_SOCKET");
-        wake.token = value("CLAUDE_CODE_MESSAGING_TOKEN").map(|token| SecretSource::Inline(Secret::new(token)));
+        wake.socket = value(SOCKET);
+        wake.token = value(TOKEN).map(|token| SecretSource::Inline(Secret::new(token)));
     }
     Some(wake)
 }

@@ -59,8 +59,13 @@ const SESSION: &[&str] = &[
     "CLAUDE_ENV_FILE",
     "CLAUDE_PROJECT_DIR",
     "GEMINI_CLI",
+    "GEMINI_SESSION_ID",
     "OPENCODE",
+    "OPENCODE_PID",
+    "COPILOT_CLI",
     "COPILOT_AGENT_SESSION_ID",
+    "OPENCLAW_SHELL",
+    "CURSOR_TRACE_ID",
 ];
 
 /// Beginnings of names that are all of that kind.
@@ -214,6 +219,13 @@ mod tests {
             ("GUARDIAN_NAME", "outer"),
         ]);
         assert_eq!(unbound(&all), environment(&[("PATH", "/venv/bin:/bin"), ("VIRTUAL_ENV", "/venv")]));
+    }
+
+    #[test]
+    fn no_mark_of_an_agent_and_nothing_by_which_its_session_is_found_reaches_the_process() {
+        for name in crate::policy::agents::variables() {
+            assert!(is_bound(OsStr::new(name)), "{name}");
+        }
     }
 
     #[test]

@@ -25,6 +25,23 @@ const WORDS: [&str; 16] = [
 const NONE: [&str; 8] =
     ["0 errors", "no errors", "0 failed", "0 failures", "no failures", "error: none", "errors: 0", "failed: 0"];
 
+/// How lines begin or end that say that all was well.
+const PASSED: [&str; 6] = ["... ok", " passed", "--- pass:", "\u{2713} ", "\u{2714} ", "pass "];
+
+/// `text` without `words`, where they stand alone: `10 errors` does not hold `0 errors`.
+fn without(text: &str, words: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::new();
+    while let Some((before, after)) = rest.split_once(words) {
+        let alone = !before.ends_with(|letter: char| letter.is_alphanumeric() || matches!(letter, '.' | ','))
+            && !after.starts_with(|letter: char| letter.is_alphanumeric() || letter == ' ' && words == "error: none");
+        kept.push_str(before);
+        kept.push_str(if alone { "" } else { words });
+        rest = after;
+    }
+    kept + rest
+}
+
 /// One kind of error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kind {
@@ -38,7 +55,12 @@ pub struct Kind {
 #[must_use]
 pub fn is_error(line: &str) -> bool {
     let lower = line.to_lowercase();
-    let clean = NONE.iter().fold(lower, |text, none| text.replace(none, ""));
+    // A test is named after the failure that it is about.
+    let passed = PASSED.iter().any(|word| lower.trim_end().ends_with(word) || lower.trim_start().starts_with(word));
+    if passed || lower.contains(" passed [") {
+        return false;
+    }
+    let clean = NONE.iter().fold(lower, |text, none| without(&text, none));
     WORDS.iter().any(|word| clean.contains(word)) || line.split_whitespace().any(|word| word == "FAIL" || word == "E")
 }
 
@@ -62,12 +84,34 @@ mod tests {
 
     #[test]
     fn what_says_that_something_went_wrong_is_an_error_and_a_count_of_none_is_not() {
-        for line in
-            ["ERROR: x", "thread 'main' panicked at", "ValueError: no", "FAIL src/a.test.ts", "Permission denied"]
-        {
+        for line in [
+            "ERROR: x",
+            "thread 'main' panicked at",
+            "ValueError: no",
+            "FAIL src/a.test.ts",
+            "Permission denied",
+            "10 failed, 90 passed in 3s",
+            "found 20 errors",
+            "Errors: 05",
+            "error: none of the packages has these features",
+            "test a ... FAILED",
+            "test result: FAILED. 1 passed; 1 failed",
+        ] {
             assert!(is_error(line), "{line}");
         }
-        for line in ["", "ok", "12 passed, 0 failed", "0 errors, 3 warnings", "terrific"] {
+        for line in [
+            "",
+            "ok",
+            "12 passed, 0 failed",
+            "0 errors, 3 warnings",
+            "terrific",
+            "test failed_login ... ok",
+            "tests/test_x.py::test_error PASSED",
+            "tests/test_x.py::test_error PASSED [ 10%]",
+            "--- PASS: TestFailure (0.00s)",
+            "  ✓ shows an error (5 ms)",
+            "error: none",
+        ] {
             assert!(!is_error(line), "{line}");
         }
     }

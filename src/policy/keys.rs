@@ -69,6 +69,12 @@ fn bytes(name: &str) -> Option<Vec<u8>> {
     if let Some(rest) = name.strip_prefix("M-") {
         return Some([b"\x1b".as_slice(), &bytes(rest)?].concat());
     }
+    if let Some(rest) = name.strip_prefix("C-M-") {
+        return bytes(&format!("M-C-{rest}"));
+    }
+    if name.eq_ignore_ascii_case("S-Tab") {
+        return bytes("BTab");
+    }
     if let Some(rest) = name.strip_prefix("C-").or_else(|| name.strip_prefix('^')) {
         return control(rest);
     }
@@ -133,6 +139,8 @@ mod tests {
             ("C-Delete", b"\x1b[3;5~"),
             ("M-x", b"\x1bx"),
             ("M-C-x", b"\x1b\x18"),
+            ("C-M-x", b"\x1b\x18"),
+            ("S-Tab", b"\x1b[Z"),
             ("M-Enter", b"\x1b\r"),
             ("F1", b"\x1bOP"),
             ("F12", b"\x1b[24~"),

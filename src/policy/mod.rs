@@ -69,6 +69,7 @@ pub mod stuck;
 mod takeover_tests;
 pub mod terms;
 mod tokens;
+pub mod trigger;
 #[cfg(test)]
 mod walk_tests;
 pub mod watch;

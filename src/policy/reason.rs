@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::clock::clock;
 use super::delivery::held_until;
+use super::notify::is_caller;
 use super::pause::{Pause, cools, pause};
 use super::silence::is_silenced;
 use super::storm::speaks_for;
@@ -39,7 +40,11 @@ pub struct World<'w> {
 #[must_use]
 pub fn reason(entry: &Entry, world: World<'_>, now: &Stamp) -> String {
     let Some(sink) = world.sinks.iter().find(|sink| sink.name == entry.sink) else {
-        return "its sink is not in the registry".to_owned();
+        // The session that started it is in no registry.
+        return match is_caller(&entry.sink) {
+            true => retry(entry, now, &|wall| clock(None, wall, now.wall)).unwrap_or_else(|| next(entry)),
+            false => "its sink is not in the registry".to_owned(),
+        };
     };
     let at = |wall: Wall| clock(Some(&sink.timing.zone), wall, now.wall);
     if let Some(silence) = is_silenced(sink, entry, world.ledger, world.silences, now) {
@@ -58,11 +63,8 @@ pub fn reason(entry: &Entry, world: World<'_>, now: &Stamp) -> String {
             Pause::Window => format!("others may follow: group window until {}", at(until)),
         };
     }
-    if let Some(until) = entry.not_before.as_ref().filter(|until| !now.has_reached(until)) {
-        return match &entry.last_error {
-            Some(error) => format!("retry {} at {}: {error}", entry.attempts.saturating_add(1), at(until.wall)),
-            None => format!("not before {}", at(until.wall)),
-        };
+    if let Some(reason) = retry(entry, now, &at) {
+        return reason;
     }
     if world.storms.iter().any(|storm| storm.over.is_none() && speaks_for(storm, event)) {
         return "the storm goes on: its end is told with it".to_owned();
@@ -72,10 +74,24 @@ pub fn reason(entry: &Entry, world: World<'_>, now: &Stamp) -> String {
     let own = world.ledger.iter().filter(|receipt| receipt.sink == entry.sink && receipt.group == group);
     match held_until(own, sink.cooldown, now).filter(|_| news && cools(sink, event.severity)) {
         Some(until) => format!("cooldown until {}", at(until.wall)),
-        None => match &entry.last_error {
-            Some(error) => format!("retry {} with the next pass: {error}", entry.attempts.saturating_add(1)),
-            None => "due with the next pass".to_owned(),
-        },
+        None => next(entry),
+    }
+}
+
+/// That it waits for its next try; `None`: it does not.
+fn retry(entry: &Entry, now: &Stamp, at: &dyn Fn(Wall) -> String) -> Option<String> {
+    let until = entry.not_before.as_ref().filter(|until| !now.has_reached(until))?;
+    Some(match &entry.last_error {
+        Some(error) => format!("retry {} at {}: {error}", entry.attempts.saturating_add(1), at(until.wall)),
+        None => format!("not before {}", at(until.wall)),
+    })
+}
+
+/// That nothing keeps it any more.
+fn next(entry: &Entry) -> String {
+    match &entry.last_error {
+        Some(error) => format!("retry {} with the next pass: {error}", entry.attempts.saturating_add(1)),
+        None => "due with the next pass".to_owned(),
     }
 }
 

@@ -56,6 +56,10 @@ fn each_wait_says_what_it_is_for_and_until_when() {
     let pending = [premature()];
     let nobody = World { pending: &pending, ledger: &[], sinks: &[], silences: &[], storms: &[] };
     assert_eq!(reason(&pending[0], nobody, &at(1)), "its sink is not in the registry");
+    let session = Entry { sink: "auto:btc-bot".to_owned(), ..premature() };
+    assert_eq!(reason(&session, nobody, &at(1)), "due with the next pass");
+    let failed = Entry { not_before: Some(at(60_000)), last_error: Some("gone".to_owned()), attempts: 1, ..session };
+    assert!(reason(&failed, nobody, &at(1)).starts_with("retry 2 at "), "{}", reason(&failed, nobody, &at(1)));
 }
 
 #[test]

@@ -45,6 +45,20 @@ impl Foreign {
         Ok(Self { path: real, text })
     }
 
+    /// Whether its owner lets it be written; a file that is not there may be.
+    ///
+    /// # Errors
+    /// It is read-only.
+    pub fn may_be_written(&self) -> Result<(), Error> {
+        let read_only = fs::metadata(&self.path).is_ok_and(|meta| meta.mode() & 0o200 == 0);
+        if !read_only {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(Error::new(Code::Config, "read_only", format!("`{path}` is read-only"))
+            .hint(format!("chmod u+w {path}, and give the command again; nothing was changed")))
+    }
+
     /// Puts `text` in its place: a new file beside it, synced, then renamed. `mode` is that of a file that was not there.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ pub mod log_index;
 pub mod metadata;
 pub mod notify;
 pub mod once;
+pub mod original;
 pub mod outbox;
 pub mod paths;
 pub mod record;

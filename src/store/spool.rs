@@ -22,8 +22,8 @@ use super::{atomic, checksum};
 pub const IN_PROJECT: &str = ".guardian/requests";
 /// Largest request that is read, in bytes.
 const LARGEST: u64 = 512 * 1024;
-/// Most requests of one spool that a pass looks at.
-const MOST: usize = 16;
+/// Most requests of one spool that a pass looks at, those for other registries among them.
+const MOST: usize = 512;
 /// How a request's file ends.
 const SUFFIX: &str = ".json";
 

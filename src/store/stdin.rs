@@ -9,12 +9,14 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use fs2::FileExt;
 use nix::sys::stat::Mode;
 
 use super::atomic;
 use super::paths::Paths;
 use crate::error::Error;
 use crate::model::name::Name;
+use crate::os::lock;
 
 /// Whose pipe it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,13 @@ pub fn open(paths: &Paths, name: &Name) -> Result<Option<(File, Reader)>, Error>
         }
     }
     Ok(None)
+}
+
+/// Whether the right to write is this one's, until it is closed; `false`: somebody else has it.
+#[must_use]
+pub fn is_mine(pipe: &File) -> bool {
+    // Where a pipe cannot be locked, who sends at the same time is not waited for.
+    FileExt::try_lock_exclusive(pipe).map_or_else(|error| !lock::is_held(&error), |()| true)
 }
 
 /// Takes the program's pipe away: nobody can send to it any more, and the shim is to end it when it looks. Returns an open

@@ -5,14 +5,39 @@ use std::time::Duration;
 use crate::error::{Code, Error};
 use crate::model::units::format_duration;
 
-const SERVICE: &str = include_str!("../../systemd/guardian.service");
-const TIMER: &str = include_str!("../../systemd/guardian.timer");
+/// Service and timer of a user's manager, and those of the system's.
+const UNITS: [[&str; 2]; 2] = [
+    [include_str!("../../systemd/guardian.service"), include_str!("../../systemd/guardian.timer")],
+    [include_str!("../../systemd/system/guardian.service"), include_str!("../../systemd/system/guardian.timer")],
+];
 const AGENT: &str = include_str!("../../launchd/dev.guardian.healthcheck.plist");
 
+/// The service that is one pass.
+pub const SERVICE_NAME: &str = "guardian.service";
 /// The timer that is enabled.
 pub const TIMER_NAME: &str = "guardian.timer";
 /// The label that launchd knows the agent by.
 pub const AGENT_LABEL: &str = "dev.guardian.healthcheck";
+
+/// Which manager runs a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// That of the user.
+    User,
+    /// That of the machine.
+    System,
+}
+
+impl Manager {
+    /// The option of `systemctl` that means it.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::User => "--user",
+            Self::System => "--system",
+        }
+    }
+}
 
 /// What is filled in.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +53,11 @@ pub struct Trigger<'a> {
 }
 
 impl Trigger<'_> {
-    /// Service and timer for a user's systemd, with their file names.
+    /// Service and timer for systemd, with their file names.
     ///
     /// # Errors
     /// A path with a control character.
-    pub fn systemd(&self) -> Result<[(&'static str, String); 2], Error> {
+    pub fn systemd(&self, manager: Manager) -> Result<[(&'static str, String); 2], Error> {
         self.check()?;
         let assignment =
             |(name, value): &(&str, &str)| format!("Environment={}", unit_word(&format!("{name}={value}")));
@@ -40,11 +65,13 @@ impl Trigger<'_> {
         let fill = |template: &str| {
             template
                 .replace("@EVERY@", &format_duration(self.every))
+                .replace("@SCHEDULE@", &schedule(self.every))
                 .replace("@ENVIRONMENT@", &environment.join("\n"))
                 .replace("@EXE@", &unit_word(self.exe))
                 .replace("@HOME@", self.home)
         };
-        Ok([("guardian.service", fill(SERVICE)), (TIMER_NAME, fill(TIMER))])
+        let [service, timer] = UNITS[usize::from(manager == Manager::System)];
+        Ok([(SERVICE_NAME, fill(service)), (TIMER_NAME, fill(timer))])
     }
 
     /// The property list for a user's launchd, with its file name.
@@ -73,6 +100,24 @@ impl Trigger<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// When passes run. By the calendar where it can say it: then one that fell into a suspend or a time without power is made up for
+/// at once (`Persistent=`), while a timer counts only the time that the machine was awake.
+fn schedule(every: Duration) -> String {
+    let seconds = every.as_secs();
+    let calendar = match (seconds, seconds / 60, seconds / 3600) {
+        (1..60, _, _) if 60_u64.is_multiple_of(seconds) => format!("*:*:0/{seconds}"),
+        (60..3600, minutes, _) if seconds.is_multiple_of(60) && 60_u64.is_multiple_of(minutes) => {
+            format!("*:0/{minutes}")
+        }
+        (3600..86400, _, hours) if seconds.is_multiple_of(3600) && 24_u64.is_multiple_of(hours) => {
+            format!("0/{hours}:00")
+        }
+        (86400, _, _) => "daily".to_owned(),
+        _ => return format!("OnUnitActiveSec={}", format_duration(every)),
+    };
+    format!("OnCalendar={calendar}\nPersistent=true")
 }
 
 /// Whether a file with this text was written for this guardian home.
@@ -109,13 +154,34 @@ mod tests {
 
     #[test]
     fn units_quote_what_systemd_would_read_otherwise_and_leave_no_blank() {
-        let [(_, service), (_, timer)] = TRIGGER.systemd().unwrap();
+        let [(_, service), (_, timer)] = TRIGGER.systemd(Manager::User).unwrap();
         assert!(service.contains("ExecStart=\"/opt/my apps/100%%/guardian\" healthcheck --quiet\n"), "{service}");
         assert!(service.contains("Environment=\"PATH=/bin\"\nEnvironment=\"GUARDIAN_HOME=/home/a & b--c\"\n"));
         assert!(service.contains("\nKillMode=process\n"));
-        assert!(timer.contains("\nOnUnitActiveSec=5m\n"), "{timer}");
+        assert!(timer.contains("\nOnStartupSec=5s\nOnCalendar=*:0/5\nPersistent=true\n"), "{timer}");
         assert!(!timer.contains('@') && belongs_to(&service, TRIGGER.home) && belongs_to(&timer, TRIGGER.home));
         assert!(!belongs_to(&service, "/home/a"));
+    }
+
+    #[test]
+    fn passes_are_at_times_of_the_day_where_those_divide_it() {
+        let cases = [
+            (10, "OnCalendar=*:*:0/10\nPersistent=true"),
+            (45, "OnUnitActiveSec=45s"),
+            (60, "OnCalendar=*:0/1\nPersistent=true"),
+            (90, "OnUnitActiveSec=1m30s"),
+            (7 * 60, "OnUnitActiveSec=7m"),
+            (3600, "OnCalendar=0/1:00\nPersistent=true"),
+            (6 * 3600, "OnCalendar=0/6:00\nPersistent=true"),
+            (86_400, "OnCalendar=daily\nPersistent=true"),
+            (172_800, "OnUnitActiveSec=2d"),
+        ];
+        for (seconds, want) in cases {
+            assert_eq!(schedule(Duration::from_secs(seconds)), want, "{seconds}");
+        }
+        let [(_, service), (_, timer)] = TRIGGER.systemd(Manager::System).unwrap();
+        assert!(timer.contains("\nOnBootSec=5s\n") && !timer.contains("OnStartupSec"), "{timer}");
+        assert!(service.contains("\nKillMode=process\n") && service.contains("/etc/systemd/system"), "{service}");
     }
 
     #[test]
@@ -133,6 +199,6 @@ mod tests {
     #[test]
     fn control_characters_are_refused() {
         let odd = Trigger { home: "/a\nExecStart=/bin/evil", ..TRIGGER };
-        assert!(odd.systemd().is_err() && odd.launchd().is_err());
+        assert!(odd.systemd(Manager::User).is_err() && odd.launchd().is_err());
     }
 }

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::home::{Home, finish, number};
-use crate::procs::{alive, eventually, parent, signal, until};
+use crate::procs::{alive, eventually, now_ms, parent, signal, until};
 use crate::senders::last_exit;
 use crate::strays::{Session, strays};
 
@@ -17,6 +17,8 @@ fn an_adopted_process_is_watched_its_end_is_recorded_and_the_next_run_begins_as_
 while not os.path.exists('end'): time.sleep(0.01)
 os._exit(9)";
     let script = home.script("bot.py", bot);
+    let written = now_ms();
+    until("the script is older than its process", || now_ms() > written + 100);
     let pid = session.leave(&home, &format!("/usr/bin/python3 {}", script.display()));
     home.has_lines("runs", 1);
     let adopted = home.json(&["adopt", "bot", "--pid", &pid.to_string(), "--restart", "on-failure", "--backoff", "0s"]);
@@ -27,6 +29,19 @@ os._exit(9)";
     assert_eq!(parent(home.shim_pid("bot")), 1);
     assert!(strays(&home, &session, "0s").is_empty(), "it is none any more");
     assert_eq!(home.kinds("bot"), ["started"], "no shim was lost");
+    let meta = home.state_dir().join("process/bot/run/1.meta");
+    let known = |part: &str| -> serde_json::Value {
+        let meta: serde_json::Value = serde_json::from_slice(&std::fs::read(&meta).unwrap()).unwrap();
+        meta.pointer(part).unwrap_or_else(|| panic!("no {part} in {meta}")).clone()
+    };
+    until("what it was started with is known", || known("/input/sha256").is_string());
+    assert_eq!(known("/input/path"), script.to_str().unwrap());
+    assert_eq!(known("/program/path"), std::fs::read_link(format!("/proc/{pid}/exe")).unwrap().to_str().unwrap());
+    assert_eq!(known("/command/argv"), serde_json::json!(["/usr/bin/python3", script]));
+    assert_eq!(known("/cwd"), std::fs::canonicalize(home.path("")).unwrap().to_str().unwrap());
+    assert!(known("/environment").as_array().unwrap().contains(&"COLOUR".into()));
+    assert!(known("/rlimits/nofile/0").is_number() && known("/uid") == 0 && known("/git").is_null());
+    assert!(known("/asked").is_null(), "who adopted it did not start it");
     std::fs::write(home.path("end"), "").unwrap();
     let last = last_exit(&home, "bot");
     assert_eq!((&last["cause"]["kind"], &last["cause"]["code"]), (&"exited".into(), &9.into()), "{last}");
@@ -86,4 +101,29 @@ fn what_cannot_be_adopted_is_refused_by_its_name_and_left_as_it_is() {
     user.run(&["adopt", "x", "--pid", &pid]).expect(5).complains("belongs to uid 0");
     finish(home.command(&["adopt", "bot2", "--pid", &pid, "--", "sleep", "2000"])).expect(0);
     assert!(home.registry().contains("\"2000\""), "a command that is given counts");
+}
+
+#[test]
+fn who_adopts_cannot_be_adopted_and_saying_it_twice_is_saying_it_once() {
+    let home = Home::new();
+    let session = Session::new(&home);
+    let me = std::process::id().to_string();
+    home.run(&["adopt", "me", "--pid", &me]).expect(5).complains("gives this very command");
+    let pid = session.leave(&home, "sleep 1000").to_string();
+    home.ok(&["adopt", "bot", "--pid", &pid]);
+    assert!(home.ok(&["adopt", "bot", "--pid", &pid]).contains("guarded already"));
+    home.run(&["adopt", "other", "--pid", &pid]).expect(5).complains("guarded already, as `bot`");
+    assert!(!home.registry().contains("other") && !home.registry().contains("me]"));
+}
+
+#[test]
+fn one_process_that_many_adopt_at_once_under_different_names_has_one_of_them() {
+    let home = Home::new();
+    let session = Session::new(&home);
+    let pid = session.leave(&home, "sleep 1000").to_string();
+    let callers: Vec<_> =
+        (0..6).map(|number| home.command(&["adopt", &format!("n{number}"), "--pid", &pid]).spawn().unwrap()).collect();
+    let codes: Vec<_> = callers.into_iter().map(|mut caller| caller.wait().unwrap().code()).collect();
+    assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
+    assert_eq!(home.registry().matches("[process.").count(), 1, "{}", home.registry());
 }

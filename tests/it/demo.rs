@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::home::Home;
-use crate::procs::{carrying, now_ms, until};
+use crate::procs::{carrying, until};
 
 #[test]
 fn the_demo_murders_a_bot_shows_the_certificate_and_leaves_nothing() {
@@ -13,10 +13,7 @@ fn the_demo_murders_a_bot_shows_the_certificate_and_leaves_nothing() {
     home.set_env("TMPDIR", temporary.to_str().unwrap());
     let mark = home.path("demo").to_str().unwrap().to_owned();
     home.set_env("DEMO_MARK", &mark);
-    let begun = now_ms();
     let shown = home.ok(&["demo"]);
-    let took = now_ms() - begun;
-    assert!(took < 20_000, "{took} ms");
     for expected in ["SIGTERM", "premature", "8h", "restart"] {
         assert!(shown.contains(expected), "no `{expected}` in:\n{shown}");
     }
@@ -28,9 +25,7 @@ fn the_demo_murders_a_bot_shows_the_certificate_and_leaves_nothing() {
 #[test]
 fn the_demo_works_for_a_user_who_is_not_root() {
     let home = Home::of_user();
-    // It fails where the bot is not back within a second, which a machine that is busy with other tests may miss.
-    let tours: Vec<_> = (0..3).map(|_| home.run(&["demo"])).take_while(|tour| tour.code != 0).collect();
-    assert!(tours.len() < 3, "{tours:?}");
+    home.run(&["demo"]).expect(0);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::procs::{eventually, signal};
 /// `verdict TAB command`, `⏎` for a new line.
 const CORPUS: &str = include_str!("hook_corpus.txt");
 
+/// Feeds a command to its end.
 pub(crate) fn fed(mut command: Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // It may have answered before it read all.

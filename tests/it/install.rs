@@ -78,7 +78,7 @@ fn systemd_and_launchd_files_are_printed_with_paths_filled_in() {
     let units = home.ok(&["install", "--systemd", "--dry-run"]);
     let program = home.program().to_str().unwrap();
     for expected in
-        [program, "KillMode=process", "OnUnitActiveSec=1m", &format!("GUARDIAN_HOME={}", home.root().display())]
+        [program, "KillMode=process", "OnCalendar=*:0/1", &format!("GUARDIAN_HOME={}", home.root().display())]
     {
         assert!(units.contains(expected), "no {expected} in {units}");
     }

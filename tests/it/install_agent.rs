@@ -165,6 +165,63 @@ fn what_was_there_is_kept_to_the_byte() {
 }
 
 #[test]
+fn whatever_form_a_file_has_it_is_given_back_to_the_byte_unless_somebody_changed_it_since() {
+    let rig = Rig::new();
+    for text in [
+        "",
+        "\n",
+        "{}",
+        "{ }\n",
+        "{\"a\":1,\"hooks\":{\"Stop\":[]},\"mcpServers\":{}}",
+        "// mine\n{\n  \"hooks\": {}, /* none */\n}\n",
+        "{\r\n  \"a\": [1,2,],\r\n  \"hooks\": {\"PreToolUse\": []}\r\n}\r\n",
+        "\u{feff}{\n\t\"a\": 1e400\n}\n",
+    ] {
+        for (agent, path) in [
+            ("claude-code", ".claude/settings.json"),
+            ("cursor", ".cursor/mcp.json"),
+            ("copilot", ".copilot/hooks/guardian.json"),
+        ] {
+            write(&rig.own(path), text);
+            let before = rig.files();
+            for _ in 0..2 {
+                rig.run(&["install", "--agent", agent]).expect(0);
+            }
+            assert!(fs::read_to_string(rig.own(path)).unwrap().contains("guardian"), "{agent} {text:?}");
+            rig.run(&["uninstall", "--agent", agent]).expect(0);
+            assert_eq!(rig.files(), before, "{agent} {text:?}");
+            fs::remove_file(rig.own(path)).unwrap();
+        }
+    }
+    for text in ["\u{feff}model = \"x\"", "# mine\r\nmodel = \"x\"\r\n\r\n[mcp_servers.a]\r\ncommand=\"b\"\r\n"] {
+        write(&rig.own(".codex/config.toml"), text);
+        rig.run(&["install", "--agent", "codex"]).expect(0);
+        let now = fs::read_to_string(rig.own(".codex/config.toml")).unwrap();
+        assert!(now.starts_with(text.trim_end()), "{now:?}");
+        rig.run(&["uninstall", "--agent", "codex"]).expect(0);
+        assert_eq!(fs::read_to_string(rig.own(".codex/config.toml")).unwrap(), text);
+    }
+    let settings = rig.own(".claude/settings.json");
+    write(&settings, "{}");
+    rig.run(&["install", "--agent", "claude-code"]).expect(0);
+    let now = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, now.replacen('{', "{\n  \"mine\": 1,", 1)).unwrap();
+    rig.run(&["uninstall", "--agent", "claude-code"]).expect(0);
+    let left = fs::read_to_string(&settings).unwrap();
+    assert!(left.contains("\"mine\": 1") && !left.contains("guardian"), "{left}");
+}
+
+#[test]
+fn a_file_that_is_read_only_stops_all_of_it_and_changes_nothing() {
+    let rig = Rig::new();
+    write(&rig.own(".claude.json"), "{}");
+    fs::set_permissions(rig.own(".claude.json"), fs::Permissions::from_mode(0o444)).unwrap();
+    let before = rig.files();
+    rig.run(&["install", "--agent", "claude-code"]).expect(78).complains("is read-only");
+    assert_eq!(rig.files(), before);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_stops_all_of_it_and_changes_nothing() {
     let rig = Rig::new();
     for (agent, path, garbage, says) in [

@@ -53,6 +53,30 @@ fn a_cursor_gives_what_is_new_and_only_that() {
 }
 
 #[test]
+fn a_line_longer_than_what_is_shown_comes_in_pieces_that_split_no_character() {
+    let home = Home::new();
+    home.up("x", &["--target", "exit"], "for i in $(seq 100); do printf '€'; done; echo; echo end");
+    home.reaches("x", "completed");
+    let (mut cursor, mut text) = ("0".to_owned(), String::new());
+    for _ in 0..100 {
+        let piece = home.json(&["logs", "x", "--cursor", &cursor, "--max-bytes", "10B"]);
+        let next = piece["cursor"].as_str().unwrap().to_owned();
+        text.extend(piece["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()));
+        assert_eq!(piece["cut_bytes"], 305 - next.parse::<u64>().unwrap(), "{piece}");
+        if next == cursor {
+            break;
+        }
+        cursor = next;
+    }
+    assert_eq!(text, format!("{}end", "€".repeat(100)));
+    home.up("y", &["--target", "exit"], "seq 1 9; head -c 3000 /dev/zero | tr '\\0' x; echo");
+    home.reaches("y", "completed");
+    let newest = home.json(&["logs", "y", "--max-bytes", "1000B"]);
+    assert_eq!(newest["lines"][0].as_str().unwrap().len(), 999, "the newest of it, though its line began before");
+    assert_eq!(newest["cut_bytes"], 3019 - 1000);
+}
+
+#[test]
 fn since_leaves_out_what_is_older_than_the_run() {
     let home = Home::new();
     home.up("x", &["--target", "exit"], "echo hello");

@@ -11,6 +11,7 @@
 )]
 
 mod adopt;
+mod agent_input;
 mod alerts;
 mod alerts_mail;
 mod bad_input;
@@ -29,6 +30,7 @@ mod demo;
 mod dependencies;
 mod desktop;
 mod doctor;
+mod forgetting;
 mod groups;
 mod hang;
 mod hang_corpus;
@@ -76,6 +78,7 @@ mod stop;
 mod storm;
 mod story;
 mod strays;
+mod survival;
 mod takeover;
 mod tracing;
 mod trees;

@@ -192,3 +192,26 @@ fn a_stop_ends_it_and_whoever_started_it_may_be_gone() {
     assert_eq!(home.status("cat")["last_exit"]["verdict"], "stopped");
     assert!(home.status("cat").get("waits_for_input").is_none());
 }
+
+#[test]
+fn a_terminal_is_resized_while_it_is_used_and_the_program_is_told() {
+    let home = Home::new();
+    let line = "trap 'stty size' WINCH; echo up; while :; do sleep 0.05; done";
+    run(&home, "sh", &["--pty-size", "80x24"], &["bash", "-c", line]);
+    shows(&home, "sh", "up\n");
+    let sent = home.json(&["send", "sh", "--size", "100x30"]);
+    assert_eq!((&sent["size"], &sent["bytes"]), (&"100x30".into(), &0.into()), "{sent}");
+    shows(&home, "sh", "30 100\n");
+    signal(home.shim_pid("sh"), Signal::SIGKILL);
+    until("it has a new shim", || {
+        home.run(&["healthcheck"]);
+        home.state("sh") == "running"
+    });
+    assert!(home.ok(&["send", "sh", "--size", "132x43"]).contains("its terminal is 132x43 now"));
+    shows(&home, "sh", "43 132\n");
+    home.run(&["send", "sh", "--size", "wide"]).expect(2).complains("80x24");
+    home.ok(&["run", "--name", "pipe", "--yield", "0s", "--stdin", "pipe", "--", "cat"]);
+    home.run(&["send", "pipe", "--size", "80x24"]).expect(5).complains("has no terminal");
+    home.ok(&["stop", "sh"]);
+    home.run(&["send", "sh", "--size", "80x24"]).expect(3);
+}

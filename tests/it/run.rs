@@ -114,6 +114,14 @@ fn long_output_is_cut_to_its_newest_lines_and_it_is_said_how_to_get_the_rest() {
 }
 
 #[test]
+fn a_line_longer_than_what_is_shown_is_shown_from_within() {
+    let home = Home::new();
+    let ran = home.run(&["run", "--max-bytes", "101B", "--", "seq 3; for i in $(seq 500); do printf 'é'; done; echo"]);
+    let ran = ran.expect(0).complains("bytes were left out here");
+    assert_eq!(ran.stdout, format!("{}\n", "é".repeat(50)));
+}
+
+#[test]
 fn ctrl_c_leaves_it_running_and_says_so() {
     let home = Home::new();
     let mut command = home.command(&["run", "--name", "bot", "--yield", "1m", "--", "echo begun; exec sleep 1000"]);
@@ -190,6 +198,27 @@ fn a_key_that_a_crash_left_before_the_start_is_run_once_and_one_after_it_is_not_
     home.run(&["run", "--once", "k", "--name", "job", "--", &line]).expect(0);
     home.run(&["run", "--once", "k", "--name", "job", "--", &line]).expect(0);
     assert_eq!(home.lines("count").len(), 2);
+}
+
+#[test]
+fn a_key_whose_first_caller_was_killed_right_after_its_marker_still_runs_once() {
+    for moment in 0..10_u64 {
+        let home = Home::new();
+        let line = format!("echo x >>{}", home.path("count").display());
+        let arguments = ["run", "-q", "--once", "k", "--name", "job", "--", &line];
+        let mut first = home.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let is_marker = |file: std::fs::DirEntry| file.path().extension().is_some_and(|ending| ending == "json");
+        let once = home.state_dir().join("once");
+        let is_marked = || std::fs::read_dir(&once).is_ok_and(|mut files| files.any(|file| is_marker(file.unwrap())));
+        while !is_marked() && first.try_wait().unwrap().is_none() {}
+        std::thread::sleep(std::time::Duration::from_micros(moment % 3 * 300));
+        first.kill().unwrap();
+        first.wait().unwrap();
+        for _ in 0..2 {
+            home.run(&arguments).expect(0);
+        }
+        assert_eq!(home.lines("count").len(), 1, "{moment}");
+    }
 }
 
 #[test]

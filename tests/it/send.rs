@@ -88,3 +88,35 @@ fn the_shim_after_the_first_one_ends_an_input_too() {
     home.run(&["wait", "sort", "--timeout", "20s"]).expect(6);
     assert_eq!(home.ok(&["logs", "sort"]), "a\nb\n");
 }
+
+#[test]
+fn an_end_that_is_sent_twice_is_sent_once() {
+    let home = Home::new();
+    home.up("stays", &["--stdin", "pipe"], "cat; exec sleep 1000");
+    home.ok(&["send", "stays", "--eof"]);
+    assert!(home.ok(&["send", "stays", "--eof"]).contains("at its end already"));
+}
+
+#[test]
+fn what_two_send_at_once_is_read_one_after_the_other() {
+    let home = Home::new();
+    home.up("cat", &["--stdin", "pipe", "--target", "exit", "--restart", "never"], "cat >got");
+    let senders: Vec<_> = ["a", "b", "c"]
+        .iter()
+        .map(|letter| {
+            let file = home.path(letter);
+            std::fs::write(&file, format!("{}\n", letter.repeat(300_000))).unwrap();
+            home.command(&["send", "cat", "--timeout", "1m", "--file", file.to_str().unwrap()]).spawn().unwrap()
+        })
+        .collect();
+    for mut sender in senders {
+        assert!(sender.wait().unwrap().success());
+    }
+    home.ok(&["send", "cat", "--eof"]);
+    home.run(&["wait", "cat", "--timeout", "20s"]).expect(0);
+    let got = home.lines("got");
+    assert_eq!(got.len(), 3);
+    for line in got {
+        assert!(line.len() == 300_000 && line.bytes().all(|byte| byte == line.as_bytes()[0]));
+    }
+}

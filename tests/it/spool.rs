@@ -1,13 +1,16 @@
 //! Where nothing survives, a start is asked for instead, and the next pass makes it; only what its own user wrote is believed.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use serde_json::Value;
 
 use crate::home::{Home, Output, finish};
-use crate::procs::alive;
+use crate::procs::{PATIENCE, alive};
 
 /// A directory that is a repository, with the place for its requests.
 fn project(home: &Home) -> (PathBuf, PathBuf) {
@@ -56,7 +59,9 @@ fn a_start_in_a_foreign_pid_namespace_is_left_for_the_next_pass_which_makes_it_a
     assert!(file.parent() == Some(&spool) && name.starts_with("register-bot-"), "{said}");
     assert!(!home.registry().contains("bot"), "nothing is done there");
     let request = fs::read_to_string(&file).unwrap();
-    assert!(request.contains("green") && !request.contains("CODEX_THREAD_ID\":"), "{request}");
+    let request: Value = serde_json::from_str(&request).unwrap();
+    assert_eq!(request["environment"]["COLOUR"], "green", "{request}");
+    assert!(request["environment"]["CODEX_THREAD_ID"].is_null(), "{request}");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(project.join(".guardian/.gitignore")).unwrap(), "*\n");
     let pass = home.run(&["healthcheck"]).expect(0);
@@ -68,7 +73,8 @@ fn a_start_in_a_foreign_pid_namespace_is_left_for_the_next_pass_which_makes_it_a
     assert_eq!(home.lines("project/where"), [place.to_str().unwrap(), "0022", "green "]);
     assert!(!file.exists());
     let done = answer(&spool, "done", name);
-    assert!(done["request"]["environment"].is_null() && done["done"] == true, "{done}");
+    assert!(done["request"]["environment"].is_null() && done["request"]["session"].is_null(), "{done}");
+    assert_eq!(done["done"], true, "{done}");
     // Asked once more by a second sandbox, through the project of a process that is registered now.
     home.write_registry(home.registry().replace("spool", "# spool"));
     home.ok(&["stop", "bot"]);
@@ -90,10 +96,14 @@ fn a_start_with_a_read_only_home_is_left_in_the_spool_that_the_environment_names
         output.stdout.contains("cannot be written from here") && output.stdout.contains("start-bot.json"),
         "{output:?}"
     );
-    read_only(&home, &home.path(""), &["register", "x", "--", "true"]).expect(74); // not a start
+    let output =
+        read_only(&home, &home.path(""), &["register", "x", "--target", "2h", "--", "sleep", "1000"]).expect(75);
+    assert!(output.stdout.contains("x: asked for in"), "{output:?}");
     assert_eq!(home.state("bot"), "new");
     home.run(&["healthcheck"]).expect(0);
     assert_eq!(home.state("bot"), "running");
+    let x = home.status("x");
+    assert_eq!((&x["state"], &x["target"]), (&"new".into(), &"2h".into()), "registered, not started");
     home.ok(&["start", "bot"]); // here it is no request
 }
 
@@ -116,6 +126,20 @@ fn a_run_that_was_asked_for_twice_is_made_once_and_nobody_stays_with_it() {
     assert!(!file.exists());
     assert_eq!(home.lines("ran").len(), 1);
     assert_eq!(home.status("job")["run"], 1);
+}
+
+#[test]
+fn what_was_to_be_registered_is_although_a_run_has_begun_meanwhile_and_nothing_is_started_for_it() {
+    let mut home = Home::new();
+    home.set_env("GUARDIAN_SPOOL", home.path("spool").to_str().unwrap());
+    home.up("bot", &[], "sleep 1000");
+    let register = ["register", "bot", "--replace", "--target", "2h", "--start", "--", "echo --start; sleep 1000"];
+    read_only(&home, &home.path(""), &register).expect(75);
+    home.ok(&["restart", "bot"]);
+    home.run(&["healthcheck"]).expect(0);
+    let status = home.status("bot");
+    assert_eq!((&status["target"], &status["run"]), (&"2h".into(), &2.into()), "{status}");
+    assert!(home.registry().contains("echo --start"), "{}", home.registry());
 }
 
 #[test]
@@ -185,6 +209,45 @@ fn a_command_that_cannot_be_asked_for_is_refused_and_what_is_meant_for_another_h
     fs::write(&file, bad.to_string()).unwrap();
     home.run(&["healthcheck"]).expect(1).complains("not among the commands that can be asked for");
     assert!(home.registry().contains("bot"));
+}
+
+#[test]
+fn the_session_that_asked_from_its_sandbox_is_woken_at_the_end_and_the_program_never_sees_its_token() {
+    let mut home = Home::new();
+    let spool = home.path("spool");
+    home.set_env("GUARDIAN_SPOOL", spool.to_str().unwrap());
+    home.write_registry("");
+    home.ok(&["healthcheck"]);
+    let listener = UnixListener::bind(home.path("s.sock")).unwrap();
+    let (sender, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let lines: Vec<String> = BufReader::new(stream.unwrap()).lines().map_while(Result::ok).collect();
+            if sender.send(lines).is_err() {
+                return;
+            }
+        }
+    });
+    let mut command = home.other_command("unshare".as_ref());
+    command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]).arg(home.program());
+    command.args(["run", "--name", "job", "--notify", "auto", "--", "env > seen; exit 3"]);
+    command.env("CLAUDECODE", "1").env("CLAUDE_CODE_SESSION_ID", "session-1");
+    command
+        .env("CLAUDE_CODE_MESSAGING_SOCKET", home.path("s.sock"))
+        .env("CLAUDE_CODE_MESSAGING_TOKEN", "hush-0123456789");
+    let asked = finish(command).expect(75);
+    let file = fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let pass = home.run(&["healthcheck"]).expect(0);
+    let lines = heard.recv_timeout(PATIENCE).expect("the session is told");
+    assert!(lines[0].contains("hush-0123456789") && lines[1].contains("process job run 1: failed"), "{lines:?}");
+    home.has_lines("seen", 1);
+    let open = [
+        fs::read_to_string(home.path("seen")).unwrap(),
+        fs::read_to_string(spool.join("done").join(file.file_name().unwrap())).unwrap(),
+        asked.stdout + &asked.stderr + &pass.stdout + &pass.stderr,
+    ];
+    assert!(open.iter().all(|text| !text.contains("hush") && !text.contains("CLAUDE_CODE")), "{open:?}");
 }
 
 #[cfg(feature = "mcp")]

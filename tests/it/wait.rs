@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 
-use crate::home::{Home, number};
-use crate::procs::{signal, until};
+use crate::home::{Home, PYTHON, number};
+use crate::procs::{now_ms, signal, until};
 
 #[test]
 fn wait_gives_the_code_of_the_program() {
@@ -108,6 +108,23 @@ fn the_aggregate_of_ten_test_suites_fits_into_4_kb_and_has_the_last_lines_of_eac
 }
 
 #[test]
+fn it_fits_with_the_longest_names_and_long_lines_too_and_still_has_a_last_line_of_each() {
+    let home = Home::new();
+    for number in 0..10 {
+        let name = format!("{}-{number}", "n".repeat(62));
+        let line = format!("printf 'said by {number} %03000d\\n' 0; exit 3");
+        home.up(&name, &["--target", "exit", "--restart", "never", "--group", "tests"], &line);
+    }
+    let output = home.run(&["--json", "wait", "--group", "tests"]).expect(1);
+    assert!(output.stdout.len() <= 4096, "{}", output.stdout.len());
+    let all: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    for (number, row) in all["ended"].as_array().unwrap().iter().enumerate() {
+        let last = row["tail"].as_array().unwrap().last().unwrap().as_str().unwrap();
+        assert!(last.starts_with(&format!("said by {number} 0")), "{row}");
+    }
+}
+
+#[test]
 fn a_line_of_any_of_several_is_waited_for_and_the_end_of_one_that_never_wrote_it_is_told_at_once() {
     let home = Home::new();
     home.up("mute", &["--target", "exit"], "exec sleep 1000");
@@ -162,4 +179,58 @@ fn a_waiter_gets_the_true_code_although_the_shim_is_killed_meanwhile() {
     let code = waiter.wait_with_output().unwrap().status.code();
     // Not the child of the new shim: where the kernel gives no status, nobody knows the code, and it is not called 0.
     assert!(code == Some(7) || code == Some(1), "{code:?}");
+}
+
+/// Says READY=1 once the file that it is given is there.
+const LATE: &str = "import os, socket, sys, time
+while not os.path.exists(sys.argv[1]): time.sleep(0.02)
+name = os.environ['NOTIFY_SOCKET']
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', '\\0' + name[1:] if name[0] == '@' else name)
+time.sleep(1000)
+";
+
+/// How often a process has gone to sleep.
+fn sleeps(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[test]
+fn whoever_waits_for_several_to_get_ready_or_to_write_sleeps_until_one_of_them_comes_further() {
+    let home = Home::new();
+    let late = home.script("late.py", LATE);
+    for name in ["a", "b", "c"] {
+        let line = format!("exec {PYTHON} {} {}", late.display(), home.path(name).display());
+        home.up(name, &["--ready", "notify", "--ready-timeout", "1h"], &line);
+    }
+    let waits = [
+        vec!["wait", "a", "--until", "ready"],
+        vec!["wait", "a", "b", "c", "--until", "ready"],
+        vec!["wait", "a", "b", "c", "--any", "--until", "output:never"],
+    ];
+    let mut waiters = waits.map(|wait| home.command(&wait).stdout(Stdio::null()).spawn().unwrap());
+    for waiter in &waiters {
+        let mut last = (0, now_ms());
+        until("it sleeps for a second without waking", || {
+            let sleeps = sleeps(waiter.id());
+            if sleeps != last.0 {
+                last = (sleeps, now_ms());
+            }
+            now_ms() - last.1 > 1000
+        });
+    }
+    ["a", "b"].iter().for_each(|name| std::fs::write(home.path(name), "").unwrap());
+    assert!(waiters[0].wait().unwrap().success());
+    until("b is ready", || home.status("b")["ready"] == true);
+    assert_eq!(waiters[1].try_wait().unwrap(), None, "one is missing");
+    // A shim that is killed changes no file; what is ready under the next one is seen.
+    signal(home.shim_pid("c"), Signal::SIGKILL);
+    home.reaches("c", "unsupervised");
+    home.run(&["healthcheck"]);
+    std::fs::write(home.path("c"), "").unwrap();
+    until("c is ready", || home.status("c")["ready"] == true);
+    assert!(waiters[1].wait().unwrap().success());
+    home.ok(&["stop", "a"]);
+    assert_eq!(waiters[2].wait().unwrap().code(), Some(1), "it never wrote");
 }

@@ -186,12 +186,14 @@ impl Form {
     /// # Errors
     /// The file is not what it should be, or something else stands in the place.
     pub fn put(&self, old: Option<&str>) -> Result<String, Wrong> {
-        match self {
+        let (mark, old) = old.map_or(("", None), |old| (marked(old).0, Some(marked(old).1)));
+        let new = match self {
             Self::Json(template) => json::put(old.unwrap_or_default(), template.value()),
             Self::Toml(words) => toml::put(old.unwrap_or_default(), words),
             Self::Whole(text) => whole::put(old, text),
             Self::Block(text) => block::put(old.unwrap_or_default(), text),
-        }
+        }?;
+        Ok(format!("{mark}{new}"))
     }
 
     /// The file without guardian's part; `None`: nothing is left, and the file may go.
@@ -199,11 +201,19 @@ impl Form {
     /// # Errors
     /// As [`Form::put`].
     pub fn take(&self, old: &str) -> Result<Option<String>, Wrong> {
-        match self {
+        let (mark, old) = marked(old);
+        let rest = match self {
             Self::Json(template) => json::take(old, template.value()),
             Self::Toml(_) => toml::take(old),
             Self::Whole(text) => whole::take(old, text),
             Self::Block(_) => block::take(old),
-        }
+        }?;
+        Ok(rest.map(|rest| format!("{mark}{rest}")))
     }
+}
+
+/// The mark of byte order that some editors begin a file with, which parsers do not know; and the text.
+fn marked(text: &str) -> (&str, &str) {
+    let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    text.split_at(at)
 }

@@ -39,7 +39,13 @@ pub(super) fn put(old: &str, words: &[String]) -> Result<String, Wrong> {
         table.insert("args", value(arguments));
         servers.insert(NAME, Item::Table(table));
     }
-    Ok(document.to_string())
+    Ok(ended_as(old, document.to_string()))
+}
+
+/// `new` with the line ends of `old`, of which the parser knows one kind.
+fn ended_as(old: &str, new: String) -> String {
+    let is_crlf = old.matches("\r\n").count() > 0 && old.matches("\r\n").count() == old.matches('\n').count();
+    if is_crlf { new.replace("\r\n", "\n").replace('\n', "\r\n") } else { new }
 }
 
 pub(super) fn take(old: &str) -> Result<Option<String>, Wrong> {
@@ -54,7 +60,7 @@ pub(super) fn take(old: &str) -> Result<Option<String>, Wrong> {
     if servers.is_empty() {
         document.remove(SERVERS);
     }
-    let rest = document.to_string();
+    let rest = ended_as(old, document.to_string());
     Ok((!rest.trim().is_empty()).then_some(rest))
 }
 

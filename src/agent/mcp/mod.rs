@@ -6,6 +6,7 @@
 
 mod bound;
 mod call;
+mod lines;
 mod schema;
 mod tools;
 
@@ -20,6 +21,8 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
 
 use crate::error::{Code, Error};
+
+pub use lines::Complain;
 
 /// What a client shows its model before it has looked at any tool: when to think of guardian, and the rule.
 const INSTRUCTIONS: &str = "guardian keeps processes alive after this session. Use it for anything that must go on by itself: \
@@ -71,18 +74,20 @@ impl ServerHandler for Guardian {
     }
 }
 
-/// Serves standard input until it ends.
+/// Serves standard input until it ends; lines of it that cannot be used are told by `complain`.
 ///
 /// # Errors
 /// The runtime cannot be made, or this executable cannot be found.
-pub fn serve(home: Option<PathBuf>) -> Result<(), Error> {
+pub fn serve(home: Option<PathBuf>, complain: Complain) -> Result<(), Error> {
     let failed = |what: &str, error: io::Error| Error::new(Code::System, "mcp", format!("cannot {what}: {error}"));
     let program = std::env::current_exe().map_err(|error| failed("find this executable", error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed("make a runtime", error))?;
     runtime.block_on(async {
         // A client that goes away is the ordinary end, before the first word as well.
-        if let Ok(server) = (Guardian { program, home }).serve(rmcp::transport::stdio_pipes()).await {
+        let (input, output) = rmcp::transport::stdio_pipes();
+        let input = lines::checked(input, complain);
+        if let Ok(server) = (Guardian { program, home }).serve((input, output)).await {
             drop(server.waiting().await);
         }
     });

@@ -282,6 +282,7 @@ pub(super) const TOOLS: &[Tool] = &[
                 "Keys for its terminal as tmux names them, pressed after the text: Enter, C-c, Up",
             ),
             takes("eof", Kind::Flag, "Then the end of its input; in a terminal that is the key C-d"),
+            takes("size", Kind::Text, "First another size for its terminal, such as 120x40"),
         ],
         answer: &[("name", "string", "Name of the process"), ("bytes", "integer", "Bytes that were written to it")],
     },

@@ -67,10 +67,42 @@ impl Shell {
                 "-0" | "-l" | "-L" => return,
                 "-s" | "-n" => drop(args.next()),
                 "0" => self.end(0..self.jobs.len()),
+                group if group.starts_with("-$") || group.starts_with("-%") => {
+                    self.end(self.meant(group.strip_prefix('-').unwrap_or(group)));
+                }
                 other if other.starts_with('-') => {}
                 other => self.end(self.meant(other)),
             }
         }
+    }
+
+    /// `pkill WORD`, `killall NAME`: those whose command has that word. `fuser -k` and `kill-port` go by something else.
+    pub(super) fn kill_named(&mut self, base: &str, args: &[Arg]) {
+        let options: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).filter(|arg| arg.starts_with('-')).collect();
+        let by_word = matches!(base, "pkill" | "killall");
+        if !by_word && (base != "fuser" || options.iter().any(|option| option.starts_with("-k") || *option == "--kill"))
+        {
+            return self.end_all();
+        }
+        if !by_word || options.contains(&"-0") {
+            return;
+        }
+        if options.iter().any(|option| option.starts_with("-P")) {
+            return self.end_all(); // its own children
+        }
+        let words: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).filter(|arg| !arg.starts_with('-')).collect();
+        for job in &mut self.jobs {
+            let command = job.launch.as_ref().map_or("", |launch| launch.text.as_str());
+            // `[n]ode` is how one keeps from finding oneself.
+            let meant =
+                |word: &str| word.contains(['$', '`']) || command.contains(&word.replace(['[', ']', '^', '$'], ""));
+            job.ended |= words.iter().any(|word| meant(word));
+        }
+    }
+
+    /// All may be meant.
+    pub(super) fn end_all(&mut self) {
+        self.end(0..self.jobs.len());
     }
 
     /// `fg`: the last job is in the foreground again.

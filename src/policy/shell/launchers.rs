@@ -116,6 +116,8 @@ static FLAGS: &[Flag] = &[
     flag(&["mongod", "mongos"], NO_LETTER, &["fork"], ""),
     flag(&["emacs"], NO_LETTER, &["daemon", "bg-daemon"], ""),
     flag(&["rsync", "git-daemon"], NO_LETTER, &["daemon", "detach"], ""),
+    flag(&["jekyll"], 'B', &["detach"], "PHosd"),
+    flag(&["mosquitto"], 'd', &["daemon"], "cp"),
     flag(&["uwsgi"], 'd', &["daemonize"], ""),
 ];
 
@@ -141,7 +143,7 @@ fn flagged(argv: &[Arg]) -> Option<Left> {
         .iter()
         .find(|flag| flag.names.contains(&base) || (base.starts_with("php-fpm") && flag.names.contains(&"php-fpm")))?;
     // `rails server -d`: its options come after a word.
-    let first = if matches!(base, "rails" | "celery" | "airflow" | "gunicorn") {
+    let first = if matches!(base, "rails" | "celery" | "airflow" | "gunicorn" | "jekyll") {
         args.len()
     } else {
         operand(args, flag.valued)

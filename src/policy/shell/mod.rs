@@ -1,14 +1,17 @@
 //! What a shell command would leave running: launches that nothing looks after.
 //!
 //! Read by a real parser of bash's language (`rable`); nothing is guessed from a text that is not a command. Text that is
-//! given to a shell inside of it (`sh -c`, `eval`, a here-document, `$(…)`) is read in the same way. What only a program
-//! knows is out of reach: `python -c` that forks, a script file, a Makefile. Who uses such a way is found at the end of
-//! the session, by its processes.
+//! given to a shell inside of it (`sh -c`, `eval`, a here-document, `$(…)`, a script that the command writes first) is read
+//! in the same way. What only a program knows is out of reach: a script file that was there, a Makefile, most of what
+//! `python -c` may do. Who uses such a way is found at the end of the session, by its processes.
 
 mod advice;
 mod detail;
+mod embedded;
 mod jobs;
+mod known;
 mod launchers;
+mod lists;
 mod options;
 mod rewrite;
 #[cfg(test)]
@@ -62,7 +65,7 @@ pub fn read(command: &str) -> Result<Vec<Launch>, Unreadable> {
 #[must_use]
 pub fn whole(command: &str) -> Option<Launch> {
     let nodes = parse(command).unwrap_or_default();
-    let chains = walk::chains(nodes.iter());
+    let chains = lists::chains(nodes.iter());
     let source = detail::Source { text: Some(command), top: false };
     if !chains.is_empty() && chains.iter().all(|chain| detail::is_guardians(&chain.commands)) {
         return None;
@@ -80,5 +83,8 @@ fn parse(command: &str) -> Result<Vec<rable::Node>, Unreadable> {
     if command.len() > LONGEST {
         return Err(Unreadable::TooLong(command.len()));
     }
-    rable::parse(command, true).map_err(|error| Unreadable::Syntax(error.to_string()))
+    // `&|` is how zsh writes `& disown`.
+    rable::parse(command, true)
+        .or_else(|error| rable::parse(&command.replace("&|", "& "), true).map_err(|_| error))
+        .map_err(|error| Unreadable::Syntax(error.to_string()))
 }

@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use rable::{ListOperator, Node, NodeKind};
+use rable::{Node, NodeKind};
 
 use super::detail::{self, Source, raw, unwrap, words_of};
 use super::jobs::Shell;
+use super::known::Known;
+use super::lists::{chains, given, is_address, prints};
 use super::words::{Arg, substitutions, unquote};
 use super::wrappers::{self, Script};
-use super::{Launch, advice, parse};
+use super::{Launch, advice, embedded, parse};
 
 /// Texts inside of texts are followed this deep.
 const DEEPEST: usize = 8;
@@ -26,52 +28,12 @@ const MOST_DESCRIBED: usize = 32;
 pub(super) struct Walk {
     found: Vec<Launch>,
     functions: BTreeMap<String, Node>,
+    known: Known,
     /// The functions that the walk is in.
     calling: Vec<String>,
     depth: usize,
     texts: usize,
     described: usize,
-}
-
-/// Commands joined by `&&` and `||`.
-pub(super) struct Chain<'a> {
-    pub(super) commands: Vec<&'a Node>,
-    /// Whether `&` ends it.
-    background: bool,
-}
-
-/// The chains of a list; lists in lists, as the parser builds them, are one.
-pub(super) fn chains<'a>(nodes: impl DoubleEndedIterator<Item = &'a Node>) -> Vec<Chain<'a>> {
-    let mut found = Vec::new();
-    let mut open: Vec<&Node> = Vec::new();
-    let mut left: Vec<(&Node, Option<ListOperator>)> =
-        nodes.rev().map(|node| (node, Some(ListOperator::Semi))).collect();
-    while let Some((node, after)) = left.pop() {
-        if let NodeKind::List { items } = &node.kind {
-            for (index, item) in items.iter().enumerate().rev() {
-                let own = if index + 1 == items.len() { item.operator.or(after) } else { item.operator };
-                left.push((&item.command, own));
-            }
-            continue;
-        }
-        if !matches!(node.kind, NodeKind::Empty | NodeKind::Comment { .. }) {
-            open.push(node);
-        }
-        match after {
-            Some(ListOperator::And | ListOperator::Or) => {}
-            Some(ListOperator::Semi | ListOperator::Background) | None => {
-                let background = after == Some(ListOperator::Background);
-                let commands = std::mem::take(&mut open);
-                if !commands.is_empty() {
-                    found.push(Chain { commands, background });
-                }
-            }
-        }
-    }
-    if !open.is_empty() {
-        found.push(Chain { commands: open, background: false });
-    }
-    found
 }
 
 impl Walk {
@@ -169,7 +131,7 @@ impl Walk {
         match &node.kind {
             NodeKind::List { .. } => self.list(std::slice::from_ref(node), shell, source),
             NodeKind::Command { .. } => self.command(node, None, shell, source),
-            NodeKind::Pipeline { commands, .. } => self.pipeline(commands, source),
+            NodeKind::Pipeline { commands, .. } => self.pipeline(commands, shell, source),
             NodeKind::If { condition, then_body, else_body, redirects } => {
                 self.all([condition.as_ref(), then_body.as_ref()], shell, source);
                 self.all(else_body.as_deref().into_iter().chain(redirects), shell, source);
@@ -264,9 +226,17 @@ impl Walk {
     }
 
     /// Each command of a pipeline has a shell of its own. What one prints, where that is plain to see, the next one reads.
-    fn pipeline(&mut self, commands: &[Node], source: Source<'_>) {
+    fn pipeline(&mut self, commands: &[Node], shell: &mut Shell, source: Source<'_>) {
         let mut printed = None;
         for node in commands {
+            // `jobs -p | xargs kill`, `lsof -ti:3000 | xargs kill`: whom it means only the machine knows.
+            if words_of(node).is_some_and(|argv| {
+                argv.len() > 1
+                    && unwrap(&argv).program().first().is_some_and(|name| name.base() == "kill")
+                    && argv.first().is_some_and(|name| name.base() == "xargs")
+            }) {
+                shell.end_all();
+            }
             let mut own = Shell::default();
             match node.kind {
                 NodeKind::Command { .. } => self.command(node, printed.take(), &mut own, source),
@@ -282,7 +252,11 @@ impl Walk {
         self.all(assignments.iter().chain(words).chain(redirects), shell, source);
         for assignment in assignments.iter().chain(words).filter_map(raw) {
             shell.assign(assignment);
+            if let Some((name, value)) = assignment.split_once('=') {
+                self.known.assign(name, unquote(value));
+            }
         }
+        self.note_written(node, redirects);
         let input = redirects.iter().rev().find_map(given).or(input);
         let argv = words_of(node).unwrap_or_default();
         let unwrapped = unwrap(&argv);
@@ -305,14 +279,29 @@ impl Walk {
         match name.base() {
             "wait" => shell.wait(args),
             "kill" => shell.kill(args),
+            "pkill" | "killall" | "fuser" | "kill-port" => shell.kill_named(name.base(), args),
             "fg" => shell.foreground(),
             "disown" => shell.disown(args),
-            "eval" => self.text(&joined(), shell),
+            "eval" => {
+                let code = joined();
+                let code = self.known.value(&code).to_owned();
+                self.text(&code, shell);
+            }
+            base if embedded::is_interpreter(base) => {
+                let texts: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
+                let code = embedded::code(base, &texts).map(str::to_owned).or(input);
+                if let Some(how) = code.and_then(|code| embedded::leaves(base, &code)) {
+                    self.found.push(Launch { how: how.to_owned(), ..Launch::default() });
+                }
+            }
             "trap" => shell.traps.extend(args.first().filter(|_| args.len() > 1).map(|arg| arg.text.clone())),
             base if wrappers::is_shell(base) => match wrappers::script(args) {
-                Script::Text(code) => self.other_text(code),
+                Script::Text(code) => {
+                    let code = self.known.value(code).to_owned();
+                    self.other_text(&code);
+                }
                 Script::Input => input.iter().for_each(|code| self.other_text(code)),
-                Script::File => {}
+                Script::File(path) => self.script(path),
             },
             base => {
                 if let Some(line) = wrappers::line_of(argv) {
@@ -322,7 +311,32 @@ impl Walk {
                     self.executed(executed);
                 }
                 self.call(base, shell);
+                self.script(&name.text);
             }
+        }
+    }
+
+    /// A file that is run, if the command has written it.
+    fn script(&mut self, path: &str) {
+        if let Some(code) = self.known.script(path) {
+            self.other_text(&code);
+        }
+    }
+
+    /// `echo TEXT > FILE`, `cat > FILE <<END`, `tee FILE <<END`.
+    fn note_written(&mut self, node: &Node, redirects: &[Node]) {
+        let Some(content) = prints(node) else { return };
+        for redirect in redirects {
+            if let NodeKind::Redirect { op, target, .. } = &redirect.kind
+                && let (Some(path), ">" | ">>" | ">|") = (raw(target), op.as_str())
+            {
+                self.known.write(&unquote(path), content.clone(), op == ">>");
+            }
+        }
+        let argv = words_of(node).unwrap_or_default();
+        let files = argv.split_first().filter(|(name, _)| name.text == "tee").map_or(&[][..], |(_, files)| files);
+        for file in files.iter().filter(|file| !file.text.starts_with('-')) {
+            self.known.write(&file.text, content.clone(), false);
         }
     }
 
@@ -350,42 +364,5 @@ impl Walk {
             self.node(&body, shell, Source { text: None, top: false });
             self.calling.pop();
         }
-    }
-}
-
-/// Whether the `&` is one of an address that nobody quoted: `curl http://host/?a=1&b=2`.
-fn is_address(chain: &Chain<'_>, next: Option<&Chain<'_>>) -> bool {
-    let last = chain.commands.last().and_then(|node| words_of(node)).and_then(|words| words.last().cloned());
-    let address = last.is_some_and(|word| word.raw.starts_with("http://") || word.raw.starts_with("https://"));
-    let next = next.and_then(|next| next.commands.first());
-    let assigns = next.is_some_and(|node| {
-        matches!(&node.kind, NodeKind::Command { assignments, .. } if !assignments.is_empty())
-            && chain.commands.last().is_some_and(|last| last.span.end + 1 == node.span.start)
-    });
-    address && assigns
-}
-
-/// The text that a redirection gives to a command.
-fn given(redirect: &Node) -> Option<String> {
-    match &redirect.kind {
-        NodeKind::HereDoc { content, .. } => Some(content.clone()),
-        NodeKind::Redirect { op, target, .. } if op == "<<<" => raw(target).map(unquote),
-        _ => None,
-    }
-}
-
-/// What a command prints, where that is plain to see.
-fn prints(node: &Node) -> Option<String> {
-    let NodeKind::Command { redirects, .. } = &node.kind else { return None };
-    let argv = words_of(node)?;
-    let (name, args) = argv.split_first()?;
-    match name.text.as_str() {
-        "echo" | "printf" => {
-            let words =
-                args.iter().skip_while(|arg| matches!(arg.text.as_str(), "-e" | "-n" | "-ne" | "--" | "%s\\n" | "%s"));
-            Some(words.map(|arg| arg.text.replace("\\n", "\n")).collect::<Vec<_>>().join(" "))
-        }
-        "cat" if args.is_empty() => redirects.iter().find_map(given),
-        _ => None,
     }
 }

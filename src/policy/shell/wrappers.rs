@@ -51,6 +51,7 @@ static WRAPPERS: &[Wrapper] = &[
     wrapper(&["ltrace"], "oepsuan", &["output"], 0),
     wrapper(&["watch"], "n", &["interval"], 0),
     wrapper(&["caffeinate"], "tw", &[], 0),
+    wrapper(&["npx", "bunx"], "pcw", &["package", "call", "workspace"], 0),
     wrapper(&["xvfb-run"], "nsefp", &["server-num", "server-args", "error-file", "auth-file"], 0),
 ];
 
@@ -60,8 +61,44 @@ pub(super) const SUDO: Valued = Valued {
     long: &["user", "group", "prompt", "close-from", "chdir", "chroot", "role", "type", "host", "other-user"],
 };
 
+/// Programs that run a command in an environment that they make, after a word of their own.
+static RUNNERS: &[(&[&str], &[&str], Valued)] = &[
+    (
+        &["uv"],
+        &["run"],
+        Valued {
+            short: "p",
+            long: &["with", "python", "project", "directory", "env-file", "extra", "group", "with-requirements"],
+        },
+    ),
+    (&["poetry", "pipenv", "pdm", "rye", "hatch"], &["run"], Valued { short: "pC", long: &["project", "directory"] }),
+    (&["conda", "mamba", "micromamba"], &["run"], Valued { short: "np", long: &["name", "prefix", "cwd"] }),
+    (&["npm", "pnpm", "yarn"], &["exec", "dlx", "x"], Valued { short: "pc", long: &["package", "call"] }),
+    (&["bundle", "mise", "asdf"], &["exec", "x"], NONE),
+    (
+        &["doppler", "op", "infisical"],
+        &["run"],
+        Valued { short: "pc", long: &["project", "config", "env-file", "env"] },
+    ),
+];
+
+/// How many words of `argv` are a runner with its word and its options.
+fn runner(argv: &[Arg]) -> Option<usize> {
+    let (name, args) = argv.split_first()?;
+    let (_, words, valued) = RUNNERS.iter().find(|(names, ..)| names.contains(&name.base()))?;
+    let word = args.first().filter(|word| words.contains(&word.text.as_str()))?;
+    let rest = args.get(1..)?;
+    // `mise exec node@20 -- command`.
+    let dashes = rest.iter().position(|arg| arg.text == "--").filter(|_| word.text == "exec" || word.text == "x");
+    let at = 2 + dashes.map_or_else(|| operand(rest, *valued), |dashes| dashes + 1);
+    (at < argv.len()).then_some(at)
+}
+
 /// How many words of `argv` are a wrapper with its options; `None`: it is none, or wraps nothing.
 pub(super) fn length(argv: &[Arg]) -> Option<usize> {
+    if let Some(length) = runner(argv) {
+        return Some(length);
+    }
     let (name, args) = argv.split_first()?;
     let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&name.base()))?;
     // `command -v x` looks x up; `taskset -p` and `ionice -p` are about a process that runs.
@@ -108,8 +145,8 @@ pub(super) enum Script<'a> {
     Text(&'a str),
     /// What it reads.
     Input,
-    /// A file, whose content is not known.
-    File,
+    /// A file; empty where it cannot be told which.
+    File(&'a str),
 }
 
 /// What the arguments of a shell, without its name, tell it to run.
@@ -119,13 +156,13 @@ pub(super) fn script(args: &[Arg]) -> Script<'_> {
     let is_cluster = |text: &str| text.starts_with(['-', '+']) && !text.starts_with("--");
     let options = args.get(..at).unwrap_or_default();
     if options.iter().any(|arg| is_cluster(&arg.text) && arg.text.contains('c')) {
-        return args.get(at).map_or(Script::File, |arg| Script::Text(&arg.text));
+        return args.get(at).map_or(Script::File(""), |arg| Script::Text(&arg.text));
     }
     let reads = options.iter().any(|arg| is_cluster(&arg.text) && arg.text.contains('s'));
     match args.get(at).map(|arg| arg.text.as_str()) {
         None | Some("-" | "/dev/stdin") => Script::Input,
         Some(_) if reads => Script::Input,
-        Some(_) => Script::File,
+        Some(path) => Script::File(path),
     }
 }
 

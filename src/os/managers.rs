@@ -1,0 +1,59 @@
+//! What on this machine could run passes: systemd's managers, a cron daemon.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::{User, geteuid};
+
+use super::process;
+
+/// Names under which cron daemons run.
+pub const CRON_DAEMONS: [&str; 4] = ["cron", "crond", "fcron", "dcron"];
+
+/// Whether passes can be run by launchd: macOS has it, and nothing else.
+pub const HAS_LAUNCHD: bool = cfg!(target_os = "macos");
+
+/// Whether systemd is the system's manager: the test of `sd_booted(3)`.
+#[must_use]
+pub fn is_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Whether a manager of this user runs: it listens at its private socket.
+#[must_use]
+pub fn has_user_manager() -> bool {
+    Path::new(&format!("/run/user/{}/systemd/private", geteuid())).exists()
+}
+
+/// Whether this user's manager runs from boot on; `None`: the user has no name here.
+#[must_use]
+pub fn lingers() -> Option<bool> {
+    let user = User::from_uid(geteuid()).ok().flatten()?;
+    Some(Path::new("/var/lib/systemd/linger").join(user.name).exists())
+}
+
+/// Whether the system's manager, or this user's, ends everything now. One that does not answer ends nothing.
+#[must_use]
+pub fn is_stopping() -> bool {
+    let runtime = format!("/run/user/{}", geteuid());
+    let says_so = |which| {
+        let mut command = Command::new("systemctl");
+        command.args([which, "is-system-running"]).env("XDG_RUNTIME_DIR", &runtime).stdin(Stdio::null());
+        command.output().is_ok_and(|output| output.stdout.starts_with(b"stopping"))
+    };
+    is_systemd() && (says_so("--system") || !geteuid().is_root() && says_so("--user"))
+}
+
+/// Whether a cron daemon runs; `None`: the processes cannot be listed.
+#[must_use]
+pub fn has_cron_daemon() -> Option<bool> {
+    let table = process::table().ok()?;
+    Some(table.iter().any(|process| CRON_DAEMONS.contains(&process.comm.as_str())))
+}
+
+/// Whether a program of this name is in one of the directories of `path`.
+#[must_use]
+pub fn is_program(name: &str, path: Option<&OsStr>) -> bool {
+    path.is_some_and(|path| std::env::split_paths(path).any(|dir| dir.join(name).is_file()))
+}
