@@ -216,7 +216,13 @@ pub fn complete_later(ctx: &Context) {
         });
         let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
         let exe = CString::new(ctx.exe.as_os_str().as_bytes())?;
-        background::start(&exe, &[c"guardian".to_owned(), CString::new(COMMAND)?], &pairs, &list)
+        background::start(
+            &exe,
+            &[c"guardian".to_owned(), CString::new(COMMAND)?],
+            &pairs,
+            &list,
+            background::Rank::Behind,
+        )
     };
     // Then it stays unknown.
     drop(start());

@@ -30,6 +30,9 @@ use crate::store::spool::{IN_PROJECT, Spool, Waiting};
 use crate::store::state;
 use crate::supervise::now;
 
+/// Set for what a request runs: whatever stands above it is not who asked.
+pub const CARRIED_OUT: &str = "GUARDIAN_REQUEST";
+
 /// The note of the last pass tells where passes run no longer than this.
 const FRESH: Duration = Duration::from_secs(600);
 /// A request that is older is not done any more: nobody expects it now.
@@ -274,7 +277,7 @@ fn carry_out(ctx: &Context, request: &Request) -> Result<String, String> {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "umask \"$0\" && exec \"$@\"", &format!("{:o}", request.umask)]);
     command.arg(&ctx.exe).arg(&request.verb).args(&arguments).current_dir(&request.cwd);
-    command.env_clear().envs(&request.environment).envs(&request.session);
+    command.env_clear().envs(&request.environment).envs(&request.session).env(CARRIED_OUT, "1");
     command.envs(ctx.paths.home.iter().map(|home| ("GUARDIAN_HOME", home)));
     let ran = finish(command, "", LIMIT).map_err(|error| format!("guardian cannot be run: {error}"))?;
     match ran.failure(&[format!("guardian {}", request.verb)], LIMIT) {

@@ -18,7 +18,7 @@ use crate::alert::{Message, last_word, send};
 use crate::error::{Code, Error};
 use crate::model::delivery::{Entry, Outcome, Receipt, SCHEMA, Settled};
 use crate::model::event::{Event, EventKind, Severity};
-use crate::model::sink::Sink;
+use crate::model::sink::{Sink, SinkKind};
 use crate::model::time::{Stamp, Wall};
 use crate::os::{clock, lock};
 use crate::policy::delivery::{Batch, Fate, Plan, after_failure, plan};
@@ -44,6 +44,8 @@ pub struct Report {
     pub part_of: Option<String>,
     /// `None`: delivered; else why it was given up.
     pub given_up: Option<String>,
+    /// By which way a session was told; empty: none was to be.
+    pub way: String,
 }
 
 impl Report {
@@ -55,8 +57,9 @@ impl Report {
             return None;
         }
         let part_of = self.part_of.as_ref().map_or(String::new(), |storm| format!(": part of the storm {storm}"));
+        let way = if self.way.is_empty() { String::new() } else { format!(": {}", self.way) };
         let (kind, severity, detail) = match &self.given_up {
-            None => (EventKind::AlertDelivered, Severity::Info, format!("sink `{}`{part_of}", self.sink)),
+            None => (EventKind::AlertDelivered, Severity::Info, format!("sink `{}`{part_of}{way}", self.sink)),
             Some(why) => (EventKind::AlertFailed, Severity::Warning, format!("sink `{}`: {why}", self.sink)),
         };
         let id = format!("{}.{}.{}", self.event.id, outbox::safe(&self.sink), kind.word());
@@ -220,7 +223,7 @@ pub(super) fn tidy(paths: &Paths, plan: &Plan, now: &Stamp, drained: &mut Draine
     for (entry, storm) in &plan.part_of {
         ledger::append(paths, &[receipt(entry, Settled::Folded, Some(storm), now)])?;
         outbox::remove(paths, entry)?;
-        drained.reports.push(told(entry, Some(storm)));
+        drained.reports.push(told(entry, Some(storm), ""));
     }
     for entry in &plan.hopeless {
         give_up(paths, entry, drained)?;
@@ -235,14 +238,15 @@ fn give_up(paths: &Paths, entry: &Entry, drained: &mut Drained) -> Result<(), Er
         event: entry.notification.event.clone(),
         part_of: None,
         given_up: entry.last_error.clone(),
+        way: String::new(),
     });
     Ok(())
 }
 
 /// One that its sink has, perhaps within the message of a storm.
-fn told(entry: &Entry, storm: Option<&String>) -> Report {
+fn told(entry: &Entry, storm: Option<&String>, way: &str) -> Report {
     let event = entry.notification.event.clone();
-    Report { sink: entry.sink.clone(), event, part_of: storm.cloned(), given_up: None }
+    Report { sink: entry.sink.clone(), event, part_of: storm.cloned(), given_up: None, way: way.to_owned() }
 }
 
 fn receipt(entry: &Entry, how: Settled, storm: Option<&String>, at: &Stamp) -> Receipt {
@@ -290,7 +294,7 @@ fn deliver_all(paths: &Paths, sink: &Sink, batches: Vec<Batch>, time: Time, drai
         }
         let held = lock::wait(&outbox::lock(paths));
         // What cannot be written down must not keep the other messages from being sent.
-        if let Err(error) = held.and_then(|_held| settle(paths, &batch, &outcome, drained)) {
+        if let Err(error) = held.and_then(|_held| settle(paths, sink, &batch, &outcome, drained)) {
             drained.errors.push(error.message);
         }
         if enough {
@@ -321,11 +325,13 @@ pub fn bounded(sink: &Sink, message: Message, limit: Duration) -> Outcome {
 }
 
 /// Writes down what came of a message.
-fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained) -> Result<(), Error> {
+fn settle(paths: &Paths, to: &Sink, batch: &Batch, outcome: &Outcome, drained: &mut Drained) -> Result<(), Error> {
     let now = now()?;
     let sink = &batch.lead.sink;
     match outcome {
-        Outcome::Delivered { refused, .. } => {
+        Outcome::Delivered { refused, reply } => {
+            // What guardian itself did to wake a session is a fact; what a server says of itself is none for a history.
+            let way = if matches!(to.kind, SinkKind::Wake(_)) { reply } else { "" };
             drained.errors.extend(refused.iter().map(|who| format!("sink `{sink}` refused {who}")));
             let lead = &batch.lead.notification.event;
             let storm = lead.storm.as_ref().map(|_| &lead.id);
@@ -334,7 +340,7 @@ fn settle(paths: &Paths, batch: &Batch, outcome: &Outcome, drained: &mut Drained
             let receipts: Vec<Receipt> = folded.chain([sent]).collect();
             // Without a receipt the entry goes all the same: on a full disk it would be sent each minute.
             let written = ledger::append(paths, &receipts);
-            let told = batch.folded.iter().map(|entry| told(entry, storm)).chain([told(&batch.lead, None)]);
+            let told = batch.folded.iter().map(|entry| told(entry, storm, way)).chain([told(&batch.lead, None, way)]);
             drained.reports.extend(told);
             for entry in batch.folded.iter().chain([&batch.lead]) {
                 outbox::remove(paths, entry)?;

@@ -159,7 +159,7 @@ fn what_is_refused_is_kept_among_the_dead_until_somebody_retries() {
     let told = refused.reports[0].event(at(9).wall).unwrap();
     assert_eq!((told.kind, told.detail.as_str()), (EventKind::AlertFailed, "sink `web`: HTTP 404 Not Found"));
     assert_eq!(told.id, "a.abc.1.premature.web.alert_failed");
-    let again = Report { sink: "web".into(), event: told, part_of: None, given_up: None };
+    let again = Report { sink: "web".into(), event: told, part_of: None, given_up: None, way: String::new() };
     assert_eq!(again.event(at(9).wall), None, "no alerts about alerts about alerts");
     let retried = desk::retry(&home.paths, &sinks, LIMIT).unwrap();
     assert_eq!((retried.delivered, retried.pending, retried.dead), (1, 0, 0), "{retried:?}");

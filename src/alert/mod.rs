@@ -24,7 +24,7 @@ mod gotify;
 #[cfg(test)]
 mod hostile_tests;
 mod http;
-mod inbox;
+pub mod inbox;
 mod journald;
 mod last_word;
 mod matrix;
@@ -34,6 +34,7 @@ mod pagerduty;
 mod ping_wire;
 pub(crate) mod program;
 mod pushover;
+mod resume;
 mod secret;
 mod sendmail;
 #[cfg(test)]

@@ -19,7 +19,7 @@ use ureq::http::Uri;
 use super::secret;
 use crate::error::{Code, Error};
 use crate::model::channel::{Slack, SyslogAddress};
-use crate::model::sink::{SecretSource, Sink, SinkKind, Tls};
+use crate::model::sink::{Secret, SecretSource, Sink, SinkKind, Tls};
 use crate::model::wake::Wake;
 use crate::os::clock;
 use crate::policy::doctor::Reached;
@@ -178,7 +178,7 @@ fn datagrams(path: &str) -> Reached {
 fn session(wake: &Wake) -> Reached {
     let way = match &wake.api_base {
         Some(base) => address(base),
-        None => program(&wake.program, wake.path.as_deref()),
+        None => program(&wake.program, wake.environment.get("PATH").map(Secret::expose)),
     };
     match (way, wake.inbox.as_deref().map(|inbox| file(Path::new(inbox)))) {
         (Reached::Not(why), Some(Reached::There(inbox))) => Reached::There(format!("{inbox}; {why}")),

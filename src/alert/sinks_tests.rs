@@ -39,17 +39,7 @@ pub(super) struct Case {
 }
 
 fn openclaw(api_base: String) -> Wake {
-    Wake {
-        harness: Harness::Openclaw,
-        session: None,
-        socket: None,
-        token: Some(secret()),
-        api_base: Some(api_base),
-        program: vec![],
-        cwd: None,
-        path: None,
-        inbox: None,
-    }
+    Wake { token: Some(secret()), api_base: Some(api_base), ..Wake::new(Harness::Openclaw) }
 }
 
 /// Every sink that speaks HTTP, at the server at `base`.

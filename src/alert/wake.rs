@@ -4,21 +4,17 @@
 //! it is what is left when no session hears, and the mark that this message was told. Only [`crate::view::wake`]'s line is
 //! ever sent, never what a process wrote.
 
-use std::env;
-use std::ffi::{CString, OsString};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Message, Sent, http, inbox, program, secret};
+use super::{Message, Sent, http, inbox, program, resume, secret};
 use crate::model::delivery::Outcome;
 use crate::model::sink::SecretSource;
 use crate::model::wake::{Harness, Wake};
-use crate::os::background;
 use crate::view::wake::line;
 
 /// How long a session is listened to after it was told: it says nothing when all is well.
@@ -31,8 +27,9 @@ pub(super) fn send(wake: &Wake, message: &Message, limit: Duration) -> Sent {
     let Some(path) = &wake.inbox else {
         return tried.map(Outcome::delivered);
     };
-    let put =
-        inbox::put(Path::new(path), message, &text).map_err(|error| format!("cannot append to `{path}`: {error}"));
+    let told = wake.session.as_deref().filter(|_| tried.is_ok());
+    let put = inbox::put(Path::new(path), message, &text, told)
+        .map_err(|error| format!("cannot append to `{path}`: {error}"));
     match (tried, put) {
         (Ok(how), Ok(())) => Ok(Outcome::delivered(format!("{how}, and in the inbox"))),
         (Err(why), Ok(())) => Ok(Outcome::delivered(format!("in the inbox alone: {}", why_not(&why)))),
@@ -94,17 +91,17 @@ impl Way {
         match self {
             Self::Socket => socket(wake, text, limit),
             Self::Server => server(wake, message, text, limit).map_err(|outcome| why_not(&outcome)),
-            Self::Command => ran(&command(wake, text), wake, limit),
-            Self::Resume => resume(wake, text),
+            Self::Command => resume::ran(wake, &command(wake, text), limit),
+            Self::Resume => resume::resume(wake, &resumed(wake, text), limit),
             Self::Keys => {
                 let pane = wake.session.clone().unwrap_or_default();
                 let keys = |last: &[&str]| {
                     let socket = wake.socket.iter().flat_map(|socket| ["-S".to_owned(), socket.clone()]);
                     let what = ["send-keys", "-t", &pane].into_iter().chain(last.iter().copied());
-                    wake.program.iter().cloned().chain(socket).chain(what.map(str::to_owned)).collect::<Vec<_>>()
+                    socket.chain(what.map(str::to_owned)).collect::<Vec<_>>()
                 };
-                ran(&keys(&["-l", "--", text]), wake, limit)?;
-                ran(&keys(&["Enter"]), wake, limit)
+                resume::ran(wake, &keys(&["-l", "--", text]), limit)?;
+                resume::ran(wake, &keys(&["Enter"]), limit)
             }
         }
     }
@@ -115,7 +112,8 @@ fn ways(wake: &Wake) -> Vec<Way> {
     let session = wake.session.is_some();
     let ways = match wake.harness {
         Harness::Claude => [(wake.socket.is_some() && wake.token.is_some(), Way::Socket), (session, Way::Resume)],
-        Harness::Codex => [(session, Way::Command), (session, Way::Resume)],
+        // It resumes no thread that somebody is at, and what is queued for one that nobody is at waits until somebody opens it.
+        Harness::Codex => [(session, Way::Resume), (session, Way::Command)],
         Harness::Openclaw => [(wake.api_base.is_some(), Way::Server), (wake.api_base.is_none(), Way::Command)],
         Harness::Opencode => [(session && wake.api_base.is_some(), Way::Server), (session, Way::Resume)],
         Harness::Gemini | Harness::Copilot => [(session, Way::Resume), (false, Way::Command)],
@@ -187,7 +185,7 @@ fn server(wake: &Wake, message: &Message, text: &str, limit: Duration) -> Result
     }
 }
 
-/// The command that hands the text over.
+/// What a command is told that hands the text over.
 fn command(wake: &Wake, text: &str) -> Vec<String> {
     let session = wake.session.as_deref().unwrap_or_default();
     let words: Vec<&str> = match wake.harness {
@@ -196,67 +194,23 @@ fn command(wake: &Wake, text: &str) -> Vec<String> {
         Harness::Openclaw => vec!["system", "event", "--mode", "now", "--session-key", session, "--text", text],
         Harness::Claude | Harness::Opencode | Harness::Gemini | Harness::Copilot | Harness::Tmux => Vec::new(),
     };
-    wake.program.iter().cloned().chain(words.into_iter().map(str::to_owned)).collect()
+    words.into_iter().map(str::to_owned).collect()
 }
 
-/// The agent on its session.
+/// What the agent is told to go on with its session, under the terms that it was begun with.
 fn resumed(wake: &Wake, text: &str) -> Vec<String> {
     let session = wake.session.as_deref().unwrap_or_default();
     let resume = format!("--resume={session}");
-    let words: Vec<&str> = match wake.harness {
-        Harness::Claude => vec!["-p", &resume, text],
-        Harness::Codex => vec!["exec", "resume", session, text, "--json"],
-        Harness::Opencode => vec!["run", "-s", session, text],
-        Harness::Gemini => vec!["--resume", session, "-p", text],
-        Harness::Copilot => vec![&resume, "-p", text],
-        Harness::Openclaw | Harness::Tmux => Vec::new(),
+    let (before, after): (&[&str], Vec<&str>) = match wake.harness {
+        Harness::Claude => (&["-p"], vec![&resume, text]),
+        Harness::Codex => (&["exec"], vec!["resume", session, text, "--json"]),
+        Harness::Opencode => (&["run"], vec!["-s", session, text]),
+        Harness::Gemini => (&[], vec!["--resume", session, "-p", text]),
+        Harness::Copilot => (&[], vec![&resume, "-p", text]),
+        Harness::Openclaw | Harness::Tmux => (&[], Vec::new()),
     };
-    wake.program.iter().cloned().chain(words.into_iter().map(str::to_owned)).collect()
-}
-
-/// The environment in which its program is found.
-fn path_of(wake: &Wake) -> Option<OsString> {
-    wake.path.as_ref().map(OsString::from).or_else(|| env::var_os("PATH"))
-}
-
-fn ran(argv: &[String], wake: &Wake, limit: Duration) -> Result<(), String> {
-    let name = argv.first().map_or("", String::as_str);
-    let path = path_of(wake).unwrap_or_default().to_string_lossy().into_owned();
-    // The program is looked for where its environment says.
-    let argv: Vec<String> =
-        ["/usr/bin/env", &format!("PATH={path}")].map(str::to_owned).into_iter().chain(argv.iter().cloned()).collect();
-    let ran = program::run(&argv, &[], "", limit).map_err(|error| format!("cannot run `{name}`: {error}"))?;
-    match ran.failure(&argv, limit) {
-        None => Ok(()),
-        Some(why) => Err(why.replacen("`/usr/bin/env`", &format!("`{name}`"), 1)),
-    }
-}
-
-/// Starts it out of our own life: a pass does not wait for a model. Only that it is there is known.
-fn resume(wake: &Wake, text: &str) -> Result<(), String> {
-    let argv = resumed(wake, text);
-    let name = argv.first().map_or("", String::as_str).to_owned();
-    let path = path_of(wake).unwrap_or_default();
-    let found = name.contains('/') && Path::new(&name).exists()
-        || env::split_paths(&path).any(|dir| !name.contains('/') && dir.join(&name).is_file());
-    if !found {
-        return Err(format!("there is no program `{name}` in the PATH of whoever started the process"));
-    }
-    let cwd = wake.cwd.clone().unwrap_or_else(|| "/".to_owned());
-    let begin = || -> io::Result<()> {
-        let text = |text: &str| CString::new(text).map_err(io::Error::other);
-        let shell = ["/bin/sh", "-c", "cd \"$1\" && shift && exec \"$@\"", "sh", &cwd];
-        let argv = shell.into_iter().chain(argv.iter().map(String::as_str)).map(text).collect::<Result<Vec<_>, _>>()?;
-        let mut environment: Vec<(OsString, OsString)> = env::vars_os().filter(|(name, _)| name != "PATH").collect();
-        environment.push(("PATH".into(), path.clone()));
-        let pairs = environment.into_iter().map(|(name, value)| {
-            let pair = [name.as_bytes(), b"=", value.as_bytes()].concat();
-            CString::new(OsString::from_vec(pair).into_vec()).map_err(io::Error::other)
-        });
-        let null = std::fs::File::open("/dev/null")?;
-        background::start(c"/bin/sh", &argv, &pairs.collect::<Result<Vec<_>, _>>()?, &null)
-    };
-    begin().map_err(|error| format!("cannot run `{name}`: {error}"))
+    let terms = wake.options.iter().map(String::as_str);
+    before.iter().copied().chain(terms).chain(after).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -24,8 +24,9 @@ fn agent(name: &str, code: i32) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn wake(harness: Harness, dir: &tempfile::TempDir) -> Wake {
-    let path = format!("{}:/usr/bin:/bin", dir.path().display());
-    Wake { session: Some("s1".to_owned()), path: Some(path), ..Wake::new(harness) }
+    let path = Secret::new(format!("{}:/usr/bin:/bin", dir.path().display()));
+    let environment = [("PATH".to_owned(), path)].into();
+    Wake { session: Some("s1".to_owned()), environment, ..Wake::new(harness) }
 }
 
 /// What the agent was told by then; a resumed session starts by itself.
@@ -46,7 +47,7 @@ fn each_agent_is_told_in_its_own_words() {
     let facts = line(&message().event, &message().log, 0);
     for (harness, want) in [
         (Harness::Claude, vec!["-p", "--resume=s1", "FACTS"]),
-        (Harness::Codex, vec!["queue", "--thread", "s1", "--message", "FACTS"]),
+        (Harness::Codex, vec!["exec", "resume", "s1", "FACTS", "--json"]),
         (Harness::Openclaw, vec!["system", "event", "--mode", "now", "--session-key", "s1", "--text", "FACTS"]),
         (Harness::Opencode, vec!["run", "-s", "s1", "FACTS"]),
         (Harness::Gemini, vec!["--resume", "s1", "-p", "FACTS"]),
@@ -114,17 +115,61 @@ fn a_session_that_nobody_finds_leaves_the_message_in_the_inbox_once_and_without_
 }
 
 #[test]
-fn a_command_that_fails_is_followed_by_a_resumed_session() {
-    let (dir, told) = agent("codex", 3);
-    let outcome = send(&wake(Harness::Codex, &dir), &message(), LONG).unwrap();
-    assert_eq!(outcome, Outcome::delivered("by a resumed session"));
-    for _ in 0..2000 {
-        if fs::read_to_string(&told).unwrap().contains("--json") {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(10));
+fn an_agent_that_cannot_resume_is_told_by_its_command_or_its_inbox_and_one_that_works_is_not_waited_for() {
+    let (dir, told) = agent("codex", 0);
+    let fails_to = |word: &str| {
+        let script = format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >> {}\n[ \"$1\" != {word} ]\n", told.display());
+        fs::write(dir.path().join("codex"), script).unwrap();
+    };
+    fails_to("exec");
+    let outcome = send(&wake(Harness::Codex, &dir), &message(), LONG);
+    assert_eq!(outcome, Ok(Outcome::delivered("by its command")));
+    assert!(heard(&told).concat().contains("execresumes1"), "the thread that nobody is at is opened first");
+    fs::write(dir.path().join("codex"), "#!/bin/sh\nexit 7\n").unwrap();
+    let failed = send(&wake(Harness::Codex, &dir), &message(), LONG).unwrap_err();
+    assert!(
+        matches!(&failed, Outcome::Failed { error, .. } if error.contains("ended at once with code 7")),
+        "{failed:?}"
+    );
+    let gone = Wake { cwd: Some("/nowhere".to_owned()), ..wake(Harness::Claude, &dir) };
+    let (with_claude, _) = agent("claude", 0);
+    let gone = Wake { environment: wake(Harness::Claude, &with_claude).environment, ..gone };
+    let failed = send(&gone, &message(), LONG).unwrap_err();
+    assert!(matches!(&failed, Outcome::Failed { error, .. } if error.contains("`/nowhere` is gone")), "{failed:?}");
+    let pid = dir.path().join("pid");
+    let script = format!("#!/bin/sh\necho $$ > {0}.new; mv {0}.new {0}\nexec sleep 600\n", pid.display());
+    fs::write(dir.path().join("codex"), script).unwrap();
+    let outcome = send(&wake(Harness::Codex, &dir), &message(), Duration::from_millis(400));
+    let pid: i32 = (0..2000)
+        .find_map(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            fs::read_to_string(&pid).ok()?.trim().parse().ok()
+        })
+        .expect("it works");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert_eq!(outcome, Ok(Outcome::delivered("by a resumed session")));
+}
+
+#[test]
+fn a_session_goes_on_with_what_it_was_begun_with_and_no_shell_of_a_pass_has_that() {
+    let (dir, told) = agent("other", 0);
+    let script = format!(
+        "#!/bin/sh\n{{ echo \"$ANTHROPIC_BASE_URL $HOME\"; printf '%s\\n' \"$@\"; env | grep -c ^CARGO || :; }} >> {}\n",
+        told.display()
+    );
+    let executed = dir.path().join("2.1.329");
+    fs::write(&executed, script).unwrap();
+    fs::set_permissions(&executed, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut claude = wake(Harness::Claude, &dir);
+    claude.executed = vec![executed.display().to_string()];
+    claude.options = vec!["--model=opus".to_owned()];
+    for (name, value) in [("ANTHROPIC_BASE_URL", "http://127.0.0.1:1"), ("HOME", "/nobody")] {
+        claude.environment.insert(name.to_owned(), Secret::new(value.to_owned()));
     }
-    assert!(fs::read_to_string(&told).unwrap().contains("exec\nresume\ns1\n"), "{told:?}");
+    assert_eq!(send(&claude, &message(), LONG), Ok(Outcome::delivered("by a resumed session")));
+    let said = heard(&told);
+    let facts = line(&message().event, &message().log, 0);
+    assert_eq!(said, ["http://127.0.0.1:1 /nobody", "-p", "--model=opus", "--resume=s1", &facts, "0"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::hook_begin;
 use super::out::Out;
 use crate::context::Context;
 use crate::error::Error;
@@ -88,6 +89,7 @@ pub(super) fn run(command: &Hook, home: Option<PathBuf>, out: Out) -> u8 {
             asked.say(&Verdict::Pass, None);
         }
         Ok(Request::Shell(call)) => asked.say(&asked.judge(&call), Some(&call)),
+        Ok(Request::Begin(session)) => asked.begin(session.as_deref()),
         Ok(Request::End(end)) => asked.end(&end),
     }
     0
@@ -153,6 +155,20 @@ impl Asked<'_> {
         config
     }
 
+    /// A session begins whatever happens here.
+    fn begin(&self, session: Option<&str>) {
+        let text = hook_begin::begin(self.home.clone(), session).unwrap_or_else(|error| {
+            self.out.complain(&format!("guardian hook: what ended and what runs cannot be told: {error}"));
+            None
+        });
+        match text {
+            // Cursor's permission belongs to calls alone.
+            None if self.agent == Agent::Cursor => drop(self.out.raw(b"{}\n")),
+            None => self.say(&Verdict::Pass, None),
+            Some(text) => self.say(&Verdict::Tell(text), None),
+        }
+    }
+
     fn end(&self, end: &End) {
         // What was adopted carries the agent's marks still.
         let guarded = || -> Result<_, Error> {
@@ -175,7 +191,8 @@ impl Asked<'_> {
             | Verdict::Rewrite(_)
             | Verdict::Warn(_)
             | Verdict::GoOn(_)
-            | Verdict::Note(_)) => self.say(&verdict, None),
+            | Verdict::Note(_)
+            | Verdict::Tell(_)) => self.say(&verdict, None),
         }
     }
 

@@ -21,6 +21,7 @@ mod fleet;
 mod healthcheck;
 mod healthcheck_loop;
 mod hook;
+mod hook_begin;
 mod import;
 mod import_file;
 mod init;

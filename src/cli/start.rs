@@ -1,5 +1,6 @@
 //! `start`: processes are started, detached, and the true outcome is told.
 
+use std::ffi::OsStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,12 +17,14 @@ use crate::model::spec::Spec;
 use crate::model::state::{Desired, Phase};
 use crate::model::units::parse_duration;
 use crate::model::wake::Wake;
+use crate::os::forebears::forebears;
 use crate::policy::budget::Asked;
 use crate::policy::caller::caller;
 use crate::policy::classify::Standing;
 use crate::policy::decide::{Act, Look};
 use crate::policy::notify::AUTO;
 use crate::policy::operator::start_after;
+use crate::spool::CARRIED_OUT;
 use crate::store::{record, wake};
 use crate::supervise::{Held, Outcome, Then, now};
 use crate::view::status::Isolation;
@@ -245,7 +248,10 @@ fn keep_caller(call: &Call, held: &Held<'_>) -> Result<(), Error> {
     }
     let paths = &call.ctx.paths;
     let cwd = std::env::current_dir().ok().and_then(|cwd| cwd.into_os_string().into_string().ok());
-    match caller(&call.ctx.environment, cwd.as_deref()) {
+    // Above what carries out a request stands a pass, or the server of another session.
+    let asked = call.ctx.environment.contains_key(OsStr::new(CARRIED_OUT));
+    let above = forebears().filter(|_| !asked);
+    match caller(&call.ctx.environment, cwd.as_deref(), above) {
         Some(found) => wake::keep(paths, held.name, &Wake { inbox: Some(wake::inbox(paths)), ..found }),
         None => {
             let name = held.name;

@@ -20,6 +20,8 @@ pub enum Verdict {
     GoOn(String),
     /// The turn ends, and somebody should know this.
     Note(String),
+    /// The session begins, and its model should know this.
+    Tell(String),
 }
 
 /// The text for standard output; empty: none. `call` is what was asked, where it was a tool call.
@@ -64,6 +66,8 @@ fn claude(agent: Agent, verdict: &Verdict, call: Option<&Call>) -> Option<Value>
         Verdict::Warn(text) => Some(json!({"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}})),
         Verdict::GoOn(text) => Some(json!({"decision": "block", "reason": text})),
         Verdict::Note(text) => (agent == Agent::Claude).then(|| json!({"systemMessage": text})),
+        Verdict::Tell(text) => Some(json!({"hookSpecificOutput": {"hookEventName": "SessionStart",
+            "additionalContext": text}})),
     }
 }
 
@@ -71,7 +75,7 @@ fn copilot(verdict: &Verdict, call: Option<&Call>) -> Option<Value> {
     if !call.is_some_and(|call| call.camel) {
         return match verdict {
             // Nothing is known of how it takes these.
-            Verdict::GoOn(_) | Verdict::Note(_) | Verdict::Warn(_) => None,
+            Verdict::GoOn(_) | Verdict::Note(_) | Verdict::Warn(_) | Verdict::Tell(_) => None,
             Verdict::Pass | Verdict::Deny(_) | Verdict::Rewrite(_) => claude(Agent::Copilot, verdict, call),
         };
     }
@@ -80,7 +84,7 @@ fn copilot(verdict: &Verdict, call: Option<&Call>) -> Option<Value> {
         Verdict::Rewrite(command) => {
             Some(json!({"permissionDecision": "allow", "modifiedArgs": rewritten(call, command)}))
         }
-        Verdict::Pass | Verdict::Warn(_) | Verdict::GoOn(_) | Verdict::Note(_) => None,
+        Verdict::Pass | Verdict::Warn(_) | Verdict::GoOn(_) | Verdict::Note(_) | Verdict::Tell(_) => None,
     }
 }
 
@@ -90,6 +94,9 @@ fn gemini(verdict: &Verdict, call: Option<&Call>) -> Value {
         Verdict::Deny(reason) => json!({"decision": "deny", "reason": reason}),
         Verdict::Rewrite(command) => {
             json!({"hookSpecificOutput": {"hookEventName": "BeforeTool", "tool_input": rewritten(call, command)}})
+        }
+        Verdict::Tell(text) => {
+            json!({"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}})
         }
         Verdict::Pass | Verdict::Warn(_) | Verdict::GoOn(_) | Verdict::Note(_) => json!({}),
     }
@@ -102,7 +109,7 @@ fn cursor(verdict: &Verdict, call: Option<&Call>) -> Value {
         Verdict::Rewrite(command) => json!({"permission": "allow", "updated_input": rewritten(call, command)}),
         Verdict::Warn(text) => json!({"permission": "allow", "agent_message": text}),
         Verdict::GoOn(text) => json!({"followup_message": text}),
-        Verdict::Note(_) => json!({}),
+        Verdict::Note(_) | Verdict::Tell(_) => json!({}),
         Verdict::Pass => json!({"permission": "allow"}),
     }
 }
@@ -111,7 +118,7 @@ fn opencode(verdict: &Verdict, call: Option<&Call>) -> Value {
     match verdict {
         Verdict::Deny(reason) => json!({"decision": "deny", "reason": reason}),
         Verdict::Rewrite(command) => json!({"args": rewritten(call, command)}),
-        Verdict::Pass | Verdict::Warn(_) | Verdict::GoOn(_) | Verdict::Note(_) => json!({}),
+        Verdict::Pass | Verdict::Warn(_) | Verdict::GoOn(_) | Verdict::Note(_) | Verdict::Tell(_) => json!({}),
     }
 }
 
@@ -119,7 +126,7 @@ fn openclaw(verdict: &Verdict, call: Option<&Call>) -> Value {
     match verdict {
         Verdict::Deny(reason) => json!({"block": true, "blockReason": reason}),
         Verdict::Rewrite(command) => json!({"params": rewritten(call, command)}),
-        Verdict::Pass | Verdict::Warn(_) | Verdict::GoOn(_) | Verdict::Note(_) => json!({}),
+        Verdict::Pass | Verdict::Warn(_) | Verdict::GoOn(_) | Verdict::Note(_) | Verdict::Tell(_) => json!({}),
     }
 }
 

@@ -5,6 +5,7 @@
 //! call by themselves, except a rewritten one, which these agents take in no other way.
 
 mod answer;
+pub mod begin;
 pub mod judge;
 pub mod request;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What an agent asks: its JSON as a tool call, the end of a turn, or something that is none of guardian's business.
+//! What an agent asks: its JSON as a tool call, the beginning of a session, the end of a turn, or something that is none of guardian's business.
 
 use serde_json::{Map, Value};
 
@@ -9,6 +9,8 @@ use super::Agent;
 pub enum Request {
     /// A shell command is about to be run.
     Shell(Call),
+    /// A session begins; its id.
+    Begin(Option<String>),
     /// A turn or a session ends.
     End(End),
     /// Nothing to judge; the reason, where it is worth a line.
@@ -64,6 +66,8 @@ const SHELLS: [&str; 12] = [
 const TURNS: [&str; 6] = ["stop", "agentstop", "afteragent", "sessionidle", "agentend", "turnend"];
 /// Ends of a session.
 const SESSIONS: [&str; 3] = ["sessionend", "sessiondeleted", "subagentstop"];
+/// The beginning of a session.
+const BEGIN: &str = "sessionstart";
 /// What comes before a tool call.
 const BEFORE: [&str; 6] =
     ["pretooluse", "beforetool", "beforeshellexecution", "beforeshell", "toolexecutebefore", "beforetoolcall"];
@@ -88,6 +92,9 @@ pub fn read(agent: Agent, event: Option<&str>, payload: &[u8]) -> Result<Request
     let plain: String = event.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     if TURNS.contains(&plain.as_str()) || SESSIONS.contains(&plain.as_str()) {
         return Ok(Request::End(end(&payload, TURNS.contains(&plain.as_str()))));
+    }
+    if plain == BEGIN {
+        return Ok(Request::Begin(session(&payload)));
     }
     if !BEFORE.contains(&plain.as_str()) {
         return Ok(Request::Other(Some(format!("the event {event:?} is not known to guardian"))));
@@ -170,10 +177,12 @@ fn end(payload: &Map<String, Value>, turn: bool) -> End {
     End {
         turn,
         again: payload.get("stop_hook_active").and_then(Value::as_bool) == Some(true),
-        session: ["session_id", "sessionId", "sessionID", "conversation_id"]
-            .iter()
-            .find_map(|key| text(payload, key))
-            .map(str::to_owned),
+        session: session(payload),
         tasks: running.filter_map(|task| task.get("command")?.as_str().map(str::to_owned)).collect(),
     }
+}
+
+fn session(payload: &Map<String, Value>) -> Option<String> {
+    let keys = ["session_id", "sessionId", "sessionID", "conversation_id"];
+    keys.iter().find_map(|key| text(payload, key)).map(str::to_owned)
 }

@@ -14,7 +14,7 @@ fn asked(agent: Agent, payload: &Value, mode: HookMode) -> String {
             answer(agent, &verdict, Some(&call))
         }
         Request::End(end) => answer(agent, &judge::at_the_end(&end, &[], mode), None),
-        Request::Other(_) => answer(agent, &Verdict::Pass, None),
+        Request::Begin(_) | Request::Other(_) => answer(agent, &Verdict::Pass, None),
     }
 }
 
@@ -189,4 +189,22 @@ fn other_tools_and_events_are_no_business_of_guardians() {
     }
     let power = json!({"tool_name": "PowerShell", "tool_input": {"command": "a & b"}});
     assert_eq!(asked(Agent::Claude, &power, HookMode::Deny), "", "another language is not judged by this one");
+}
+
+#[test]
+fn what_a_session_is_told_at_its_beginning_stands_where_each_agent_looks_for_it() {
+    let payload = json!({"session_id": "s1", "hook_event_name": "SessionStart", "source": "startup", "cwd": "/p"});
+    for agent in Agent::ALL {
+        let request = read(agent, None, payload.to_string().as_bytes()).unwrap();
+        assert_eq!(request, Request::Begin(Some("s1".to_owned())), "{agent:?}");
+        let said = parsed(&answer(agent, &Verdict::Tell("facts".to_owned()), None));
+        match agent {
+            Agent::Claude | Agent::Codex | Agent::Gemini => assert_eq!(
+                said,
+                json!({"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": "facts"}})
+            ),
+            Agent::Copilot => assert_eq!(said, Value::Null),
+            Agent::Cursor | Agent::Opencode | Agent::Openclaw => assert_eq!(said, json!({})),
+        }
+    }
 }

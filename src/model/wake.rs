@@ -3,9 +3,11 @@
 //! Read from a `[sinks.NAME]`, or found in the environment of the command that started a process (`notify = "auto"`) and then kept
 //! in the state of that process, in a file that nobody else may read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::sink::SecretSource;
+use super::sink::{Secret, SecretSource};
 
 /// Which agent, or what it runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +72,15 @@ pub struct Wake {
     pub program: Vec<String>,
     /// Directory in which a session is resumed; `None`: `/`.
     pub cwd: Option<String>,
-    /// `PATH` of whoever started the process: cron's finds no agent.
-    pub path: Option<String>,
+    /// What its session executes, for where no `PATH` has its program.
+    #[serde(default)]
+    pub executed: Vec<String>,
+    /// Options that its session was begun with and that a resumed one needs: models, permissions, configuration.
+    #[serde(default)]
+    pub options: Vec<String>,
+    /// What its session was begun with, keys to its model among it; empty: that of whoever wakes it, and cron's finds no agent.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Secret>,
     /// File of JSON lines that gets each message as well: it is there when no session is.
     pub inbox: Option<String>,
 }
@@ -88,8 +97,25 @@ impl Wake {
             api_base: None,
             program: vec![harness.word().to_owned()],
             cwd: None,
-            path: None,
+            executed: Vec::new(),
+            options: Vec::new(),
+            environment: BTreeMap::new(),
             inbox: None,
         }
     }
+}
+
+/// A process above the command that was given: perhaps the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forebear {
+    /// Its pid.
+    pub pid: i32,
+    /// Its arguments, the first of which names its program; those that are not UTF-8 end the list.
+    pub arguments: Vec<String>,
+    /// What it executes; `None`: not known.
+    pub executable: Option<String>,
+    /// Its working directory; `None`: not known.
+    pub cwd: Option<String>,
+    /// Its environment as it was begun; `None`: not known.
+    pub environment: Option<BTreeMap<String, String>>,
 }

@@ -9,8 +9,17 @@ use super::descriptor::{inherited, pipe};
 use super::spawn::{pointers, wait_for};
 use super::{cgroup, children, platform, signals};
 
-/// How much it stands back behind other work.
+/// How much it stands back behind other work, where it is to.
 const NICE: i32 = 10;
+
+/// Whether other work goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// It does.
+    Behind,
+    /// It does not: what this starts inherits its rank.
+    Equal,
+}
 /// Open in it until it [stands apart](stand_apart).
 const ALONE_FD: i32 = 3;
 /// How long its maker waits for that, in milliseconds; it takes about one.
@@ -21,7 +30,7 @@ const ALONE_MS: i32 = 100;
 ///
 /// # Errors
 /// No process can be made. That the program cannot be executed is not seen.
-pub fn start(exe: &CStr, argv: &[CString], environment: &[CString], input: &File) -> io::Result<()> {
+pub fn start(exe: &CStr, argv: &[CString], environment: &[CString], input: &File, rank: Rank) -> io::Result<()> {
     let null = File::options().write(true).open("/dev/null")?;
     let (argv, environment) = (pointers(argv), pointers(environment));
     let (alone, alone_write) = pipe()?;
@@ -42,7 +51,9 @@ pub fn start(exe: &CStr, argv: &[CString], environment: &[CString], input: &File
             libc::dup2(null.as_raw_fd(), 2);
             libc::dup2(alone_write.as_raw_fd(), ALONE_FD);
             platform::close_from(ALONE_FD + 1);
-            libc::nice(NICE);
+            if rank == Rank::Behind {
+                libc::nice(NICE);
+            }
             libc::chdir(c"/".as_ptr());
             signals::reset_all();
             libc::execve(exe.as_ptr(), argv.as_ptr(), environment.as_ptr());

@@ -13,6 +13,7 @@ pub mod descent;
 pub mod descriptor;
 pub mod desktop;
 pub mod fingerprint;
+pub mod forebears;
 pub mod health;
 pub mod keeper;
 #[cfg(target_os = "linux")]

@@ -110,8 +110,9 @@ fn is(name: &OsStr, list: &[&str]) -> bool {
     list.iter().any(|listed| name.as_bytes() == listed.as_bytes())
 }
 
-/// Whether a variable is bound to a session.
-fn is_bound(name: &OsStr) -> bool {
+/// Whether a variable of this name is bound to a session.
+#[must_use]
+pub fn is_bound(name: &OsStr) -> bool {
     is(name, SESSION) || SESSION_PREFIXES.iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
 }
 

@@ -70,6 +70,7 @@ pub mod strays;
 pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
+pub mod terms;
 mod tokens;
 pub mod trigger;
 #[cfg(test)]

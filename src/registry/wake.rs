@@ -35,6 +35,6 @@ impl Fields<'_, '_, '_, '_> {
         if !reached {
             return self.reader.fail(self.at.clone(), "no session is named that could be woken", wanted);
         }
-        Some(SinkKind::Wake(Wake { harness, session, socket, token, api_base, program, cwd, path: None, inbox }))
+        Some(SinkKind::Wake(Wake { session, socket, token, api_base, program, cwd, inbox, ..Wake::new(harness) }))
     }
 }

@@ -42,7 +42,7 @@ fn typed(home: &Home, shell: &[&str], before: &str, line: &str, seen: &str) -> S
 
 const SHELLS: [(&[&str], &str); 3] = [
     (&["bash", "--norc", "--noprofile", "-i"], "bind 'set bell-style none'"),
-    (&["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u -d /dev/null"),
+    (&["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u -D"),
     (&["fish", "--no-config", "-i"], ""),
 ];
 
@@ -92,7 +92,7 @@ fn a_directory_of_completions_loads_the_one_for_zsh_by_itself() {
     fs::create_dir(&functions).unwrap();
     fs::write(functions.join("_guardian"), home.ok(&["completions", "zsh"])).unwrap();
     let start = home.path("start");
-    let load = format!("fpath=({} $fpath); autoload -Uz compinit; compinit -u -d /dev/null\n", functions.display());
+    let load = format!("fpath=({} $fpath); autoload -Uz compinit; compinit -u -D\n", functions.display());
     fs::write(&start, load).unwrap();
     let out = home.path("out");
     let mut command = home.other_command(PYTHON.as_ref());

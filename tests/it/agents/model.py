@@ -1,7 +1,7 @@
 """A model on loopback that wants shell commands, one after the other, and then is content, for `scripts/test-agents`.
 
 model.py PORTFILE SEEN COMMAND...: speaks Anthropic's and OpenAI's forms, writes its port, and what the agent answered to each command to
-SEEN, one JSON line for each.
+SEEN, one JSON line for each. What it is asked is appended to SEEN.asked, one JSON line for each request.
 """
 
 import json
@@ -72,6 +72,8 @@ class Model(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
+        with open(SEEN + ".asked", "a") as asked:
+            asked.write(json.dumps(body.get("messages") or body.get("input")) + "\n")
         said = answers(body)
         if said:
             with open(SEEN, "w") as seen:
