@@ -42,7 +42,7 @@ pub(super) struct Install {
     #[command(flatten)]
     scope: Scope,
     /// Change nothing: say whether it is installed, and show the agent's hook a launch that it must refuse
-    #[arg(long, requires = "agent", conflicts_with = "dry_run")]
+    #[arg(long, requires = "agent", conflicts_with_all = TRIGGERS, conflicts_with = "dry_run")]
     check: bool,
     /// Print what would be written, change nothing
     #[arg(long)]
@@ -65,6 +65,9 @@ pub(super) struct Uninstall {
     #[arg(long)]
     dry_run: bool,
 }
+
+/// What runs the passes, as options.
+const TRIGGERS: [&str; 3] = ["cron", "systemd", "launchd"];
 
 /// What runs the passes, or which agent is taught.
 #[derive(Debug, Clone, Args)]
@@ -92,10 +95,10 @@ struct Scope {
     #[arg(long, conflicts_with_all = ["cron", "launchd"])]
     user: bool,
     /// For the machine, as root: passes run from boot on
-    #[arg(long, requires = "systemd")]
+    #[arg(long, requires = "systemd", conflicts_with_all = ["cron", "launchd", "agent"])]
     system: bool,
     /// For the project in this directory: its files name `guardian` without a path, so that they can be shared
-    #[arg(long, requires = "agent")]
+    #[arg(long, requires = "agent", conflicts_with_all = TRIGGERS)]
     project: bool,
 }
 

@@ -30,15 +30,22 @@ pub(super) fn install_systemd(
         Manager::User => format!("systemctl --user enable --now {TIMER_NAME}"),
         Manager::System => format!("systemctl enable --now {TIMER_NAME}"),
     };
+    let advice = match manager {
+        Manager::User => "a user without a session needs `loginctl enable-linger` first; elsewhere use --cron",
+        Manager::System => "only where systemd is the first process and you are root: elsewhere use --cron",
+    };
+    // Asked first, so that where nobody would read the files none is written.
+    if let Some(why) =
+        Some(()).filter(|()| mode == Mode::Act).and_then(|()| run("systemctl", &[which, "daemon-reload"]))
+    {
+        let message = format!("systemd cannot be reached, nothing was written: {why}");
+        return Err(Error::new(Code::System, "no_systemd", message).hint(advice));
+    }
     if !write(call, "systemd", plan, &files, mode, prepare, &enable)? {
         return Ok(0);
     }
     let failed = run("systemctl", &[which, "daemon-reload"])
         .or_else(|| run("systemctl", &[which, "enable", "--now", TIMER_NAME]));
-    let advice = match manager {
-        Manager::User => "a user without a session needs `loginctl enable-linger` first",
-        Manager::System => "only where systemd is the first process and you are root: elsewhere use --cron",
-    };
     let code = enabled(call, failed, &enable, advice)?;
     if manager == Manager::User && lingers() == Some(false) {
         call.out.warn(

@@ -97,7 +97,7 @@ fn a_timer_is_enabled_once_written_and_a_foreign_one_is_left_alone() {
     let written = fs::read_to_string(&unit).unwrap();
     home.ok(&["install", "--systemd"]);
     assert_eq!(fs::read_to_string(&unit).unwrap(), written);
-    assert_eq!(home.lines("asked")[..2], ["--user daemon-reload", "--user enable --now guardian.timer"]);
+    assert_eq!(home.lines("asked")[1..3], ["--user daemon-reload", "--user enable --now guardian.timer"]);
     let other = home.path("other");
     home.run(&["--home", other.to_str().unwrap(), "install", "--systemd"]).expect(5);
     home.run(&["--home", other.to_str().unwrap(), "uninstall", "--systemd"]).expect(5);
@@ -105,6 +105,42 @@ fn a_timer_is_enabled_once_written_and_a_foreign_one_is_left_alone() {
     home.ok(&["uninstall", "--systemd"]);
     home.ok(&["uninstall", "--systemd"]);
     assert!(!unit.exists() && !unit.with_extension("timer").exists());
+}
+
+#[test]
+fn where_systemd_does_not_run_nothing_is_written() {
+    let mut home = Home::new();
+    home.script("systemctl", "#!/bin/sh\necho 'Failed to connect to bus: No medium found' >&2\nexit 1\n");
+    home.set_env("PATH", &format!("{}:/usr/bin:/bin", home.path("").display()));
+    let refused = home.run(&["install", "--systemd", "--every", "5m"]).expect(74);
+    refused.complains("nothing was written").complains("No medium found").complains("--cron");
+    assert_eq!(fs::read_dir(home.path("home")).unwrap().count(), 0);
+    assert!(!home.root().join("registry.toml").exists(), "`every` was set");
+}
+
+#[test]
+fn libplist_reads_what_launchd_gets() {
+    let mut home = Home::new();
+    home.set_env("PATH", "/opt/a & b/<bin>:/usr/bin:/bin");
+    let printed = home.ok(&["install", "--launchd", "--dry-run"]);
+    let begin = printed.find("<?xml").unwrap();
+    let end = printed.find("</plist>").unwrap() + "</plist>".len();
+    let file = home.path("agent.plist");
+    fs::write(&file, &printed[begin..end]).unwrap();
+    let (binary, mut reader) = (home.path("agent.binary"), home.other_command("plistutil".as_ref()));
+    reader.args(["-f", "bin", "-i"]).arg(&file).arg("-o").arg(&binary);
+    finish(reader).expect(0);
+    let mut reader = home.other_command("/usr/bin/python3".as_ref());
+    reader
+        .args(["-c", "import json, plistlib, sys; print(json.dumps(plistlib.load(open(sys.argv[1], 'rb'))))"])
+        .arg(&binary);
+    let read: serde_json::Value = serde_json::from_str(&finish(reader).expect(0).stdout).unwrap();
+    assert_eq!(
+        (&read["StartInterval"], &read["RunAtLoad"], &read["AbandonProcessGroup"]),
+        (&60.into(), &true.into(), &true.into())
+    );
+    assert_eq!(read["ProgramArguments"][0].as_str(), home.program().to_str());
+    assert_eq!(read["EnvironmentVariables"]["PATH"], "/opt/a & b/<bin>:/usr/bin:/bin");
 }
 
 #[test]
