@@ -184,6 +184,7 @@ impl<'a> Held<'a> {
         if let Some(evidence) = &mut evidence {
             evidence.inspection.clone_from(&self.inspection);
             evidence.probed.clone_from(&self.probed);
+            evidence.ends_all = self.goes_down;
             evidence.tail = tail_of_an_end(self.ctx, look, evidence);
         }
         let mut decision = self.decide(look, evidence.as_ref())?;

@@ -13,7 +13,6 @@ use crate::policy::schedule::{activate, registered};
 use crate::registry::edit::{Change, Replace, insert};
 use crate::registry::value::{Draft, Value};
 use crate::registry::{Context as Reading, Registry};
-use crate::spool::Why;
 use crate::store::environment::{Snapshot, load, save};
 use crate::store::record::Durable;
 use crate::store::registry_file;
@@ -48,7 +47,7 @@ pub(super) struct Register {
 pub(super) fn run(call: &Call, command: &Register) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
     // Where only what is started would end, the registry can be written: then only the start is asked for.
-    if let Some(why) = requests::needed(call).filter(|why| command.start || matches!(why, Why::ReadOnly(_))) {
+    if let Some(why) = requests::needed(call).filter(|_| command.start) {
         return requests::ask(call, &why, "register", vec![(name, requests::words_after("register")?)]);
     }
     let draft = draft(&command.spec)?;

@@ -340,4 +340,6 @@ pub struct Evidence {
     /// When process 1 began, in milliseconds on the boot clock, where nobody recorded the end: a container that was started
     /// anew has the boot of its machine. `None`: not asked, or not known.
     pub init_began: Option<u64>,
+    /// systemd ends everything now, because the machine or the user's manager goes down.
+    pub ends_all: bool,
 }

@@ -103,7 +103,10 @@ pub fn decide_needing<'a>(
             let standing = standing(look.spec, open, evidence);
             next.standing = Some(standing.clone());
             match standing {
-                Standing::Ended(found) => settle(&mut next, open, *found, evidence.tail.as_deref()),
+                Standing::Ended(found) => {
+                    next.ends_all = evidence.ends_all;
+                    settle(&mut next, open, *found, evidence.tail.as_deref());
+                }
                 Standing::NeverBegan if look.state.desired == Desired::Up && !look.state.foreground => {
                     next.act = Act::Launch
                 }

@@ -77,6 +77,7 @@ pub(super) fn evidence(now: Stamp, shim_lock: Lock, main: Life, tree_lock: Lock,
         probed: None,
         tail: None,
         init_began: None,
+        ends_all: false,
     }
 }
 

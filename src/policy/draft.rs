@@ -18,6 +18,8 @@ pub(super) struct Draft<'a> {
     pub(super) look: Look<'a>,
     /// A start that is due now is put off by this.
     pub(super) later: Duration,
+    /// The end is part of a shutdown, and says nothing about the process.
+    pub(super) ends_all: bool,
     /// What it depends on, as that stands now.
     pub(super) needs: &'a [Need],
     /// What a start that is due waits for.
@@ -35,6 +37,7 @@ impl<'a> Draft<'a> {
         Self {
             look,
             later: Duration::ZERO,
+            ends_all: false,
             needs: &[],
             waits: None,
             state: Cow::Borrowed(look.state),

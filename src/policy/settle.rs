@@ -80,7 +80,7 @@ fn count(next: &mut Draft<'_>, open: &OpenRun, ended: &EndedRun, tail: Option<&[
         }
         Verdict::Stopped => breaker.after(Happening::Lifted),
         // It says nothing about the process: a trial goes on as one.
-        Verdict::Premature | Verdict::Failed if ended.cause == Cause::Reboot => breaker,
+        Verdict::Premature | Verdict::Failed if ended.cause == Cause::Reboot || next.ends_all => breaker,
         Verdict::Premature | Verdict::Failed => {
             next.edit().failures = next.state.failures.saturating_add(1);
             next.edit().failure = signature::failure(next.state.failure.as_ref(), ended.run, &ended.cause, tail);
@@ -146,7 +146,7 @@ fn follows(next: &Draft<'_>, open: &OpenRun, ended: &EndedRun, breaker: Breaker)
     if let Some(reason) = never(spec, &ended.cause) {
         return Next::GiveUp(reason);
     }
-    if rebooted {
+    if rebooted || next.ends_all {
         return Next::Restart(Duration::ZERO);
     }
     if ended.verdict == Verdict::Completed {

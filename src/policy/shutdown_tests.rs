@@ -60,3 +60,15 @@ fn a_run_whose_container_was_started_anew_ended_with_it_and_one_of_the_same_cont
         assert_eq!((&last.cause, found.state.failures), (&cause, failures), "{init_began:?}");
     }
 }
+
+#[test]
+fn an_end_that_is_part_of_a_shutdown_counts_for_no_breaker() {
+    let spec = Spec { max_failures: 1, ..spec(Target::Forever) };
+    let term = ended(9000, WaitStatus::Signal(Signal(15), false));
+    let plainly = look(&spec, &started(&spec), Some(&term), &at(9000));
+    assert!(matches!(plainly.state.phase, Phase::Tripped { .. }) && plainly.state.failures == 1);
+    let evidence = Evidence { ends_all: true, ..term };
+    let decision = look(&spec, &started(&spec), Some(&evidence), &at(9000));
+    assert_eq!((decision.state.failures, decision.act), (0, Act::Launch));
+    assert_eq!(decision.state.last.as_ref().unwrap().verdict, Verdict::Premature);
+}

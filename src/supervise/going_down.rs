@@ -1,7 +1,7 @@
 //! A run that the service manager ended because the machine, or the user's last session, goes down.
 //!
 //! What is started now would be killed in a moment, and would hold that up until then: systemd waits for what is left in a
-//! scope. The pass after the boot starts it.
+//! scope. The pass after the boot starts it. It is no failure of the process, and does not count for the breaker.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Held<'_> {
         let state: &Cow<_> = &decision.state;
         let Some(ended) = state.last.as_ref() else { return Ok(decision) };
         let is_new = self.state.last.as_ref().map(|last| last.run) != Some(ended.run);
-        let goes_on = matches!(state.phase, Phase::Open(_) | Phase::Waiting { .. });
+        let goes_on = matches!(state.phase, Phase::Open(_) | Phase::Waiting { .. } | Phase::Tripped { .. });
         if !is_new || !goes_on {
             return Ok(decision);
         }

@@ -36,7 +36,18 @@ pub fn observe(ctx: &Context, name: &Name, state: &State, now: &Stamp) -> Option
     let unexplained = main == Life::Gone && shim_lock == Lock::Free;
     let init_began = if unexplained { process::init_began(&now.boot) } else { None };
     let (inspection, probed, tail) = (None, None, None);
-    Some(Evidence { now: now.clone(), shim_lock, tree_lock, main, record, inspection, probed, tail, init_began })
+    Some(Evidence {
+        now: now.clone(),
+        shim_lock,
+        tree_lock,
+        main,
+        record,
+        inspection,
+        probed,
+        tail,
+        init_began,
+        ends_all: false,
+    })
 }
 
 /// Whether a main process lives of which no record says who it is: none is there, it is damaged, or a full disk took the

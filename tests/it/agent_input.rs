@@ -50,7 +50,7 @@ fn whatever_is_no_tool_call_gets_each_agents_form_of_no_opinion_code_0_and_one_l
         ("no arguments", b"{\"tool_name\":\"Bash\"}".to_vec(), ""),
         ("arguments that are none", call("Bash", &json!(["nohup bot &"])), "no JSON object"),
         ("no command", call("Bash", &json!({"cmdline": "nohup bot &"})), "has no `command`"),
-        ("a command that is no text", call("Bash", &json!({"command": ["nohup", "bot"]})), "has no `command`"),
+        ("a command that is no text", call("Bash", &json!({"command": {"nohup": "bot"}})), "has no `command`"),
         ("a tool that nobody knows", call("Frobnicate", &json!({"command": "nohup bot &"})), "frobnicate"),
         ("an event that nobody knows", b"{\"hook_event_name\":\"Frobnicated\"}".to_vec(), "Frobnicated"),
         ("a command of 10 MB", call("Bash", &json!({"command": "nohup a & ".repeat(1 << 20)})), "bytes long"),

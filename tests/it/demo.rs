@@ -32,7 +32,7 @@ fn the_demo_works_for_a_user_who_is_not_root() {
 fn completions_and_man_page_are_printed() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(home.ok(&["completions", shell]).contains("healthcheck"), "{shell}");
+        assert!(home.ok(&["completions", shell]).contains("GUARDIAN_COMPLETE"), "{shell}");
     }
     let man = home.ok(&["man"]);
     assert!(man.starts_with(".ie") || man.contains(".TH guardian"), "{man}");

@@ -331,6 +331,7 @@ impl World {
             probed: None,
             tail: None,
             init_began: None,
+            ends_all: false,
         })
     }
 }
