@@ -164,7 +164,8 @@ fn script(home: &Home, lines: &str) -> PathBuf {
 
 /// The agent in a terminal, which ends with the program that emulates it.
 fn terminal(home: &Home, script: &Path) -> Command {
-    let text = "import os, pty, sys\npid, master = pty.fork()\nif pid == 0: os.execv('/bin/sh', ['sh', sys.argv[1]])\nwhile True: os.read(master, 4096)\n";
+    // Whoever runs the tests may ignore a hangup; agents do not.
+    let text = "import os, pty, signal, sys\nsignal.signal(signal.SIGHUP, signal.SIG_DFL)\npid, master = pty.fork()\nif pid == 0: os.execv('/bin/sh', ['sh', sys.argv[1]])\nwhile True: os.read(master, 4096)\n";
     let emulator = home.script("terminal.py", text);
     let mut command = home.other_command(Path::new(PYTHON));
     command.arg(emulator).arg(script);
