@@ -277,6 +277,12 @@ fn damaged_lines_of_the_history_are_gaps_and_an_unreadable_one_is_an_error_that_
             Harm::Empty => assert_eq!((json.code, lines.len()), (0, 0), "{what}"),
             Harm::Cut(_) | Harm::Flip(_) | Harm::Garbage => {
                 assert_eq!((text.code, json.code), (0, 0), "{what}: {json:?}");
+                if matches!(harm, Harm::Flip(_)) && !seen.contains(&"gap") {
+                    // A letter of a checksum became a capital, and means the same: then nothing may be missing.
+                    assert!(seen.len() >= kinds.len(), "{what}: {seen:?} of {kinds:?}");
+                    look(&home, &what);
+                    continue;
+                }
                 assert!(seen.contains(&"gap"), "{what}: {seen:?}");
                 assert!(
                     text.stdout.contains("-- gap: bot") && text.stdout.contains("events.jsonl"),
