@@ -3,6 +3,8 @@
 //! Reads the processes and changes nothing. The snapshot is bounded; what may not be read is left out of it.
 
 use std::fmt::Write as _;
+use std::thread;
+use std::time::Duration;
 
 use crate::model::progress::Stuck;
 use crate::model::time::Identity;
@@ -18,6 +20,10 @@ const THREADS: usize = 16;
 const DESCRIPTORS: usize = 24;
 /// Longest line, in characters.
 const WIDTH: usize = 200;
+/// How often one that is met running is looked at again, and the pause between: who wakes ten times a second, for
+/// nothing, is to be seen where it waits.
+const AGAIN: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(3);
 
 /// What is seen of `processes`, parents first: the sentence, and the snapshot that begins with it.
 pub(crate) fn look(processes: &[Identity], shim: Option<i32>) -> Stuck {
@@ -55,7 +61,14 @@ pub(crate) fn look(processes: &[Identity], shim: Option<i32>) -> Stuck {
 
 /// What the first thread of a process waits for; where that has ended before the others, the next one that lives.
 fn first_living(pid: i32, threads: &[i32], by_shim: bool) -> Option<Waiting> {
-    let first = waiting(pid, pid, by_shim);
+    let mut first = waiting(pid, pid, by_shim);
+    for _ in 0..AGAIN {
+        if first.as_ref().is_none_or(|seen| seen.state != 'R') {
+            break;
+        }
+        thread::sleep(PAUSE);
+        first = waiting(pid, pid, by_shim);
+    }
     if first.as_ref().is_none_or(|seen| seen.state != 'Z') {
         return first;
     }

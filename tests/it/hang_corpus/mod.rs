@@ -60,8 +60,9 @@ fn faults(home: &Home, row: &Row, says: &str, call: &str) -> Option<String> {
     }
     let (hang, pid) = (&status["hang"], &status["pid"]);
     let said = hang["blocked_on"].as_str().unwrap_or("");
-    // Who wakes ten times a second may be met awake: what is then said is true as well.
-    let awake = matches!(row.name, "polls" | "naps") && said.ends_with(" runs, state R, 1 thread");
+    // Who wakes again and again may be met awake: what is then said is true as well.
+    let wakes = matches!(row.name, "impatient" | "polls" | "naps" | "ticks" | "node");
+    let awake = wakes && said.contains(" runs, state R, ");
     if (!fits(says, said) && !awake) || hang["silence"] != "all" {
         return Some(format!("\n  says: {said}\n  want: {says}"));
     }
@@ -74,7 +75,7 @@ fn faults(home: &Home, row: &Row, says: &str, call: &str) -> Option<String> {
     let kept = home.state_dir().join(format!("process/{}/run/1.hang", row.name));
     let snapshot = fs::read_to_string(kept).unwrap();
     let named = snapshot.contains(&format!("process {pid} ")) && snapshot.len() <= 8192;
-    let waits = awake
+    let waits = (wakes && snapshot.contains(": runs"))
         || snapshot.lines().any(|line| match call {
             "T" => line.contains(": is stopped (SIGSTOP)"),
             _ => line.contains(&format!(" in {call}")),
