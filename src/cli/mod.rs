@@ -32,6 +32,7 @@ mod install_units;
 mod logs;
 mod logs_care;
 mod logs_errors;
+mod logs_lines;
 mod man;
 #[cfg(feature = "mcp")]
 mod mcp;

@@ -234,9 +234,27 @@ pub(super) fn table(leaving: &Leaving<'_>) -> String {
         .map_or_else(|error| format!("# {error}\n"), |edited| edited.text)
 }
 
-/// A text as JSON has it, which YAML and HCL read as well.
+/// A text as JSON has it, which YAML and HCL read as well: what JSON leaves as it is and they refuse, or take for the
+/// end of a line, is written as its number.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut quoted = String::new();
+    for letter in serde_json::Value::from(text).to_string().chars() {
+        match is_odd(letter) {
+            true => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => quoted.push(letter),
+        }
+    }
+    quoted
+}
+
+/// Whether YAML does not take it as a letter.
+pub(super) fn is_odd(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// `$` as itself, where a variable begins with one (Kubernetes, Compose).
+pub(super) fn dollars(text: &str) -> String {
+    text.replace('$', "$$")
 }
 
 /// Several of them as a list.
@@ -249,6 +267,16 @@ pub(super) fn list<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
 pub(super) fn dns(name: &Name) -> String {
     let dashed: String = name.as_str().replace(['.', '_'], "-");
     dashed.get(..dashed.len().min(52)).unwrap_or(&dashed).trim_matches('-').to_owned()
+}
+
+/// Two processes that Kubernetes and Compose would know by one name: theirs has fewer letters.
+#[must_use]
+pub fn namesakes<'a>(leaving: &[Leaving<'a>]) -> Option<(&'a Name, &'a Name, String)> {
+    let mut known = std::collections::BTreeMap::new();
+    leaving.iter().find_map(|process| {
+        let name = dns(process.name);
+        known.insert(name.clone(), process.name).map(|first| (first, process.name, name))
+    })
 }
 
 /// Whole seconds, rounded up.

@@ -1,0 +1,76 @@
+//! Lines of a stretch of a log: whole ones, those that match, no more than was asked for.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read};
+
+use regex_lite::Regex;
+
+use crate::store::log::Log;
+
+/// Bytes that are read at once.
+pub(super) const PIECE: usize = 256 << 10;
+/// A line that is longer is searched in pieces of so many bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// A stretch of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+/// The span up to its last whole line, so that a cursor never splits one; a line longer than the limit is split.
+pub(super) fn whole_lines(log: &Log, span: Span, end: u64) -> io::Result<Span> {
+    let mut bytes = Vec::new();
+    log.span(span.from, span.to).read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let split = u64::try_from(bytes.len() - begun_character(&bytes)).map_err(io::Error::other)?;
+    let whole = u64::try_from(whole).map_err(io::Error::other)?;
+    let split = if split == 0 { span.to - span.from } else { split };
+    Ok(Span { to: span.from + if whole == 0 && span.to < end { split } else { whole }, ..span })
+}
+
+/// How many bytes at the end of `bytes` are a character of UTF-8 that goes on behind them.
+fn begun_character(bytes: &[u8]) -> usize {
+    let tail = bytes.iter().rev().take(3).position(|byte| byte & 0xc0 == 0xc0).map_or(0, |at| at + 1);
+    let wanted = bytes.iter().rev().nth(tail.saturating_sub(1)).map_or(0, |byte| byte.leading_ones() as usize);
+    if tail < wanted { tail } else { 0 }
+}
+
+/// The span from its first line that begins in it: the rest of a line that began before is left out, if any other is there.
+pub(super) fn from_line_start(log: &Log, span: Span, first: u64) -> io::Result<Span> {
+    if span.from <= first {
+        return Ok(span);
+    }
+    let mut rest = Vec::new();
+    let read = BufReader::new(log.span(span.from - 1, span.to)).read_until(b'\n', &mut rest)?;
+    let read = u64::try_from(read).map_err(io::Error::other)?;
+    let from = (span.from - 1 + read).max(span.from);
+    Ok(Span { from: if from < span.to { from } else { span.from }, ..span })
+}
+
+/// Lines of a span that match, without their ends: the last of them, of at most `most` bytes; and the bytes of the others.
+pub(super) fn read(log: &Log, span: Span, grep: Option<&Regex>, most: u64) -> io::Result<(Vec<String>, u64)> {
+    let (mut lines, mut kept, mut dropped) = (VecDeque::<String>::new(), 0, 0);
+    let size = |line: &str| u64::try_from(line.len()).map_or(u64::MAX, |size| size + 1);
+    let longest = if grep.is_some() { LONGEST } else { u64::MAX };
+    let mut reader = BufReader::with_capacity(PIECE, log.span(span.from, span.to));
+    loop {
+        let mut line = Vec::new();
+        if reader.by_ref().take(longest).read_until(b'\n', &mut line)? == 0 {
+            return Ok((lines.into(), dropped));
+        }
+        line.pop_if(|last| *last == b'\n');
+        let line = String::from_utf8_lossy(&line).into_owned();
+        if grep.is_none_or(|grep| grep.is_match(&line)) {
+            kept += size(&line);
+            lines.push_back(line);
+        }
+        while kept > most
+            && lines.len() > 1
+            && let Some(oldest) = lines.pop_front()
+        {
+            (kept, dropped) = (kept - size(&oldest), dropped + size(&oldest));
+        }
+    }
+}
