@@ -156,6 +156,15 @@ pub(super) fn open_variables(spec: &Spec) -> impl Iterator<Item = (&String, &Str
     spec.env.iter().filter(|(name, _)| !is_secret_name(name))
 }
 
+/// Variables with a name that no shell knows, as gaps: systemd passes over them, and HCL cannot read them.
+pub(super) fn unnamed(spec: &Spec) -> impl Iterator<Item = String> {
+    let is_plain = |name: &str| {
+        !name.starts_with(|letter: char| letter.is_ascii_digit())
+            && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    };
+    spec.env.keys().chain(&spec.pass_env).filter(move |name| !is_plain(name)).map(|name| format!("env {name}"))
+}
+
 /// Variables that are named and not copied: secrets, and what is passed on.
 pub(super) fn referenced(spec: &Spec) -> Vec<&String> {
     secrets(spec).chain(&spec.pass_env).collect()

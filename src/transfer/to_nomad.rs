@@ -1,6 +1,8 @@
 //! Processes as jobs of Nomad, with its driver `raw_exec`: no image is needed.
 
-use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, user, whole_seconds};
+use super::export::{
+    Again, Can, Form, Leaving, Place, Written, again, command, open_variables, unnamed, user, whole_seconds,
+};
 use crate::model::signal::Signal;
 use crate::model::spec::Spec;
 
@@ -45,6 +47,7 @@ fn job(process: &Leaving<'_>, place: &Place<'_>) -> String {
         // A task runs in its own directory; only a shell can change it.
         form.gaps.push(format!("cwd = {:?}", spec.cwd.as_deref().unwrap_or("")));
     }
+    form.gaps.extend(unnamed(spec));
     form.wrapped |= !form.gaps.is_empty();
     let kind = if again(spec) == Again::Always && spec.schedule.is_none() { "service" } else { "batch" };
     let mut text = format!("# Made by `guardian export nomad {}`.\n{}", process.name, form.comment(process, &CAN, "#"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, user};
+use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, unnamed, user};
 use super::systemd_keys::OWN;
 use super::to_calendar::calendar;
 use crate::model::never::Never;
@@ -71,6 +71,7 @@ fn unit(process: &Leaving<'_>, place: &Place<'_>) -> Vec<Written> {
     if spec.cwd.is_none() && spec.command.argv().first().is_some_and(|program| is_relative(program)) {
         form.gaps.push("a program whose path begins in the home directory".to_owned());
     }
+    form.gaps.extend(unnamed(spec));
     if spec.command.argv().first().is_some_and(|program| program.contains('$')) {
         form.gaps.push("a program with `$` in its path".to_owned()); // `$$` is one only in its arguments
     }

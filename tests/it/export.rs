@@ -240,7 +240,7 @@ fn what_a_line_of_another_system_cannot_hold_stays_with_guardian_and_all_else_me
         "[process.123]\ncommand = {words}\ncwd = \"/\"\nclean_env = true\nenv = {{ A = \"$$ $(A)\" }}\ncpu = 0.29\n\
          [process.true]\ncommand = [\"/bin/echo\"]\ncwd = \"/tmp/a\\nExecStartPre=/bin/evil\"\ntarget = \"8h\"\nenv = {{ Z = \"\\u0085\" }}\n\
          [process.quotes]\ncommand = [\"/bin/echo\", \"a\\nb\"]\ncwd = \"/\"\nnever_restart = []\n\
-         [process.value]\ncommand = [\"/bin/echo\"]\ncwd = \"/\"\nnever_restart = []\nenv = {{ A = \"a ;b\", B = \"'\\\"x\" }}\n\
+         [process.value]\ncommand = [\"/bin/echo\"]\ncwd = \"/\"\nnever_restart = []\nenv = {{ A = \"a ;b\", B = \"'\\\"x\", \"a.b\" = \"1\" }}\n\
          [process.secret]\ncommand = [\"/bin/echo\"]\ncwd = \"/\"\nnever_restart = []\nenv = {{ API_TOKEN = \"hunter2\", A = \"b\" }}\n"
     ));
     let files = export(&home, "systemd", &[]);
@@ -250,6 +250,7 @@ fn what_a_line_of_another_system_cannot_hold_stays_with_guardian_and_all_else_me
     assert!(!verified.stderr.contains(".service"), "{}", verified.stderr);
     assert!(text(&files, "123.service").contains("CPUQuota=29%\n"));
     assert!(!text(&files, "true.service").contains("\nExecStartPre"));
+    assert!(text(&files, "value.service").contains("#   env a.b\n"), "systemd would pass over it");
 
     let files = export(&home, "supervisord", &[]);
     let conf = text(&files, "guardian.conf");
