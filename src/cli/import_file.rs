@@ -129,8 +129,10 @@ impl Source {
 
     /// Its text.
     pub(super) fn text(&self) -> Result<&str, Error> {
-        std::str::from_utf8(&self.bytes).map_err(|error| {
-            let before = self.bytes.get(..error.valid_up_to()).unwrap_or(&[]);
+        // The mark with which editors of Windows begin a text is no part of it.
+        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
+        std::str::from_utf8(bytes).map_err(|error| {
+            let before = bytes.get(..error.valid_up_to()).unwrap_or(&[]);
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
             Error::new(Code::Data, "damaged", format!("{}:{line}: not UTF-8 text", self.shown))
                 .hint("is it the right file?")

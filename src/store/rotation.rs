@@ -27,7 +27,7 @@ mod care;
 
 pub use care::{compress, drop_until};
 
-use super::log::see;
+use super::log::{left, see};
 use super::paths::Paths;
 use super::{atomic, rotation_note as note};
 use io::Read;
@@ -195,7 +195,7 @@ impl<'a> Job<'a> {
         let end = self.rotation.end(self.size()?);
         self.rotation.parts.push(Part { number, from, to });
         self.rotation.parts = kept(&self.rotation.parts, keep).to_vec();
-        (self.rotation.start, self.rotation.next) = (to, number + 1);
+        (self.rotation.start, self.rotation.next, self.rotation.left) = (to, number + 1, None);
         self.rotation.rotated = Some(Mark { at: self.now, end });
         if let Err(error) = self.save() {
             self.rotation = before;
@@ -243,6 +243,7 @@ impl<'a> Job<'a> {
             (self.rotation.base, self.rotation.hole) = (base + head, 0);
         }
         self.rotation.collapsing = false;
+        self.rotation.left = left(&self.file, &self.rotation).map_err(fail)?;
         let after = self.size()?;
         // Else the program has written meanwhile, and the time is that of its output.
         if base + before.len() == self.rotation.base + after

@@ -12,6 +12,23 @@ use crate::registry::value::Value;
 
 /// A section that systemd passes over, with what an export could not say otherwise.
 pub(super) const OWN: &str = "X-Guardian";
+/// Keys of which the last one counts.
+const SINGLE: [&str; 14] = [
+    "Type",
+    "WorkingDirectory",
+    "User",
+    "TimeoutStopSec",
+    "TimeoutSec",
+    "TimeoutStartSec",
+    "RuntimeMaxSec",
+    "WatchdogSec",
+    "KillSignal",
+    "KillMode",
+    "MemoryMax",
+    "MemoryLimit",
+    "CPUQuota",
+    "TasksMax",
+];
 /// How often systemd starts a unit, and in which time, where only the other one is said.
 const START_LIMIT: (i64, Duration) = (5, Duration::from_secs(10));
 
@@ -40,7 +57,9 @@ pub(super) fn one(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting) -
         | "StartLimitInterval"
         | "StartLimitIntervalSec"
         | "StartLimitBurst" => {}
-        _ if !is_last && key != "SuccessExitStatus" && key != "RestartPreventExitStatus" => {}
+        key if !is_last && SINGLE.contains(&key) => {}
+        // Taken back by an empty one.
+        _ if !unit.all(section, key).iter().any(|kept| kept.line == *line) => {}
         "Type" => kind(taking, unit, setting),
         "WorkingDirectory" => {
             let path = value.trim_start_matches('-');

@@ -116,7 +116,13 @@ MemoryMax=1.5G
 CPUQuota=150%
 ProtectSystem=strict
 ExecReload=/bin/kill -HUP $MAINPID
+ExecStopPost=/bin/gone
+ExecStopPost=
+ExecStopPost=/bin/one
+ExecStopPost=/bin/two
 "#;
+    let unit = format!("\u{feff}{}", unit.replace('\n', "\r\n"));
+    let unit = unit.as_str();
     let output = import(&home, "systemd", "app.service", unit, &[]).expect(0);
     for said in [
         "app.service:2: app: [Unit] After=network.target",
@@ -125,9 +131,12 @@ ExecReload=/bin/kill -HUP $MAINPID
         "app.service:22: app: ProtectSystem=strict",
         "guardian exec app",
         "guardian signal app HUP",
+        "app.service:26: app: ExecStopPost=/bin/one",
+        "app.service:27: app: ExecStopPost=/bin/two",
     ] {
         assert!(output.stdout.contains(said), "no `{said}` in {}", output.stdout);
     }
+    assert!(!output.stdout.contains("/bin/gone"), "it was taken back: {}", output.stdout);
     let app = spec(&home, "app");
     assert_eq!(app["shell"], "exec /usr/bin/app '--port='\"${PORT}\" --name app '$x' 'a b' $OPTS");
     assert_eq!(app["preflight"], serde_json::json!(["/bin/mkdir -p '/run/my app' || :"]));

@@ -294,6 +294,15 @@ fn a_program_that_empties_its_log_is_read_on_and_that_is_said() {
     hand.home.run(&["healthcheck"]).expect(0);
     assert_eq!(by_cursor(&hand.home, &mut cursor), [] as [&str; 0]);
     assert!(by_cursor(&hand.home, &mut "0".to_owned()).len() < before.len());
+    // Also where it is longer again than what the last rotation left of a part, before anybody looks.
+    hand.write(25_000);
+    hand.home.run(&["healthcheck"]).expect(0);
+    fs::write(log(&hand.home), "new line\n".repeat(1000)).unwrap();
+    for looked in ["at once", "after a pass"] {
+        let new = hand.home.ok(&["logs", "x", "--grep", "^new line$"]);
+        assert_eq!(new.lines().count(), 1000, "{looked}");
+        hand.home.run(&["healthcheck"]).expect(0);
+    }
 }
 
 #[test]
