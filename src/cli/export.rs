@@ -92,6 +92,7 @@ pub(super) fn run(call: &Call, command: &Export) -> Result<u8, Error> {
         exe: &exe,
         home: home.as_deref(),
         user: Some(me.as_str()).filter(|me| *me != "root"),
+        user_home: call.ctx.home.as_ref().and_then(|home| home.to_str()),
         image: command.image.as_deref(),
         wrap: command.wrap,
     };

@@ -29,6 +29,8 @@ pub struct Place<'a> {
     pub home: Option<&'a str>,
     /// Who runs the processes; `None`: root.
     pub user: Option<&'a str>,
+    /// Their home directory.
+    pub user_home: Option<&'a str>,
     /// The image of containers.
     pub image: Option<&'a str>,
     /// Everything is written as `guardian exec`.
@@ -207,6 +209,13 @@ pub(super) fn user(leaving: &Leaving<'_>, form: &Form, place: &Place<'_>) -> Opt
         }
     }
     own.or_else(|| place.user.map(str::to_owned))
+}
+
+/// Variables of who runs it, for systems that change the user and leave these as they were.
+pub(super) fn of_user<'a>(spec: &Spec, place: &Place<'a>) -> Vec<(&'static str, &'a str)> {
+    let (Some(user), Some(home)) = (place.user, place.user_home) else { return Vec::new() };
+    let own = [("HOME", home), ("LOGNAME", user), ("USER", user)];
+    own.into_iter().filter(|(name, _)| !spec.env.contains_key(*name)).collect()
 }
 
 /// A table of the registry for a guardian elsewhere: what is set, secrets named and not copied.

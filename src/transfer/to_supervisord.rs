@@ -1,7 +1,7 @@
 //! Processes as programs of supervisord, one file for all.
 
 use super::export::{
-    Again, Can, Form, Leaving, Place, Written, again, command, open_variables, referenced, user, whole_seconds,
+    Again, Can, Form, Leaving, Place, Written, again, command, of_user, open_variables, referenced, user, whole_seconds,
 };
 use crate::model::signal::Signal;
 use crate::model::spec::{OnBoot, Spec, Target};
@@ -20,7 +20,6 @@ const CAN: Can = Can {
         "max_failures",
         "healthy_after",
         "on_boot",
-        "user",
         "never_restart",
     ],
     passes: true,
@@ -63,8 +62,13 @@ fn program(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
     };
     say("autorestart", restart.to_owned());
     user(process, form, place).into_iter().for_each(|user| say("user", user));
+    let own = of_user(spec, place).into_iter().map(|(name, value)| pair(name, &filled(value)));
     if form.wrapped {
-        place.home.into_iter().for_each(|home| say("environment", pair("GUARDIAN_HOME", &filled(home))));
+        let home = place.home.map(|home| pair("GUARDIAN_HOME", &filled(home)));
+        let variables: Vec<String> = own.chain(home).collect();
+        if !variables.is_empty() {
+            say("environment", variables.join(","));
+        }
         say("exitcodes", codes(spec));
         // A stop of supervisord's: guardian ends the process as it was told to.
         say("stopsignal", "TERM".to_owned());
@@ -74,7 +78,8 @@ fn program(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
     }
     let usual = Spec::with_command(spec.command.clone()).healthy_after;
     spec.cwd.iter().for_each(|cwd| say("directory", filled(cwd)));
-    let variables: Vec<String> = open_variables(spec).map(|(name, value)| pair(name, &filled(value))).collect();
+    let variables = own.chain(open_variables(spec).map(|(name, value)| pair(name, &filled(value))));
+    let variables: Vec<String> = variables.collect();
     if !variables.is_empty() {
         say("environment", variables.join(","));
     }

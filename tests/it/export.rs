@@ -282,6 +282,19 @@ fn what_a_line_of_another_system_cannot_hold_stays_with_guardian_and_all_else_me
 }
 
 #[test]
+fn what_is_run_as_a_user_finds_the_home_of_that_user() {
+    let home = Home::of_user();
+    home.ok(&["register", "x", "--", "true"]);
+    let own = home.env().get("HOME").cloned().unwrap_or_else(|| home.path("home").display().to_string());
+    for more in [&[][..], &["--wrap"]] {
+        let conf = home.ok(&[&["export", "supervisord", "x"][..], more].concat());
+        assert!(conf.contains(&format!("HOME=\"{own}\",LOGNAME=")) && conf.contains("\nuser="), "{conf}");
+        let job = home.ok(&[&["export", "nomad", "x"][..], more].concat());
+        assert!(job.contains(&format!("HOME = \"{own}\"\n")), "{job}");
+    }
+}
+
+#[test]
 fn a_file_that_is_there_with_another_content_is_left_alone() {
     let home = Home::new();
     home.run(&["export", "systemd"]).expect(1).complains("nothing to export");
