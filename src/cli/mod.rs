@@ -44,6 +44,7 @@ mod plan;
 mod prune;
 mod ready;
 mod register;
+mod report;
 mod requests;
 mod reset;
 mod run;
@@ -131,6 +132,7 @@ enum Command {
     Logs(logs::Logs),
     Events(events::Events),
     Metrics(metrics::Metrics),
+    Report(report::Report),
     Fleet(fleet::Fleet),
     Why(why::Why),
     Wait(wait::Wait),
@@ -267,6 +269,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Logs(command) => logs::run(call, &command),
         Command::Events(command) => events::run(call, &command),
         Command::Metrics(command) => metrics::run(call, &command),
+        Command::Report(command) => report::run(call, &command),
         Command::Fleet(command) => fleet::run(call, &command),
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
