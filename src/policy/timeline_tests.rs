@@ -42,7 +42,7 @@ fn each_history_is_one_line() {
     use EventKind::{
         Completed, Failed, Hung, Premature, Ready, Recovered, Registered, Restarted, Started, Stopped, Tripped,
     };
-    use Kind::{Down, Up, Waiting};
+    use Kind::{Down, Up};
     let given_up = Some(Leaves::GivenUp);
     let cases = [
         (
