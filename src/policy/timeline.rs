@@ -255,6 +255,8 @@ impl<'a> Line<'a> {
             (false, false) if kind == Kind::Waiting && self.kind == Kind::Unwanted => {
                 self.turn(since.unwrap_or(at), kind)
             }
+            // Somebody has stopped it since, and no event says when.
+            (false, false) if kind == Kind::Unwanted && self.kind != Kind::Unwanted => self.kind = Kind::Unknown,
             (false, false) => {}
         }
         self.turn(at, kind);

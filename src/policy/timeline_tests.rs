@@ -126,6 +126,12 @@ fn what_a_look_shows_now_goes_before_the_history() {
     let started = || vec![event(1, EventKind::Started, 0)];
     let cases = [
         ("a history that says up, where nothing lives", started(), Kind::Waiting, "Unknown 1000"),
+        (
+            "stopped while it waited",
+            [started(), vec![end(1, 600, Some(600.0))]].concat(),
+            Kind::Unwanted,
+            "Up 600, Unknown 400",
+        ),
         ("what cannot be looked at", started(), Kind::Unknown, "Unknown 1000"),
         ("nothing at all", vec![], Kind::Unwanted, "Unwanted 1000"),
         ("no history, and it waits", vec![], Kind::Waiting, "Unknown 1000"),

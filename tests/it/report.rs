@@ -126,7 +126,7 @@ fn a_page_says_how_all_stands_and_shows_each_death_with_its_certificate_and_no_s
 #[test]
 fn a_thousand_processes_with_ten_thousand_hostile_events_are_some_megabytes_and_what_is_left_out_is_said() {
     let home = Home::new();
-    let now = chrono::Utc::now();
+    let now = chrono::DateTime::from_timestamp_millis(guardian::os::clock::wall().unwrap().0).unwrap();
     let mut registry = String::new();
     for nth in 0..1000 {
         writeln!(registry, "[process.p{nth}]\ncommand = ['/bin/true']\ngroup = '</td><script>alert(1)</script>'")
