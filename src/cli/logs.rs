@@ -11,7 +11,7 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
-use crate::model::units::parse_size;
+use crate::model::units::parse_bytes;
 use crate::os::watch::FileWatch;
 use crate::store::log::{Extent, Log};
 use crate::store::log_index::Sample;
@@ -140,7 +140,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, Error> {
 fn limit(call: &Call, command: &Logs) -> Result<u64, Error> {
     match &command.max_bytes {
         Some(text) => {
-            parse_size(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
+            parse_bytes(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
         }
         None if call.out.is_json() || command.cursor.is_some() => Ok(MAX_BYTES_JSON),
         None => Ok(MAX_BYTES),

@@ -59,7 +59,7 @@ fn a_line_longer_than_what_is_shown_comes_in_pieces_that_split_no_character() {
     home.reaches("x", "completed");
     let (mut cursor, mut text) = ("0".to_owned(), String::new());
     for _ in 0..100 {
-        let piece = home.json(&["logs", "x", "--cursor", &cursor, "--max-bytes", "10B"]);
+        let piece = home.json(&["logs", "x", "--cursor", &cursor, "--max-bytes", "10"]);
         let next = piece["cursor"].as_str().unwrap().to_owned();
         text.extend(piece["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()));
         assert_eq!(piece["cut_bytes"], 305 - next.parse::<u64>().unwrap(), "{piece}");

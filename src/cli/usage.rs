@@ -1,0 +1,77 @@
+//! What is said of wrong usage: the parser's words in the form that every other error has. Decides nothing: what is wrong
+//! the parser has found.
+
+use clap::error::ErrorKind;
+
+use crate::error::{Code, Error};
+
+use super::out::Out;
+
+/// Help and version are answers; anything else that the parser says is wrong usage, `code` for whoever called.
+pub(super) fn usage(error: &clap::Error, out: Out, code: Code) -> u8 {
+    let text = error.to_string();
+    if !error.use_stderr() {
+        return out.answer(&text);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !out.is_json() {
+        out.complain(&text); // the list of what can be asked for
+        return code as u8;
+    }
+    out.fail(&told(&text, code))
+}
+
+/// The parser's text as one error: its first paragraph is what is wrong, its tips and the usage are the way out.
+fn told(text: &str, code: Code) -> Error {
+    let mut message = Vec::new();
+    let mut hints = Vec::new();
+    let mut command = "guardian COMMAND".to_owned();
+    for line in text.trim_start_matches("error: ").lines().map(str::trim) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hints.push(tip.to_owned());
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            let is_word = |word: &&str| !word.starts_with(['-', '<', '[']);
+            command = usage.split(' ').take_while(is_word).collect::<Vec<_>>().join(" ");
+            hints.push(format!("usage: {usage}"));
+        } else if !line.is_empty() && !line.starts_with("For more information") && hints.is_empty() {
+            message.push(line);
+        }
+    }
+    hints.push(format!("`{command} --help` explains it with an example"));
+    Error::new(code, "usage", joined(&message)).hint(hints.join("\n"))
+}
+
+/// What the parser lists one below the other, in one line.
+fn joined(lines: &[&str]) -> String {
+    let Some((first, rest)) = lines.split_first() else { return "wrong usage".to_owned() };
+    match rest.is_empty() {
+        true => (*first).to_owned(),
+        false => format!("{first} {}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_parser_lists_is_in_the_message_and_how_it_is_written_in_the_hint() {
+        let cases = [
+            (
+                "error: the following required arguments were not provided:\n  <NAME>\n  <SIG>\n\nUsage: guardian signal \
+                 <NAME> <SIG>\n\nFor more information, try '--help'.\n",
+                "the following required arguments were not provided: <NAME>, <SIG>",
+                "usage: guardian signal <NAME> <SIG>\n`guardian signal --help` explains it with an example",
+            ),
+            (
+                "error: invalid value 'x' for '--restart <WORD>'\n  [possible values: never, always]\n\n  tip: a similar \
+                 value exists: 'never'\n\nFor more information, try '--help'.\n",
+                "invalid value 'x' for '--restart <WORD>' [possible values: never, always]",
+                "a similar value exists: 'never'\n`guardian COMMAND --help` explains it with an example",
+            ),
+        ];
+        for (text, message, hint) in cases {
+            let error = told(text, Code::Usage);
+            assert_eq!((error.message.as_str(), error.hint.as_str()), (message, hint));
+        }
+    }
+}
