@@ -78,7 +78,7 @@ impl Error {
             Some(libc::EACCES | libc::EPERM) => "check the owner and mode of that path, and who runs guardian",
             Some(libc::ENOENT) => "something of that path is missing: check how it is written",
             Some(libc::EMFILE | libc::ENFILE) => "raise the limit on open files (`ulimit -n`)",
-            Some(libc::EISDIR | libc::ENOTDIR | libc::ELOOP) => {
+            Some(libc::EISDIR | libc::ENOTDIR | libc::ELOOP | libc::EEXIST) => {
                 "something else stands in that place: move it away, and give the command again"
             }
             Some(_) | None => "",

@@ -97,6 +97,7 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
         None => from_line_start(&log, span, extent.first),
     };
     let span = span.map_err(fail)?;
+    let span = if command.cursor.is_some() { with_last_words(call, &name, span, whole.to - cut)? } else { span };
     // What was left out so that no line is split counts too.
     let cut = if cut == 0 { 0 } else { (whole.to - span.to) + (span.from - whole.from) };
     let mut lines = read(&log, span, grep.as_ref()).map_err(fail)?;
@@ -234,6 +235,16 @@ fn whole_lines(log: &Log, span: Span, end: u64) -> io::Result<Span> {
     let whole = u64::try_from(whole).map_err(io::Error::other)?;
     let split = if split == 0 { span.to - span.from } else { split };
     Ok(Span { to: span.from + if whole == 0 && span.to < end { split } else { whole }, ..span })
+}
+
+/// The span up to `end` with a last line that has no end, where the run that wrote it is over: nothing more of it comes.
+fn with_last_words(call: &Call, name: &Name, span: Span, end: u64) -> Result<Span, Error> {
+    if span.to == end {
+        return Ok(span);
+    }
+    let last = record::runs(&call.ctx.paths, name)?.into_iter().max();
+    let over = last.and_then(|run| record::output(&call.ctx.paths, name, run).1);
+    Ok(Span { to: over.filter(|over| (span.to..=end).contains(over)).unwrap_or(span.to), ..span })
 }
 
 /// How many bytes at the end of `bytes` are a character of UTF-8 that goes on behind them.

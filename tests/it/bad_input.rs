@@ -285,6 +285,7 @@ fn limits_windows_and_patterns_that_make_no_sense_are_refused_with_line_and_colu
         let text = told.stdout + &told.stderr;
         assert!(text.contains(&format!("registry.toml:3:{column}: process `x`: ")), "{key}: {text}");
         assert!(text.contains(message) && text.contains(hint), "{key}: {text}");
+        assert!(text.contains("error: registry `"), "{key}: {text}");
     }
     home.write_registry("[process.x]\nshell = \"true\"\n");
     for (until, message) in [

@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::sync::mpsc;
 
+use serde_json::json;
+
 use crate::home::Home;
 use crate::procs::{PATIENCE, until};
 
@@ -50,6 +52,15 @@ fn a_cursor_gives_what_is_new_and_only_that() {
     until("the second line is there", || home.ok(&["logs", "x"]).contains("second"));
     let news = home.json(&["logs", "x", "--cursor", &cursor]).to_string();
     assert!(news.contains("second") && !news.contains("first"), "{news}");
+    assert_eq!(home.json(&["stop", "x"])["processes"][0]["run"], 1);
+    // What a run wrote last has no end of a line, and nothing more of it comes.
+    home.up("y", &["--target", "exit"], "echo first; printf last");
+    home.reaches("y", "completed");
+    let all = home.json(&["logs", "y", "--cursor", "0"]);
+    assert_eq!((&all["lines"], &all["cursor"]), (&json!(["first", "last"]), &"10".into()));
+    home.ok(&["start", "y"]);
+    home.reaches("y", "completed");
+    assert_eq!(home.json(&["logs", "y", "--cursor", "10"])["lines"], all["lines"]);
 }
 
 #[test]
