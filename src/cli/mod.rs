@@ -32,6 +32,7 @@ mod install_units;
 mod logs;
 mod logs_care;
 mod logs_errors;
+mod logs_follow;
 mod man;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -191,7 +192,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
                 let has = |option: &str| given.iter().any(|argument| argument == option);
                 let out = Out::new(has("--json"), false, has("--no-color"));
                 // Of a hook, 2 would be a refusal.
-                return usage(&error, out, if asks_hook { Code::No } else { Code::Usage });
+                return usage(&error, out, if asks_hook { Code::No } else { Code::Usage }, &given);
             }
         },
     };

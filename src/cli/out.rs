@@ -36,6 +36,11 @@ impl Out {
         Self { form, quiet, color }
     }
 
+    /// Whether results still come to somebody: a command that goes on for ever ends when its reader has.
+    pub(super) fn is_heard(self) -> bool {
+        UNWRITTEN.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether results are JSON.
     pub(super) fn is_json(self) -> bool {
         self.form == Form::Json
@@ -96,7 +101,7 @@ impl Out {
     /// The exit code of a command that ends with `code`: another one if a result of it is lost.
     pub(super) fn close(self, code: u8) -> u8 {
         let errno = UNWRITTEN.load(Ordering::Relaxed);
-        if errno == 0 {
+        if errno == 0 || errno == libc::EPIPE {
             return code;
         }
         let lost = Error::io("write to", Path::new("standard output"), &io::Error::from_raw_os_error(errno));
@@ -140,11 +145,9 @@ impl Out {
     }
 }
 
-/// Remembers that a result could not be written, unless nobody wants it any more.
+/// Remembers that a result could not be written.
 fn note(written: io::Result<()>) -> io::Result<()> {
-    if let Err(error) = &written
-        && error.kind() != io::ErrorKind::BrokenPipe
-    {
+    if let Err(error) = &written {
         UNWRITTEN.store(error.raw_os_error().unwrap_or(libc::EIO), Ordering::Relaxed);
     }
     written

@@ -1,14 +1,19 @@
 //! What is said of wrong usage: the parser's words in the form that every other error has. Decides nothing: what is wrong
 //! the parser has found.
 
+use std::ffi::OsString;
+
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use crate::error::{Code, Error};
 
+use super::Cli;
 use super::out::Out;
 
-/// Help and version are answers; anything else that the parser says is wrong usage, `code` for whoever called.
-pub(super) fn usage(error: &clap::Error, out: Out, code: Code) -> u8 {
+/// Help and version are answers; anything else that the parser says of what was `given` is wrong usage, `code` for whoever
+/// called.
+pub(super) fn usage(error: &clap::Error, out: Out, code: Code, given: &[OsString]) -> u8 {
     let text = error.to_string();
     if !error.use_stderr() {
         return out.answer(&text);
@@ -17,14 +22,17 @@ pub(super) fn usage(error: &clap::Error, out: Out, code: Code) -> u8 {
         out.complain(&text); // the list of what can be asked for
         return code as u8;
     }
-    out.fail(&told(&text, code))
+    let all = Cli::command();
+    let known = |word: &OsString| all.get_subcommands().any(|known| word == known.get_name());
+    let asked = given.iter().skip(1).find(|word| known(word)).and_then(|word| word.to_str());
+    out.fail(&told(&text, code, asked.unwrap_or("COMMAND")))
 }
 
 /// The parser's text as one error: its first paragraph is what is wrong, its tips and the usage are the way out.
-fn told(text: &str, code: Code) -> Error {
+fn told(text: &str, code: Code, asked: &str) -> Error {
     let mut message = Vec::new();
     let mut hints = Vec::new();
-    let mut command = "guardian COMMAND".to_owned();
+    let mut command = format!("guardian {asked}");
     for line in text.trim_start_matches("error: ").lines().map(str::trim) {
         if let Some(tip) = line.strip_prefix("tip: ") {
             hints.push(tip.to_owned());
@@ -66,11 +74,11 @@ mod tests {
                 "error: invalid value 'x' for '--restart <WORD>'\n  [possible values: never, always]\n\n  tip: a similar \
                  value exists: 'never'\n\nFor more information, try '--help'.\n",
                 "invalid value 'x' for '--restart <WORD>' [possible values: never, always]",
-                "a similar value exists: 'never'\n`guardian COMMAND --help` explains it with an example",
+                "a similar value exists: 'never'\n`guardian register --help` explains it with an example",
             ),
         ];
         for (text, message, hint) in cases {
-            let error = told(text, Code::Usage);
+            let error = told(text, Code::Usage, "register");
             assert_eq!((error.message.as_str(), error.hint.as_str()), (message, hint));
         }
     }
