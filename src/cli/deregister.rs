@@ -1,5 +1,7 @@
 //! `deregister`: a process leaves the registry; its logs and history stay.
 
+use std::collections::BTreeSet;
+
 use clap::Parser;
 use serde_json::json;
 
@@ -38,7 +40,7 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
     // All are looked at before the first one goes.
     let mut there = Vec::new();
     let mut gone = Vec::new();
-    for name in names {
+    for name in names.into_iter().collect::<BTreeSet<_>>() {
         match is_there(&loaded, &name, call)? {
             true => there.push(name),
             false => gone.push(name),

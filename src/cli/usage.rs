@@ -40,7 +40,9 @@ fn told(text: &str, code: Code, asked: &str) -> Error {
             let is_word = |word: &&str| !word.starts_with(['-', '<', '[']);
             command = usage.split(' ').take_while(is_word).collect::<Vec<_>>().join(" ");
             hints.push(format!("usage: {usage}"));
-        } else if !line.is_empty() && !line.starts_with("For more information") && hints.is_empty() {
+        } else if line.starts_with("[subcommands: ") || line.starts_with("For more information") {
+            // The help has them, in groups and explained.
+        } else if !line.is_empty() && hints.is_empty() {
             message.push(line);
         }
     }

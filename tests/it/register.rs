@@ -137,6 +137,8 @@ fn deregister_is_refused_while_it_runs_and_keeps_the_log() {
     home.up("bot", &[], "echo hello; exec sleep 1000");
     home.run(&["deregister", "bot"]).expect(5).complains("--stop");
     eventually("its output is there", || home.ok(&["logs", "bot"]).contains("hello").then_some(()));
+    let replaced = home.run(&["register", "bot", "--replace", "--start", "--", "sleep 1000"]).expect(0);
+    replaced.complains("keeps its old description until: guardian restart bot");
     home.ok(&["deregister", "bot", "--stop"]);
     assert_eq!(home.managed(), Vec::<i32>::new());
     home.run(&["status", "bot"]).expect(4);
@@ -145,7 +147,7 @@ fn deregister_is_refused_while_it_runs_and_keeps_the_log() {
     // Said twice it is no error, beside one that is unknown nothing happens.
     home.ok(&["register", "other", "--", "true"]);
     home.run(&["deregister", "other", "nosuch"]).expect(4).complains("`nosuch`");
-    let again = home.json(&["deregister", "bot", "other"]);
+    let again = home.json(&["deregister", "bot", "other", "other"]);
     assert_eq!((&again["deregistered"], &again["already"]), (&json!(["other"]), &json!(["bot"])));
 }
 
