@@ -1,7 +1,6 @@
 //! `logs`: what a process wrote, by lines, run, time, or from where the reader left off.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 use clap::Parser;
 use regex_lite::Regex;
@@ -11,8 +10,7 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
-use crate::model::units::parse_size;
-use crate::os::watch::FileWatch;
+use crate::model::units::parse_bytes;
 use crate::store::log::{Extent, Log};
 use crate::store::log_index::Sample;
 use crate::store::{log_index, record};
@@ -20,7 +18,7 @@ use crate::supervise::now;
 
 use super::common::{known, registry};
 use super::moment;
-use super::{Call, logs_errors};
+use super::{Call, logs_errors, logs_follow};
 
 /// Lines shown when nothing else limits them.
 const LINES: usize = 100;
@@ -84,11 +82,15 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let path = call.ctx.paths.log(&name);
     let fail = |error: io::Error| Error::io("read", &path, &error).about(&name);
     let log = Log::at(&path);
+    let grep = command.grep.as_deref().map(pattern).transpose()?;
     let Some(extent) = log.extent().map_err(fail)? else {
         known(&registry(call)?, std::slice::from_ref(&name), call)?;
-        return nothing_yet(call, &name);
+        let code = nothing_yet(call, &name)?;
+        if command.follow {
+            logs_follow::follow(call, &name, &path, 0, grep.as_ref()).map_err(fail)?;
+        }
+        return Ok(code);
     };
-    let grep = command.grep.as_deref().map(pattern).transpose()?;
     let (whole, gone) = there(span(call, command, &name, extent)?, extent);
     let limit = limit(call, command)?;
     let (span, cut) = bounded(command, whole, limit);
@@ -97,6 +99,7 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
         None => from_line_start(&log, span, extent.first),
     };
     let span = span.map_err(fail)?;
+    let span = if command.cursor.is_some() { with_last_words(call, &name, span, whole.to - cut)? } else { span };
     // What was left out so that no line is split counts too.
     let cut = if cut == 0 { 0 } else { (whole.to - span.to) + (span.from - whole.from) };
     let mut lines = read(&log, span, grep.as_ref()).map_err(fail)?;
@@ -116,7 +119,7 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
         warn(call, &extent);
     }
     if command.follow {
-        follow(call, &path, &log, span.to, grep.as_ref()).map_err(fail)?;
+        logs_follow::follow(call, &name, &path, span.to, grep.as_ref()).map_err(fail)?;
     }
     Ok(0)
 }
@@ -140,7 +143,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, Error> {
 fn limit(call: &Call, command: &Logs) -> Result<u64, Error> {
     match &command.max_bytes {
         Some(text) => {
-            parse_size(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
+            parse_bytes(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
         }
         None if call.out.is_json() || command.cursor.is_some() => Ok(MAX_BYTES_JSON),
         None => Ok(MAX_BYTES),
@@ -236,6 +239,16 @@ fn whole_lines(log: &Log, span: Span, end: u64) -> io::Result<Span> {
     Ok(Span { to: span.from + if whole == 0 && span.to < end { split } else { whole }, ..span })
 }
 
+/// The span up to `end` with a last line that has no end, where the run that wrote it is over: nothing more of it comes.
+fn with_last_words(call: &Call, name: &Name, span: Span, end: u64) -> Result<Span, Error> {
+    if span.to == end {
+        return Ok(span);
+    }
+    let last = record::runs(&call.ctx.paths, name)?.into_iter().max();
+    let over = last.and_then(|run| record::output(&call.ctx.paths, name, run).1);
+    Ok(Span { to: over.filter(|over| (span.to..=end).contains(over)).unwrap_or(span.to), ..span })
+}
+
 /// How many bytes at the end of `bytes` are a character of UTF-8 that goes on behind them.
 fn begun_character(bytes: &[u8]) -> usize {
     let tail = bytes.iter().rev().take(3).position(|byte| byte & 0xc0 == 0xc0).map_or(0, |at| at + 1);
@@ -317,38 +330,6 @@ fn warn(call: &Call, extent: &Extent) {
         call.out.complain(&format!(
             "this file system can only copy and empty a log: lines written meanwhile may be gone, last at {at}"
         ));
-    }
-}
-
-/// Goes on as the log grows, until the reader is gone.
-fn follow(call: &Call, path: &Path, log: &Log, mut at: u64, grep: Option<&Regex>) -> io::Result<()> {
-    let watch = FileWatch::new(path)?;
-    let mut rest = Vec::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let (from, read) = log.read(at, &mut piece)?;
-        at = from + u64::try_from(read).unwrap_or(0); // what was read fits
-        if read == 0
-            && let Some(extent) = log.extent()?.filter(|extent| extent.end < at)
-        {
-            at = extent.start; // the program emptied it
-        }
-        rest.extend(piece.iter().take(read));
-        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let lines: Vec<u8> = rest.drain(..whole).collect();
-        let wanted: Vec<u8> = match grep {
-            None => lines,
-            Some(grep) => {
-                let matching = lines.split_inclusive(|byte| *byte == b'\n');
-                matching.filter(|line| grep.is_match(&String::from_utf8_lossy(line))).flatten().copied().collect()
-            }
-        };
-        if call.out.raw(&wanted).is_err() {
-            return Ok(());
-        }
-        if read == 0 {
-            watch.wait(None)?;
-        }
     }
 }
 
