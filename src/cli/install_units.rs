@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::os::managers::lingers;
-use crate::store::atomic;
+use crate::store::{atomic, foreign};
 use crate::view::trigger::{AGENT_LABEL, Manager, SERVICE_NAME, TIMER_NAME, Trigger, belongs_to};
 
 use super::Call;
@@ -175,7 +175,13 @@ fn write(
 
 /// What is in a file of ours; `None`: there is no such file.
 fn owned(path: &Path, home: &str) -> Result<Option<String>, Error> {
-    let Some(bytes) = atomic::read_if_there(path)? else { return Ok(None) };
+    if std::fs::canonicalize(path).is_ok_and(|real| real == Path::new("/dev/null")) {
+        let unit = path.file_name().unwrap_or_default().display().to_string();
+        let message = format!("`{}` is masked: somebody does not want it to run", path.display());
+        return Err(Error::new(Code::Refused, "masked_unit", message)
+            .hint(format!("rm {}, or `systemctl unmask {unit}` (with --user where it is your own)", path.display())));
+    }
+    let Some(bytes) = foreign::bytes(path)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     if belongs_to(&text, home) {
         return Ok(Some(text));

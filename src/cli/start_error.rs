@@ -8,8 +8,12 @@ use crate::launch;
 use crate::model::evidence::{Placed, Recorded, SpawnStep};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
+use crate::os::read::regular;
 use crate::os::user;
 use crate::store::record;
+
+/// Largest script whose first line is read, in bytes.
+const SCRIPT_MAX: u64 = 16 << 20;
 
 /// A failed start as an error for whoever asked, with the way out.
 #[must_use]
@@ -79,7 +83,7 @@ pub(super) fn placed(ctx: &Context, name: &Name, run: u64) -> Option<Placed> {
 
 /// The interpreter that a script names in its first line, when the script is there.
 fn launch_interpreter(cwd: &std::path::Path, program: &str) -> Option<String> {
-    let text = std::fs::read(cwd.join(program)).ok()?;
+    let text = regular(&cwd.join(program), SCRIPT_MAX).ok()?;
     let first = text.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
     let line = String::from_utf8_lossy(first);
     line.split_whitespace().next().map(str::to_owned)

@@ -1,7 +1,6 @@
 //! The surroundings of a program: its user, its directory, its environment.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
@@ -10,7 +9,8 @@ use crate::model::name::Name;
 use crate::model::spec::{Spec, Target};
 use crate::model::state::OpenRun;
 use crate::os::user::{self, Account, Ids};
-use crate::policy::environment::{Environment, compose, of_user, parse_env_file, unbound};
+use crate::policy::environment::{Environment, compose, of_user, unbound};
+use crate::store::env_file;
 use crate::store::environment::Snapshot;
 
 use super::input;
@@ -68,7 +68,10 @@ pub fn program_environment(
         base = of_user(&base, name, home.as_os_str(), shell.as_os_str());
     }
     let file = match &spec.env_file {
-        Some(file) => env_file(name, Path::new(file))?,
+        Some(file) => {
+            let reader = another.as_ref().map(|account| account.ids.uid);
+            env_file::read(Path::new(file), reader).map_err(|error| error.about(name))?
+        }
         None => Vec::new(),
     };
     let mut own = vec![("GUARDIAN_NAME", OsString::from(name.as_str())), ("GUARDIAN_RUN", open.run.to_string().into())];
@@ -84,12 +87,4 @@ pub fn program_environment(
     let mut all = compose(spec, &base, &file, &ctx.environment, &own);
     input::name_terminal(spec, &mut all);
     Ok(all)
-}
-
-fn env_file(name: &Name, path: &Path) -> Result<Vec<(String, String)>, Error> {
-    let text = fs::read_to_string(path).map_err(|error| Error::io("read `env_file`", path, &error).about(name))?;
-    parse_env_file(&text).map_err(|line| {
-        let message = format!("`env_file` `{}` line {line} is not `NAME=value`", path.display());
-        Error::new(Code::Config, "env_file", message).about(name)
-    })
 }

@@ -8,8 +8,24 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error};
+use crate::os::read::regular;
 
 use super::atomic;
+
+/// Largest file that is read, in bytes.
+const MOST: u64 = 16 << 20;
+
+/// What stands in a file of others; `None`: there is none. Never waits for whoever would write a fifo.
+///
+/// # Errors
+/// It cannot be read, is no regular file, or too large.
+pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match regular(path, MOST) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path, &error)),
+    }
+}
 
 /// A file as it was read.
 #[derive(Debug)]
@@ -38,7 +54,7 @@ impl Foreign {
                 );
             }
         };
-        let text = atomic::read_if_there(&real)?.map(String::from_utf8).transpose().map_err(|_| {
+        let text = bytes(&real)?.map(String::from_utf8).transpose().map_err(|_| {
             Error::new(Code::Config, "not_text", format!("`{}` is not UTF-8", path.display()))
                 .hint("mend it, and give the command again; nothing was changed")
         })?;

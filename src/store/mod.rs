@@ -6,6 +6,7 @@
 pub mod atomic;
 pub mod beat;
 pub mod checksum;
+pub mod env_file;
 pub mod environment;
 pub mod foreign;
 pub mod git;

@@ -13,7 +13,7 @@ use crate::os::crontab;
 use crate::os::managers::has_cron_daemon;
 use crate::policy::crontab::Block;
 use crate::policy::doctor::{self, Crontab, Login, Timer, Timers};
-use crate::store::atomic;
+use crate::store::foreign;
 use crate::supervise::now;
 use crate::view::trigger::{Manager, TIMER_NAME, belongs_to};
 
@@ -87,7 +87,7 @@ fn crontab(home: &str) -> Crontab {
 
 /// Whether a file was written for this home; an error says why that cannot be told.
 fn is_ours(path: &Path, home: &str) -> Result<bool, String> {
-    let text = atomic::read_if_there(path).map_err(|error| error.message)?;
+    let text = foreign::bytes(path).map_err(|error| error.message)?;
     Ok(text.is_some_and(|text| belongs_to(&String::from_utf8_lossy(&text), home)))
 }
 
