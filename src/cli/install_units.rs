@@ -14,6 +14,9 @@ use crate::view::trigger::{AGENT_LABEL, Manager, SERVICE_NAME, TIMER_NAME, Trigg
 use super::Call;
 use super::install::{Mode, Plan};
 
+/// Errors that say that a file is somebody else's.
+pub(super) const NOT_OURS: [&str; 2] = ["foreign_unit", "masked_unit"];
+
 /// A file and what is to be in it.
 type Unit = (PathBuf, String);
 
@@ -187,8 +190,9 @@ fn owned(path: &Path, home: &str) -> Result<Option<String>, Error> {
         return Ok(Some(text));
     }
     let message = format!("`{}` was not written for the guardian home `{home}`", path.display());
-    Err(Error::new(Code::Refused, "foreign_unit", message)
-        .hint("it stays as it is: uninstall it with the home that it names, or move it away"))
+    Err(Error::new(Code::Refused, "foreign_unit", message).hint(
+        "it stays as it is: uninstall it with the home that it names, or move it away; cron has room for many homes",
+    ))
 }
 
 fn remove(

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::healthcheck;
+use crate::model::evidence::{Life, Recorded};
 use crate::model::name::Name;
 use crate::model::state::{Desired, State};
 use crate::model::time::Stamp;
@@ -16,7 +17,7 @@ use crate::policy::classify::Standing;
 use crate::policy::decide::Look;
 use crate::policy::dependencies::Graph;
 use crate::policy::operator::wind_down;
-use crate::store::state;
+use crate::store::{record, state};
 use crate::supervise::{Held, Outcome, now};
 
 use super::Call;
@@ -24,6 +25,11 @@ use super::common::{Fresh, complain_of, parse, registry};
 use super::out::worse;
 use super::plan::{dependants_first, in_order};
 use super::stop::wait;
+
+/// How long the last passes of shims are waited for, all together.
+const LAST_PASSES: Duration = Duration::from_secs(5);
+/// How often a shim is looked for.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Stops those of `names` (empty: all) that run. `within`: milliseconds for all together; no number: each has its grace.
 pub(super) fn run(call: &Call, names: &[String], within: &str) -> Result<u8, Error> {
@@ -49,6 +55,7 @@ pub(super) fn run(call: &Call, names: &[String], within: &str) -> Result<u8, Err
         let level = levels.get(name).copied().unwrap_or(1);
         fresh.with(call, name, |held| stop(held, until.as_ref(), level))
     });
+    last_passes(call, &names, until)?;
     let ended = stopped.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
     failed.extend(stopped.into_iter().filter_map(Result::err));
     let code = failed.iter().fold(0, |code, error| worse(code, call.out.fail(error)));
@@ -103,5 +110,25 @@ fn stop(held: &mut Held<'_>, until: Option<&Stamp>, levels: u32) -> Result<bool,
         wait(held, *run, own.min(most))?;
     }
     held.advance()?;
+    held.dismiss();
     Ok(asked.is_some())
+}
+
+/// Waits for the shims: each has a last pass to make, which would start again what it finds once nobody holds that up any more.
+fn last_passes(call: &Call, names: &[Name], until: Option<Stamp>) -> Result<(), Error> {
+    let end = now()?.plus(LAST_PASSES);
+    let end = until.filter(|until| end.has_reached(until)).unwrap_or(end);
+    for name in names {
+        let Ok(Some(state)) = state::load(&call.ctx.paths, name) else { continue }; // that was told
+        let Recorded::Read(record) = record::read(&call.ctx.paths, name, state.run).0 else { continue };
+        let Some(shim) = record.shim else { continue };
+        loop {
+            let now = now()?;
+            if process::life(&shim, &now.boot) == Life::Gone || now.has_reached(&end) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+    Ok(())
 }

@@ -50,7 +50,10 @@ fn what_is_not_shown_as_it_is_is_not_written_back() {
         assert!(check_listed(fine.as_bytes()).is_ok(), "{fine}");
     }
     let error = check_listed(b"@daily a\nMAILTO=me\\r\n").unwrap_err();
-    assert!(error.code == Code::Refused && error.message.contains("line 2") && error.hint.contains("s/\\\\r$//"), "{error:?}");
+    assert!(
+        error.code == Code::Refused && error.message.contains("line 2") && error.hint.contains("s/\\\\r$//"),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::Path;
 use std::process::Command;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::home::{Home, Output, finish, plain_user};
 use crate::procs::until;
@@ -71,6 +75,56 @@ fn what_belongs_to_a_process_is_run_as_its_user_too() {
         let path = place.join(what);
         until(what, || fs::read_to_string(&path).is_ok_and(|text| text.trim() == user.uid.to_string()));
     }
+}
+
+/// What lies in a directory of that user's is read with the rights of root, by every start.
+#[test]
+fn what_its_user_puts_in_the_way_neither_stops_a_pass_nor_leads_root_to_what_it_could_not_read() {
+    let home = Home::new();
+    let user = plain_user();
+    let place = home.path("place");
+    fs::create_dir(&place).unwrap();
+    fs::set_permissions(home.path(""), fs::Permissions::from_mode(0o711)).unwrap();
+    let given = |path: &Path| lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+    given(&place);
+    let (secret, env_file) = (home.path("secret"), place.join("env"));
+    fs::write(&secret, "TOKEN=hunter2\n").unwrap();
+    fs::write(&env_file, "TOKEN=own\n").unwrap();
+    let place = place.to_str().unwrap();
+    let line = "echo token=$TOKEN; exec sleep 1000";
+    home.ok(&[
+        "register",
+        "p",
+        "--user",
+        &user.name,
+        "--cwd",
+        place,
+        "--env-file",
+        env_file.to_str().unwrap(),
+        "--",
+        line,
+    ]);
+    home.ok(&["start", "p"]);
+    fs::remove_file(&env_file).unwrap();
+    symlink(&secret, &env_file).unwrap();
+    given(&env_file);
+    home.run(&["restart", "p"]).expect(5).complains("the link `env` belongs to uid");
+    fs::remove_file(&env_file).unwrap();
+    mkfifo(&env_file, Mode::S_IRWXU).unwrap();
+    home.run(&["start", "p"]).expect(74).complains("it is no regular file");
+    fs::remove_file(&env_file).unwrap();
+    fs::write(&env_file, "TOKEN=mine\n").unwrap();
+    let git = home.path("place/.git");
+    fs::create_dir(&git).unwrap();
+    fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    for name in ["commondir", "packed-refs"] {
+        mkfifo(&git.join(name), Mode::S_IRWXU).unwrap();
+    }
+    home.ok(&["start", "p"]);
+    let log = home.state_dir().join("log/p.log");
+    until("it runs again", || fs::read_to_string(&log).unwrap().contains("token=mine"));
+    assert_eq!(fs::read_to_string(&log).unwrap(), "token=own\ntoken=mine\n");
+    home.ok(&["stop", "p"]);
 }
 
 #[test]
