@@ -25,8 +25,8 @@ use super::healthcheck::Healthcheck;
 const LONGEST_PASS_MS: u64 = 600_000;
 /// As process 1, what still runs when all is stopped (alerts that go out) has this time.
 const LINGER_MS: u64 = 2_000;
-/// Beyond `stop_timeout`: what even KILL does not end is left.
-const SLACK_MS: u64 = 3_000;
+/// Beyond `stop_timeout`: what even KILL does not end is left. A machine that is busy needs some of it.
+const SLACK_MS: u64 = 8_000;
 /// How often the stopping is begun again after it was killed.
 const RETRIES: u32 = 3;
 

@@ -178,7 +178,7 @@ fn write(
 
 /// What is in a file of ours; `None`: there is no such file.
 fn owned(path: &Path, home: &str) -> Result<Option<String>, Error> {
-    if std::fs::canonicalize(path).is_ok_and(|real| real == Path::new("/dev/null")) {
+    if foreign::is_nothing(path) {
         let unit = path.file_name().unwrap_or_default().display().to_string();
         let message = format!("`{}` is masked: somebody does not want it to run", path.display());
         return Err(Error::new(Code::Refused, "masked_unit", message)

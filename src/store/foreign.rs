@@ -27,6 +27,12 @@ pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
+/// Whether somebody put a link to `/dev/null` in its place, as `systemctl mask` does.
+#[must_use]
+pub fn is_nothing(path: &Path) -> bool {
+    fs::canonicalize(path).is_ok_and(|real| real == Path::new("/dev/null"))
+}
+
 /// A file as it was read.
 #[derive(Debug)]
 pub struct Foreign {
