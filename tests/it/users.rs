@@ -177,6 +177,16 @@ fn root_makes_no_registry_in_a_directory_of_another_user() {
     chown(home.root(), Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
     as_root(&home, &["register", "q", "--", "true"]).expect(5).complains("its directory");
     assert_eq!(fs::read_dir(home.root()).unwrap().count(), 0, "nothing was made");
+    // Nor in one of root's to which a link of that user's leads.
+    let aside = home.path("aside");
+    chown(home.root(), Some(0), None).unwrap();
+    fs::rename(home.root(), &aside).unwrap();
+    symlink(&aside, home.root()).unwrap();
+    lchown(home.root(), Some(user.uid.as_raw()), None).unwrap();
+    as_root(&home, &["register", "q", "--", "true"]).expect(5).complains("is a link that belongs to uid");
+    assert_eq!(fs::read_dir(&aside).unwrap().count(), 0, "nothing was made");
+    lchown(home.root(), Some(0), None).unwrap();
+    as_root(&home, &["register", "q", "--", "true"]).expect(0);
 }
 
 #[test]
