@@ -90,18 +90,18 @@ impl Foreign {
         let dir = self.path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(dir).map_err(|error| Error::io("create directory", dir, &error))?;
         let beside = self.beside();
+        atomic::remove_if_there(&beside)?; // of a crash, or a link that leads elsewhere
         let old = fs::metadata(&self.path).ok();
-        let written =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside).and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                if let Some(old) = &old {
-                    if (old.uid(), old.gid()) != (file.metadata()?.uid(), file.metadata()?.gid()) {
-                        chown(&beside, Some(old.uid()), Some(old.gid()))?;
-                    }
-                    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+        let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            if let Some(old) = &old {
+                if (old.uid(), old.gid()) != (file.metadata()?.uid(), file.metadata()?.gid()) {
+                    chown(&beside, Some(old.uid()), Some(old.gid()))?;
                 }
-                file.sync_data()
-            });
+                file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+            }
+            file.sync_data()
+        });
         let renamed = written
             .map_err(fail)
             .and_then(|()| self.unchanged())
