@@ -235,7 +235,10 @@ impl Loop<'_> {
             None if self.leaves_running || self.kept.is_none() => self.ending = Some(Ending::Over(0)),
             None => {
                 // For as long as we live: nothing is started any more. Who asks holds it for a moment.
-                self.closed = Some(lock::wait(&self.call.ctx.paths.ending_lock())?);
+                match lock::wait(&self.call.ctx.paths.ending_lock()) {
+                    Ok(held) => self.closed = Some(held),
+                    Err(error) => drop(self.call.out.fail(&error)), // all is stopped nevertheless
+                }
                 self.alarm.set(None).map_err(system)?;
                 self.stop(self.stop_ms, 0)?;
             }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::healthcheck;
 use crate::model::evidence::{Life, Recorded};
 use crate::model::name::Name;
-use crate::model::state::{Desired, State};
+use crate::model::state::{Desired, OpenRun, State};
 use crate::model::time::Stamp;
 use crate::os::process;
 use crate::policy::classify::Standing;
@@ -101,17 +101,24 @@ fn ask(held: &mut Held<'_>) -> Result<(), Error> {
 
 /// Ends it; whether it ran. `until`: when all must be over, of which this and what comes after it have their parts.
 fn stop(held: &mut Held<'_>, until: Option<&Stamp>, levels: u32) -> Result<bool, Error> {
-    ask(held)?;
-    let asked = held.state.open().and_then(|open| Some((open.run, open.stopping.as_ref()?.since.clone())));
-    if let Some((run, since)) = &asked {
+    let asked = ask(held);
+    if asked.is_err() {
+        // A full disk, say: what cannot be written down is asked all the same, or it would be killed in a moment.
+        held.signal(held.spec.stop_signal, &mut Outcome::default());
+    }
+    let began = now()?;
+    let since = |open: &OpenRun| open.stopping.as_ref().map_or(began, |stopping| stopping.since.clone());
+    let open = held.state.open().map(|open| (open.run, since(open)));
+    if let Some((run, since)) = &open {
         let now = now()?;
         let own = held.spec.grace.saturating_sub(now.since(since));
         let most = until.map_or(own, |until| until.since(&now) / levels.max(1));
         wait(held, *run, own.min(most))?;
     }
+    asked?;
     held.advance()?;
     held.dismiss();
-    Ok(asked.is_some())
+    Ok(open.is_some())
 }
 
 /// Waits for the shims: each has a last pass to make, which would start again what it finds once nobody holds that up any more.
