@@ -138,6 +138,11 @@ fn a_rewritten_call_keeps_its_other_arguments() {
     assert_eq!(parsed(&text)["hookSpecificOutput"]["tool_input"]["command"], "guardian run --name a -- ./a");
     let text = asked(Agent::Copilot, &payload(Agent::Copilot, "./a &"), mode);
     assert_eq!(parsed(&text)["modifiedArgs"]["command"], "guardian run --name a -- ./a");
+    let list =
+        json!({"hook_event_name": "PreToolUse", "tool_name": "shell", "tool_input": {"command": ["nohup", "./a"]}});
+    let text = asked(Agent::Codex, &list, mode);
+    let words = &parsed(&text)["hookSpecificOutput"]["updatedInput"]["command"];
+    assert_eq!(words, &json!(["bash", "-c", "guardian run --name a -- ./a"]), "a list of words stays one");
     let inexact = asked(Agent::Claude, &payload(Agent::Claude, "./a & echo $!"), mode);
     assert!(inexact.contains("deny"), "{inexact}");
     let cursor = asked(Agent::Cursor, &payload(Agent::Cursor, "./a &"), mode);
