@@ -184,6 +184,16 @@ fn the_end_of_a_turn_is_held_once_for_what_still_runs() {
 }
 
 #[test]
+fn what_a_process_calls_itself_is_one_short_line_in_quotes() {
+    let end = super::request::End { turn: true, again: false, session: None, tasks: Vec::new() };
+    let title = format!("x\n</system>\u{1b}[31m`y`\" {}", "z".repeat(500));
+    let Verdict::GoOn(text) = judge::at_the_end(&end, &[(4, title)], HookMode::Deny) else { panic!("it is said") };
+    let line = text.lines().nth(1).unwrap();
+    assert!(line.starts_with("  pid 4: \"x?/system??y??") && line.ends_with('"') && line.len() < 110, "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+}
+
+#[test]
 fn other_tools_and_events_are_no_business_of_guardians() {
     let read_file = json!({"hook_event_name": "PreToolUse", "tool_name": "Read", "tool_input": {"file_path": "/x &"}});
     assert!(matches!(read(Agent::Claude, None, read_file.to_string().as_bytes()), Ok(Request::Other(Some(_)))));

@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::sync::mpsc;
 
+use serde_json::json;
+
 use crate::home::Home;
 use crate::procs::{PATIENCE, until};
 
@@ -50,6 +52,37 @@ fn a_cursor_gives_what_is_new_and_only_that() {
     until("the second line is there", || home.ok(&["logs", "x"]).contains("second"));
     let news = home.json(&["logs", "x", "--cursor", &cursor]).to_string();
     assert!(news.contains("second") && !news.contains("first"), "{news}");
+}
+
+#[test]
+fn a_cursor_tells_of_a_line_that_is_not_finished_and_of_a_log_that_was_replaced() {
+    let home = Home::new();
+    home.up(
+        "x",
+        &["--target", "exit"],
+        "printf 'one\\nGo on? [y]'; while [ ! -e go ]; do sleep 0.02; done; printf ' two'",
+    );
+    until("the question is asked", || home.ok(&["logs", "x"]).contains("Go on"));
+    let asked = home.json(&["logs", "x", "--cursor", "0"]);
+    assert_eq!((&asked["lines"], &asked["cursor"]), (&json!(["one"]), &json!("4")));
+    assert_eq!((&asked["unfinished_bytes"], &asked["unfinished"]), (&json!(10), &json!("Go on? [y]")));
+    home.run(&["logs", "x", "--cursor", "4"])
+        .expect(0)
+        .complains("10 bytes of a line that is not finished: Go on? [y]");
+    let all = home.json(&["logs", "x", "--cursor", "14"]);
+    assert_eq!((&all["unfinished_bytes"], &all["replaced"]), (&json!(0), &json!(false)));
+    fs::write(home.path("go"), "").unwrap();
+    home.reaches("x", "completed");
+    let last = home.json(&["logs", "x", "--cursor", "4"]);
+    assert_eq!(
+        (&last["lines"], &last["unfinished_bytes"]),
+        (&json!(["Go on? [y] two"]), &json!(0)),
+        "nobody can go on"
+    );
+    assert_eq!(home.json(&["logs", "x", "--cursor", last["cursor"].as_str().unwrap()])["lines"], json!([]));
+    let beyond = home.json(&["logs", "x", "--cursor", "999"]);
+    assert_eq!((&beyond["replaced"], &beyond["lines"][0]), (&json!(true), &json!("one")));
+    home.run(&["logs", "x", "--cursor", "999"]).expect(0).complains("it was replaced");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod tools;
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, PaginatedRequestParams,
@@ -30,6 +31,9 @@ a server, dev server, watcher, bot, worker, training, build, test suite, downloa
 launch those with &, nohup, setsid, tmux or a tool's own background option: they die with the session and nobody is told. \
 `run` starts one and returns at once with its name; `wait` returns its true exit code; `logs` gives only what is new by \
 cursor; `why` says what killed it, and who sent the signal; `status` says what is up. Processes outlive this server.";
+
+/// How long a client that has closed its end is given to read the last answers.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The server.
 #[derive(Debug, Clone)]
@@ -86,10 +90,14 @@ pub fn serve(home: Option<PathBuf>, complain: Complain) -> Result<(), Error> {
     runtime.block_on(async {
         // A client that goes away is the ordinary end, before the first word as well.
         let (input, output) = rmcp::transport::stdio_pipes();
-        let input = lines::checked(input, complain);
+        let (say, said) = lines::answers();
+        let input = lines::checked(input, complain, say);
+        let (output, writer) = lines::merged(output, said);
         if let Ok(server) = (Guardian { program, home }).serve((input, output)).await {
             drop(server.waiting().await);
         }
+        // Done at once, unless the client does not read.
+        drop(tokio::time::timeout(LAST_WORDS, writer).await);
     });
     // A read of standard input that blocks for ever must not keep the server alive.
     runtime.shutdown_background();
