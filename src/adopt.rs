@@ -70,6 +70,10 @@ impl Adoptee {
             let message = format!("process {pid} ({}) is a thread of the kernel", seen.comm);
             return Err(refused("kernel_thread", message, "nobody started it, and nobody can start it again"));
         }
+        if let Some(process) = stranger::process_of(pid).filter(|process| *process != pid) {
+            let message = format!("{pid} is a thread of process {process} ({})", seen.comm);
+            return Err(refused("a_thread", message, &format!("adopt that: --pid {process}")));
+        }
         if pid == 1 {
             return Err(refused("init", "process 1 is init".to_owned(), "it is what everything else stands below"));
         }

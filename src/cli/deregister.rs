@@ -14,7 +14,7 @@ use crate::supervise::Held;
 use crate::view::status::State as Word;
 
 use super::common::{Fresh, known, parse, registry};
-use super::{Call, stop};
+use super::{Call, requests, stop};
 
 /// Removes processes from the registry
 ///
@@ -35,6 +35,10 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let fresh = Fresh::default();
     let names = refuse_needed(&loaded.registry, &names)?;
+    if let Some(why) = requests::needed(call) {
+        let option = command.stop.then(|| "--stop".to_owned());
+        return requests::ask_each(call, &why, "deregister", &names, option.as_slice());
+    }
     for name in &names {
         if loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str()) {
             take_out(call, name)?; // nothing of it can be read, so nothing of it is held

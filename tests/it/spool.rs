@@ -101,6 +101,17 @@ fn a_start_with_a_read_only_home_is_left_in_the_spool_that_the_environment_names
     home.run(&["healthcheck"]).expect(0);
     assert_eq!(home.state("bot"), "running");
     home.ok(&["start", "bot"]); // here it is no request
+    // What ends is asked for as well, and done unless somebody has started it since.
+    read_only(&home, &home.path(""), &["stop", "bot", "--grace", "5s"]).expect(75);
+    home.ok(&["restart", "bot"]);
+    home.run(&["healthcheck"]).expect(0);
+    assert_eq!(home.state("bot"), "running", "it was started since");
+    read_only(&home, &home.path(""), &["stop", "bot", "--grace", "5s"]).expect(75);
+    home.run(&["healthcheck"]).expect(0);
+    assert_eq!(home.state("bot"), "stopped");
+    read_only(&home, &home.path(""), &["deregister", "bot"]).expect(75);
+    home.run(&["healthcheck"]).expect(0);
+    assert!(!home.registry().contains("bot"));
 }
 
 #[test]
