@@ -20,14 +20,15 @@ const BATCH: usize = 1000;
 /// How a line that cannot be used is told.
 pub type Complain = Box<dyn Fn(&str) + Send>;
 
-/// `input` without what cannot be used, which is told by `complain`, and answered by `answers` where the protocol has an answer.
+/// `input` without what cannot be used, which is told by `complain`, and answered by `answers` where the protocol has an answer. The
+/// task ends with the input.
 pub(super) fn checked(
     input: impl AsyncRead + Unpin + Send + 'static,
     complain: Complain,
     answers: Sender<String>,
-) -> DuplexStream {
+) -> (DuplexStream, JoinHandle<()>) {
     let (mut into, out) = tokio::io::duplex(ROOM);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut input = BufReader::new(input);
         let mut line = Vec::new();
         let mut begun = false;
@@ -58,7 +59,7 @@ pub(super) fn checked(
             }
         }
     });
-    out
+    (out, task)
 }
 
 /// A writer for the server whose lines go to `output`, and between them those of the receiver. The task ends once the server has
@@ -147,21 +148,20 @@ fn usable(line: &[u8], begun: &mut bool) -> Result<Vec<Vec<u8>>, Unusable> {
         has("method") && has("id")
     };
     let ended = |text: &[u8]| [text, b"\n"].concat();
-    match &message {
-        Value::Array(batch) if !batch.is_empty() && batch.len() <= BATCH && batch.iter().all(Value::is_object) => {
-            *begun |= batch.iter().any(is_request);
-            let begun = *begun;
-            let messages = batch.iter().filter(|message| begun || is_request(message));
-            Ok(messages.map(|message| ended(message.to_string().as_bytes())).collect())
-        }
-        _ => {
-            *begun |= is_request(&message);
-            if *begun || !message.is_object() {
-                return Ok(vec![ended(line)]);
-            }
-            Err(Unusable { why: "a message before the first request is none".to_owned(), answered: false })
-        }
+    if let Value::Array(batch) = &message
+        && !batch.is_empty()
+        && batch.len() <= BATCH
+        && batch.iter().all(Value::is_object)
+    {
+        *begun |= batch.iter().any(is_request);
+        let messages = batch.iter().filter(|message| *begun || is_request(message));
+        return Ok(messages.map(|message| ended(message.to_string().as_bytes())).collect());
     }
+    *begun |= is_request(&message);
+    if *begun || !message.is_object() {
+        return Ok(vec![ended(line)]);
+    }
+    Err(Unusable { why: "a message before the first request is none".to_owned(), answered: false })
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ launch those with &, nohup, setsid, tmux or a tool's own background option: they
 `run` starts one and returns at once with its name; `wait` returns its true exit code; `logs` gives only what is new by \
 cursor; `why` says what killed it, and who sent the signal; `status` says what is up. Processes outlive this server.";
 
-/// How long a client that has closed its end is given to read the last answers.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a client that has closed its end is given to read the last answers; the SDK gives calls that go on five seconds of them.
+const LAST_WORDS: Duration = Duration::from_secs(7);
 
 /// The server.
 #[derive(Debug, Clone)]
@@ -91,13 +91,19 @@ pub fn serve(home: Option<PathBuf>, complain: Complain) -> Result<(), Error> {
         // A client that goes away is the ordinary end, before the first word as well.
         let (input, output) = rmcp::transport::stdio_pipes();
         let (say, said) = lines::answers();
-        let input = lines::checked(input, complain, say);
+        let (input, reader) = lines::checked(input, complain, say);
         let (output, writer) = lines::merged(output, said);
-        if let Ok(server) = (Guardian { program, home }).serve((input, output)).await {
-            drop(server.waiting().await);
-        }
-        // Done at once, unless the client does not read.
-        drop(tokio::time::timeout(LAST_WORDS, writer).await);
+        let served = async {
+            if let Ok(server) = (Guardian { program, home }).serve((input, output)).await {
+                drop(server.waiting().await);
+            }
+            drop(writer.await);
+        };
+        let given_up = async {
+            drop(reader.await);
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! { () = served => {}, () = given_up => {} }
     });
     // A read of standard input that blocks for ever must not keep the server alive.
     runtime.shutdown_background();

@@ -16,11 +16,15 @@ pub(super) enum Given {
 
 /// Longest code that is scanned, in letters.
 const LONGEST: usize = 64 * 1024;
+/// Longest arguments of one call.
+const LONGEST_CALL: usize = 4096;
 
 /// Code as it is read.
 struct Scanner<'a> {
     letters: Vec<char>,
     at: usize,
+    /// Where it stops to read.
+    end: usize,
     language: &'a Language,
 }
 
@@ -35,7 +39,7 @@ struct Argument {
 
 /// What the calls in `code` give away, and the code without its strings and comments.
 pub(super) fn calls(code: &str, language: &Language) -> (Vec<Given>, String) {
-    let mut scanner = Scanner { letters: code.chars().take(LONGEST).collect(), at: 0, language };
+    let mut scanner = Scanner { letters: code.chars().take(LONGEST).collect(), at: 0, end: LONGEST, language };
     let (mut found, mut bare) = (Vec::new(), String::new());
     while let Some(letter) = scanner.letter() {
         if scanner.comment() {
@@ -62,7 +66,7 @@ pub(super) fn calls(code: &str, language: &Language) -> (Vec<Given>, String) {
 
 impl Scanner<'_> {
     fn letter(&self) -> Option<char> {
-        self.letters.get(self.at).copied()
+        self.letters.get(self.at).filter(|_| self.at < self.end).copied()
     }
 
     fn next(&mut self) -> Option<char> {
@@ -139,7 +143,9 @@ impl Scanner<'_> {
             return None;
         }
         let begin = self.at;
+        self.end = begin + LONGEST_CALL;
         let arguments = self.arguments();
+        self.end = LONGEST;
         let text: String =
             self.letters.get(begin..self.at.min(self.letters.len())).unwrap_or_default().iter().collect();
         self.at = begin;

@@ -74,6 +74,11 @@ fn means(word: &str, command: &str) -> bool {
         || OF_PROJECT.iter().any(|runner| command.contains(runner))
 }
 
+/// Whether the program named `base` ends anything at all.
+pub(super) fn may_end(base: &str) -> bool {
+    ENDERS.iter().any(|(names, ..)| names.contains(&base))
+}
+
 /// Whether `argv` ends `launch`.
 pub(super) fn ends(argv: &[Arg], launch: &Launch) -> bool {
     let Some((name, args)) = argv.split_first() else { return false };

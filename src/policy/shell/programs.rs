@@ -4,7 +4,7 @@ use super::Launch;
 use super::calls::Given;
 use super::detail::{Source, unwrap};
 use super::embedded::{self, Code, Language};
-use super::endings::{Targets, ends};
+use super::endings::{Targets, ends, may_end};
 use super::jobs::Shell;
 use super::lists::printed;
 use super::walk::Walk;
@@ -53,7 +53,9 @@ impl Walk {
                 },
             },
             base => {
-                self.end(|launch| ends(argv, launch));
+                if may_end(base) {
+                    self.end(|launch| ends(argv, launch));
+                }
                 if let Some(language) = embedded::language(base) {
                     self.embedded(language, args, input);
                 }
@@ -88,7 +90,7 @@ impl Walk {
             Code::Input => input,
             Code::Elsewhere => None,
         };
-        let Some(code) = code else { return };
+        let Some(code) = code.filter(|_| self.may_read()) else { return };
         let (given, how) = language.read(&code);
         if let Some(how) = how {
             return self.push(Launch { how: how.to_owned(), ..Launch::default() });

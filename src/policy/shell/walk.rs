@@ -20,6 +20,8 @@ use super::{Launch, advice, parse};
 const DEEPEST: usize = 8;
 /// So many texts inside of a command are read, all together.
 const MOST_TEXTS: usize = 256;
+/// So many commands that end others are believed: each looks at all that was found.
+const MOST_ENDINGS: usize = 64;
 /// So many launches are described; of more only the number counts.
 const MOST_DESCRIBED: usize = 32;
 
@@ -34,6 +36,7 @@ pub(super) struct Walk {
     pub(super) calling: Vec<String>,
     depth: usize,
     texts: usize,
+    endings: usize,
     described: usize,
 }
 
@@ -53,6 +56,10 @@ impl Walk {
 
     /// Those that were found and are meant are ended by the command itself.
     pub(super) fn end(&mut self, is_meant: impl Fn(&Launch) -> bool) {
+        self.endings += 1;
+        if self.endings > MOST_ENDINGS {
+            return;
+        }
         for found in &mut self.found {
             found.take_if(|launch| is_meant(launch));
         }
@@ -118,10 +125,15 @@ impl Walk {
         self.close(own);
     }
 
+    /// Whether one more text is read.
+    pub(super) fn may_read(&mut self) -> bool {
+        self.texts += 1;
+        self.texts <= MOST_TEXTS
+    }
+
     /// Code in a text of its own, run by `shell`.
     pub(super) fn text(&mut self, code: &str, shell: &mut Shell) {
-        self.texts += 1;
-        if self.depth >= DEEPEST || self.texts > MOST_TEXTS {
+        if self.depth >= DEEPEST || !self.may_read() {
             return;
         }
         // A text that cannot be read is not run either, or is another language.
