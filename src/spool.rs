@@ -220,7 +220,9 @@ fn one(ctx: &Context, spool: &Spool, path: &Path, waiting: Waiting, served: &mut
         // Somebody else's passes look after it.
         Ok(request) if Path::new(&request.registry) != ctx.paths.registry => return Ok(()),
         Ok(request) => {
-            let outcome = valid(&request, &now).and_then(|()| carry_out(ctx, &request));
+            // What an earlier request began is meant by a later one.
+            let begun = served.answers.iter().any(|(name, done, _)| *done && *name == request.name);
+            let outcome = valid(&request, &now).and_then(|()| carry_out(ctx, &request, begun));
             (Some(request), outcome)
         }
         Err(why) => (None, Err(why)),
@@ -262,13 +264,13 @@ fn valid(request: &Request, now: &Stamp) -> Result<(), String> {
     Ok(())
 }
 
-/// Gives the command; what it said.
-fn carry_out(ctx: &Context, request: &Request) -> Result<String, String> {
+/// Gives the command; what it said. `begun`: an earlier request about the same process was done just now.
+fn carry_out(ctx: &Context, request: &Request, begun: bool) -> Result<String, String> {
     let state = state::load(&ctx.paths, &request.name).map_err(|error| error.message)?;
     let mut arguments = request.arguments.clone();
     if ENDS.contains(&request.verb.as_str()) {
         // Only guardian's own restarts may have come between.
-        if state.as_ref().is_some_and(|state| was_started_since(state, request)) {
+        if !begun && state.as_ref().is_some_and(|state| was_started_since(state, request)) {
             return Ok("it was started since that was asked for".to_owned());
         }
     } else if state.as_ref().is_some_and(|state| has_begun_since(state, request)) {

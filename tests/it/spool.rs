@@ -109,6 +109,15 @@ fn a_start_with_a_read_only_home_is_left_in_the_spool_that_the_environment_names
     read_only(&home, &home.path(""), &["stop", "bot", "--grace", "5s"]).expect(75);
     home.run(&["healthcheck"]).expect(0);
     assert_eq!(home.state("bot"), "stopped");
+    for (asked, state) in
+        [(["start", "stop"], "stopped"), (["stop", "start"], "running"), (["stop", "stop"], "stopped")]
+    {
+        for verb in asked {
+            read_only(&home, &home.path(""), &[verb, "bot"]).expect(75);
+        }
+        home.run(&["healthcheck"]).expect(0);
+        assert_eq!(home.state("bot"), state, "what was asked last holds: {asked:?}");
+    }
     read_only(&home, &home.path(""), &["deregister", "bot"]).expect(75);
     home.run(&["healthcheck"]).expect(0);
     assert!(!home.registry().contains("bot"));
@@ -212,7 +221,7 @@ fn a_command_that_cannot_be_asked_for_is_refused_and_what_is_meant_for_another_h
     home.run(&["healthcheck"]).expect(0);
     assert!(file.exists());
     let mut bad = good;
-    bad["verb"] = "deregister".into();
+    bad["verb"] = "prune".into();
     fs::write(&file, bad.to_string()).unwrap();
     home.run(&["healthcheck"]).expect(1).complains("not among the commands that can be asked for");
     assert!(home.registry().contains("bot"));
