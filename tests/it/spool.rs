@@ -75,6 +75,7 @@ fn a_start_in_a_foreign_pid_namespace_is_left_for_the_next_pass_which_makes_it_a
     let done = answer(&spool, "done", name);
     assert!(done["request"]["environment"].is_null() && done["request"]["session"].is_null(), "{done}");
     assert_eq!(done["done"], true, "{done}");
+    in_pids_of_its_own(&home, &project, &["signal", "bot", "HUP"]).expect(5).complains("cannot be reached");
     // Asked once more by a second sandbox, through the project of a process that is registered now.
     home.write_registry(home.registry().replace("spool", "# spool"));
     home.ok(&["stop", "bot"]);
