@@ -52,7 +52,7 @@ static LANGUAGES: &[Language] = &[
         letters: "c",
         valued: Valued { short: "WXm", long: &[] },
         lines: &["system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell"],
-        words: &["run", "call", "check_call", "check_output", "Popen", "create_subprocess_exec"],
+        words: &["run", "call", "check_call", "check_output", "Popen", "create_subprocess_exec", "spawn"],
         ..NO_LANGUAGE
     },
     Language {

@@ -113,7 +113,7 @@ const fn flag(
 const NO_LETTER: char = '\0';
 
 static FLAGS: &[Flag] = &[
-    flag(&["ssh"], 'f', &[], "BbcDEeFIiJLlmOopQRSWw"),
+    flag(&["ssh", "autossh"], 'f', &[], "BbcDEeFIiJLlmOopQRSWw"),
     flag(&["wget"], 'b', &["background"], "aeoOtwTQPUlADRIXiB"),
     flag(&["aria2c"], 'D', &["daemon"], "dijkmolst"),
     flag(&["gunicorn"], 'D', &["daemon"], "cbkwtpuge"),
@@ -261,6 +261,7 @@ const CONTAINER: Valued = Valued {
     short: "acehlmpuvw",
     long: &[
         "name",
+        "detach-keys",
         "env",
         "env-file",
         "volume",

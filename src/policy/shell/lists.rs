@@ -87,6 +87,9 @@ pub(super) fn prints(node: &Node, input: Option<String>) -> Option<String> {
     let (name, args) = argv.split_first()?;
     let read = || redirects.iter().find_map(given).or(input);
     match name.text.as_str() {
+        "printf" if args.first().is_some_and(|format| format.text == "%s\\n") => {
+            Some(args.iter().skip(1).map(|arg| arg.text.as_str()).collect::<Vec<_>>().join("\n"))
+        }
         "echo" | "printf" => {
             let words =
                 args.iter().skip_while(|arg| matches!(arg.text.as_str(), "-e" | "-n" | "-ne" | "--" | "%s\\n" | "%s"));

@@ -29,6 +29,12 @@ impl Walk {
             "fg" => shell.foreground(),
             "disown" => shell.disown(args),
             "alias" => self.known.name(args),
+            "set" => {
+                if let Some(words) = args.strip_prefix(&[Arg::plain("--")]) {
+                    self.known.arguments.pop();
+                    self.known.arguments.push(words.to_vec());
+                }
+            }
             "shift" => {
                 if let Some(arguments) = self.known.arguments.last_mut().filter(|arguments| !arguments.is_empty()) {
                     arguments.remove(0);
@@ -39,7 +45,8 @@ impl Walk {
                 self.text(&self.meaning(&code), shell);
             }
             "source" | "." => {
-                if let Some(code) = args.first().and_then(|file| printed(&file.text)) {
+                let file = args.first().map(|file| file.text.as_str()).unwrap_or_default();
+                if let Some(code) = printed(file).or_else(|| self.known.script(file)) {
                     self.text(&code, shell);
                 }
             }

@@ -286,7 +286,7 @@ impl Walk {
                 self.known.assign(name, unquote(value));
             }
         }
-        self.note_written(node, redirects);
+        self.note_written(node, redirects, input.clone());
         let input = redirects.iter().rev().find_map(given).or(input);
         let argv = words_of(node).unwrap_or_default();
         let unwrapped = unwrap(&argv);
@@ -324,8 +324,8 @@ impl Walk {
     }
 
     /// `echo TEXT > FILE`, `cat > FILE <<END`, `tee FILE <<END`.
-    fn note_written(&mut self, node: &Node, redirects: &[Node]) {
-        let Some(content) = prints(node, None) else { return };
+    fn note_written(&mut self, node: &Node, redirects: &[Node], input: Option<String>) {
+        let Some(content) = prints(node, input) else { return };
         for redirect in redirects {
             if let NodeKind::Redirect { op, target, .. } = &redirect.kind
                 && let (Some(path), ">" | ">>" | ">|") = (raw(target), op.as_str())

@@ -187,7 +187,7 @@ fn is_assignment(text: &str) -> bool {
 
 /// Shells whose language this is.
 pub(super) fn is_shell(name: &str) -> bool {
-    matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "mksh" | "rbash")
+    matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "mksh" | "rbash" | "fish")
 }
 
 /// What a shell is to run.
