@@ -110,7 +110,7 @@ pub(super) fn language(base: &str) -> Option<&'static Language> {
     };
     LANGUAGES
         .iter()
-        .find(|language| language.names.iter().any(|name| is(name)) || base == "nodejs" && language.is("node"))
+        .find(|language| language.names.iter().any(is) || base == "nodejs" && language.is("node"))
 }
 
 /// Where the code of an interpreter comes from.
