@@ -108,9 +108,7 @@ pub(super) fn language(base: &str) -> Option<&'static Language> {
     let is = |name: &&str| {
         base.strip_prefix(*name).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
     };
-    LANGUAGES
-        .iter()
-        .find(|language| language.names.iter().any(is) || base == "nodejs" && language.is("node"))
+    LANGUAGES.iter().find(|language| language.names.iter().any(is) || base == "nodejs" && language.is("node"))
 }
 
 /// Where the code of an interpreter comes from.
