@@ -106,7 +106,7 @@ fn what_cannot_be_adopted_is_refused_by_its_name_and_left_as_it_is() {
     let refused = home.run(&["adopt", "other", "--pid", &thread().unwrap().to_string()]);
     let says = [(5, format!("is a thread of process {process}")), (3, "there is no process".to_owned())];
     assert!(says.iter().any(|(code, said)| refused.code == *code && refused.stderr.contains(said)), "{refused:?}");
-    let pid = session.leave(&home, "sleep 1000").to_string();
+    let pid = process.to_string();
     adopt("bot", &pid, 5, "another spec");
     assert!(!home.registry().contains("other"), "nothing was registered");
     let second = Home::new();
