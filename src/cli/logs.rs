@@ -1,7 +1,6 @@
 //! `logs`: what a process wrote, by lines, run, time, or from where the reader left off.
 
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
 
 use clap::Parser;
 use regex_lite::Regex;
@@ -11,8 +10,7 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
-use crate::model::units::parse_size;
-use crate::os::watch::FileWatch;
+use crate::model::units::parse_bytes;
 use crate::store::log::{Extent, Log};
 use crate::store::log_index::Sample;
 use crate::store::{log_index, record};
@@ -21,7 +19,7 @@ use crate::supervise::now;
 use super::common::{known, registry};
 use super::logs_cursor::Beside;
 use super::moment;
-use super::{Call, logs_errors};
+use super::{Call, logs_errors, logs_follow};
 
 /// Lines shown when nothing else limits them.
 const LINES: usize = 100;
@@ -86,12 +84,16 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let fail = |error: io::Error| Error::io("read", &path, &error).about(&name);
     let log = Log::at(&path);
     let extent = log.extent().map_err(fail)?;
+    let grep = command.grep.as_deref().map(pattern).transpose()?;
     let mut beside = command.cursor.as_deref().map(|cursor| Beside::of(cursor, extent));
     let Some(extent) = extent else {
         known(&registry(call)?, std::slice::from_ref(&name), call)?;
-        return nothing_yet(call, &name, beside.as_ref());
+        let code = nothing_yet(call, &name, beside.as_ref())?;
+        if command.follow {
+            logs_follow::follow(call, &name, &path, 0, grep.as_ref()).map_err(fail)?;
+        }
+        return Ok(code);
     };
-    let grep = command.grep.as_deref().map(pattern).transpose()?;
     let (whole, gone) = there(span(call, command, &name, extent)?, extent);
     let limit = limit(call, command)?;
     let (span, cut) = bounded(command, whole, limit);
@@ -120,7 +122,7 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
         warn(call, &extent);
     }
     if command.follow {
-        follow(call, &path, &log, span.to, grep.as_ref()).map_err(fail)?;
+        logs_follow::follow(call, &name, &path, span.to, grep.as_ref()).map_err(fail)?;
     }
     Ok(0)
 }
@@ -149,7 +151,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, Error> {
 fn limit(call: &Call, command: &Logs) -> Result<u64, Error> {
     match &command.max_bytes {
         Some(text) => {
-            parse_size(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
+            parse_bytes(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
         }
         None if call.out.is_json() || command.cursor.is_some() => Ok(MAX_BYTES_JSON),
         None => Ok(MAX_BYTES),
@@ -316,38 +318,6 @@ fn warn(call: &Call, extent: &Extent) {
         call.out.complain(&format!(
             "this file system can only copy and empty a log: lines written meanwhile may be gone, last at {at}"
         ));
-    }
-}
-
-/// Goes on as the log grows, until the reader is gone.
-fn follow(call: &Call, path: &Path, log: &Log, mut at: u64, grep: Option<&Regex>) -> io::Result<()> {
-    let watch = FileWatch::new(path)?;
-    let mut rest = Vec::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let (from, read) = log.read(at, &mut piece)?;
-        at = from + u64::try_from(read).unwrap_or(0); // what was read fits
-        if read == 0
-            && let Some(extent) = log.extent()?.filter(|extent| extent.end < at)
-        {
-            at = extent.start; // the program emptied it
-        }
-        rest.extend(piece.iter().take(read));
-        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let lines: Vec<u8> = rest.drain(..whole).collect();
-        let wanted: Vec<u8> = match grep {
-            None => lines,
-            Some(grep) => {
-                let matching = lines.split_inclusive(|byte| *byte == b'\n');
-                matching.filter(|line| grep.is_match(&String::from_utf8_lossy(line))).flatten().copied().collect()
-            }
-        };
-        if call.out.raw(&wanted).is_err() {
-            return Ok(());
-        }
-        if read == 0 {
-            watch.wait(None)?;
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::Call;
 use super::logs::Span;
 use crate::model::name::Name;
 use crate::store::log::{Extent, Log};
-use crate::store::state;
+use crate::store::record;
 
 /// Most of an unfinished line that is told, in bytes: its end, where a question stands.
 const BEGUN: u64 = 1024;
@@ -48,11 +48,11 @@ impl Beside {
         let rest = u64::try_from(bytes.len() - whole).map_err(io::Error::other)?;
         let whole = u64::try_from(whole).map_err(io::Error::other)?;
         if span.to == end && rest > 0 {
-            if is_over(call, name) {
-                return Ok(span);
-            }
-            self.unfinished = rest;
-            self.text = String::from_utf8_lossy(&log.tail(end - rest, end, BEGUN)?).into_owned();
+            let over = over(call, name).filter(|over| (end - rest + 1..=end).contains(over));
+            let to = over.unwrap_or(end - rest);
+            self.unfinished = end - to;
+            self.text = String::from_utf8_lossy(&log.tail(to, end, BEGUN)?).into_owned();
+            return Ok(Span { to, ..span });
         }
         let split = u64::try_from(bytes.len() - begun_character(&bytes)).map_err(io::Error::other)?;
         let split = if split == 0 { span.to - span.from } else { split };
@@ -87,9 +87,10 @@ impl Beside {
     }
 }
 
-/// Whether nothing of the process runs that could finish a line. What is not known may.
-fn is_over(call: &Call, name: &Name) -> bool {
-    state::load(&call.ctx.paths, name).is_ok_and(|state| state.is_some_and(|state| state.open().is_none()))
+/// Up to where the last run wrote, once it is over: nobody finishes a line of its. What is not known may go on.
+fn over(call: &Call, name: &Name) -> Option<u64> {
+    let last = record::runs(&call.ctx.paths, name).ok()?.into_iter().max()?;
+    record::output(&call.ctx.paths, name, last).1
 }
 
 /// How many bytes at the end of `bytes` are a character of UTF-8 that goes on behind them.
