@@ -1,7 +1,6 @@
 //! `logs`: what a process wrote, by lines, run, time, or from where the reader left off.
 
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
 
 use clap::Parser;
 use regex_lite::Regex;
@@ -11,17 +10,17 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
-use crate::model::units::parse_size;
-use crate::os::watch::FileWatch;
+use crate::model::units::parse_bytes;
 use crate::store::log::{Extent, Log};
 use crate::store::log_index::Sample;
 use crate::store::{log_index, record, state};
 use crate::supervise::now;
 
 use super::common::{known, registry};
-use super::logs_lines::{PIECE, Span, from_line_start, read, whole_lines};
+use super::logs_cursor::Beside;
+use super::logs_lines::{PIECE, Span, from_line_start, read};
 use super::moment;
-use super::{Call, logs_errors};
+use super::{Call, logs_errors, logs_follow};
 
 /// Lines shown when nothing else limits them.
 const LINES: usize = 100;
@@ -76,11 +75,17 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let path = call.ctx.paths.log(&name);
     let fail = |error: io::Error| Error::io("read", &path, &error).about(&name);
     let log = Log::at(&path);
-    let Some(extent) = log.extent().map_err(fail)? else {
-        known(&registry(call)?, std::slice::from_ref(&name), call)?;
-        return nothing_there(call, &name);
-    };
+    let extent = log.extent().map_err(fail)?;
     let grep = command.grep.as_deref().map(pattern).transpose()?;
+    let mut beside = command.cursor.as_deref().map(|cursor| Beside::of(cursor, extent));
+    let Some(extent) = extent else {
+        known(&registry(call)?, std::slice::from_ref(&name), call)?;
+        let code = nothing_there(call, &name, beside.as_ref())?;
+        if command.follow {
+            logs_follow::follow(call, &name, &path, 0, grep.as_ref()).map_err(fail)?;
+        }
+        return Ok(code);
+    };
     let (whole, gone) = there(span(call, command, &name, extent)?, extent);
     let limit = limit(call, command)?;
     // All of it is searched, and what matches is limited: who looks for a line does not know how far back it is.
@@ -89,8 +94,8 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
         false => (limit, u64::MAX),
     };
     let (span, cut) = bounded(command, whole, most_read);
-    let span = match command.cursor {
-        Some(_) => whole_lines(&log, span, whole.to),
+    let span = match &mut beside {
+        Some(beside) => beside.whole_lines(call, &name, &log, span, whole.to),
         None => from_line_start(&log, span, extent.first),
     };
     let span = span.map_err(fail)?;
@@ -100,9 +105,10 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let cut = cut + dropped;
     if command.plain || command.errors {
         lines.iter_mut().for_each(|line| *line = anstream::adapter::strip_str(line).to_string());
+        beside.iter_mut().for_each(Beside::strip);
     }
     if command.errors {
-        return Ok(logs_errors::tell(call, &name, &lines, span.to, cut));
+        return Ok(logs_errors::tell(call, &name, &lines, &logs_errors::Read { cursor: span.to, cut, beside }));
     }
     let plain = command.since.is_none() && command.until.is_none() && command.run.is_none() && command.cursor.is_none();
     let most = command.lines.or((plain && grep.is_none()).then_some(LINES));
@@ -111,19 +117,24 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     if let Some(most) = most {
         lines.drain(..lines.len().saturating_sub(most));
     }
-    tell(call, command, &name, &lines, &Shown { span, cut, gone, enough });
+    tell(call, command, &name, &lines, &Shown { span, cut, gone, enough, beside });
     if !plain || command.follow {
         warn(call, &extent);
     }
     if command.follow {
-        follow(call, &path, &log, span.to, grep.as_ref()).map_err(fail)?;
+        logs_follow::follow(call, &name, &path, span.to, grep.as_ref()).map_err(fail)?;
     }
     Ok(0)
 }
 
-fn nothing_there(call: &Call, name: &Name) -> Result<u8, Error> {
-    call.out
-        .json(&json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0, "gone_bytes": 0}));
+fn nothing_there(call: &Call, name: &Name, beside: Option<&Beside>) -> Result<u8, Error> {
+    let mut answer =
+        json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0, "gone_bytes": 0});
+    if let Some(beside) = beside {
+        beside.enter(&mut answer);
+        beside.tell(call);
+    }
+    call.out.json(&answer);
     if !call.out.is_json() && !call.out.is_quiet() {
         // A start makes the file, so who has run without one has lost it.
         let runs = state::load(&call.ctx.paths, name)?.is_some_and(|state| state.open().is_some());
@@ -148,7 +159,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, Error> {
 fn limit(call: &Call, command: &Logs) -> Result<u64, Error> {
     match &command.max_bytes {
         Some(text) => {
-            parse_size(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
+            parse_bytes(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
         }
         None if call.out.is_json() || command.cursor.is_some() => Ok(MAX_BYTES_JSON),
         None => Ok(MAX_BYTES),
@@ -163,7 +174,7 @@ fn span(call: &Call, command: &Logs, name: &Name, extent: Extent) -> Result<Span
             Error::new(Code::Usage, "bad_cursor", format!("cursor {cursor:?} is none that guardian gave"))
                 .hint("begin with --cursor 0")
         })?;
-        // A log that is shorter than it was began anew.
+        // A log that is shorter than it was began anew, which is told.
         return Ok(Span { from: if from > size { extent.start } else { from }, to: size });
     }
     let mut span = Span { from: 0, to: size };
@@ -245,12 +256,19 @@ struct Shown {
     gone: u64,
     /// As many lines are shown as were asked for.
     enough: bool,
+    /// With a cursor.
+    beside: Option<Beside>,
 }
 
 fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Shown) {
-    let Shown { span, cut, gone, enough } = *shown;
-    call.out.json(&json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(),
-                          "cut_bytes": cut, "gone_bytes": gone}));
+    let Shown { span, cut, gone, enough, beside } = shown;
+    let (cut, gone, enough) = (*cut, *gone, *enough);
+    let mut answer = json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(),
+                            "cut_bytes": cut, "gone_bytes": gone});
+    if let Some(beside) = beside {
+        beside.enter(&mut answer);
+    }
+    call.out.json(&answer);
     if call.out.is_json() {
         return;
     }
@@ -271,7 +289,8 @@ fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Show
     if gone > 0 && asked && !call.out.is_quiet() {
         call.out.complain(&format!("{gone} bytes of it are gone by rotation: see `log_max` and `log_keep`"));
     }
-    if command.cursor.is_some() {
+    if let Some(beside) = beside {
+        beside.tell(call);
         call.out.complain(&format!("cursor: {}", span.to));
     }
 }
@@ -288,38 +307,6 @@ fn warn(call: &Call, extent: &Extent) {
         call.out.complain(&format!(
             "this file system can only copy and empty a log: lines written meanwhile may be gone, last at {at}"
         ));
-    }
-}
-
-/// Goes on as the log grows, until the reader is gone.
-fn follow(call: &Call, path: &Path, log: &Log, mut at: u64, grep: Option<&Regex>) -> io::Result<()> {
-    let watch = FileWatch::new(path)?;
-    let mut rest = Vec::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let (from, read) = log.read(at, &mut piece)?;
-        at = from + u64::try_from(read).unwrap_or(0); // what was read fits
-        if read == 0
-            && let Some(extent) = log.extent()?.filter(|extent| extent.end < at)
-        {
-            at = extent.start; // the program emptied it
-        }
-        rest.extend(piece.iter().take(read));
-        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let lines: Vec<u8> = rest.drain(..whole).collect();
-        let wanted: Vec<u8> = match grep {
-            None => lines,
-            Some(grep) => {
-                let matching = lines.split_inclusive(|byte| *byte == b'\n');
-                matching.filter(|line| grep.is_match(&String::from_utf8_lossy(line))).flatten().copied().collect()
-            }
-        };
-        if call.out.raw(&wanted).is_err() {
-            return Ok(());
-        }
-        if read == 0 {
-            watch.wait(None)?;
-        }
     }
 }
 

@@ -19,24 +19,6 @@ pub(super) struct Span {
     pub(super) to: u64,
 }
 
-/// The span up to its last whole line, so that a cursor never splits one; a line longer than the limit is split.
-pub(super) fn whole_lines(log: &Log, span: Span, end: u64) -> io::Result<Span> {
-    let mut bytes = Vec::new();
-    log.span(span.from, span.to).read_to_end(&mut bytes)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let split = u64::try_from(bytes.len() - begun_character(&bytes)).map_err(io::Error::other)?;
-    let whole = u64::try_from(whole).map_err(io::Error::other)?;
-    let split = if split == 0 { span.to - span.from } else { split };
-    Ok(Span { to: span.from + if whole == 0 && span.to < end { split } else { whole }, ..span })
-}
-
-/// How many bytes at the end of `bytes` are a character of UTF-8 that goes on behind them.
-fn begun_character(bytes: &[u8]) -> usize {
-    let tail = bytes.iter().rev().take(3).position(|byte| byte & 0xc0 == 0xc0).map_or(0, |at| at + 1);
-    let wanted = bytes.iter().rev().nth(tail.saturating_sub(1)).map_or(0, |byte| byte.leading_ones() as usize);
-    if tail < wanted { tail } else { 0 }
-}
-
 /// The span from its first line that begins in it: the rest of a line that began before is left out, if any other is there.
 pub(super) fn from_line_start(log: &Log, span: Span, first: u64) -> io::Result<Span> {
     if span.from <= first {
