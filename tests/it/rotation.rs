@@ -42,9 +42,9 @@ fn by_cursor(home: &Home, cursor: &mut String) -> Vec<String> {
     let mut all = Vec::new();
     loop {
         let news = home.run(&["logs", "x", "--cursor", cursor, "--max-bytes", "4M"]).expect(0);
-        let next = news.stderr.lines().find_map(|line| line.split_once("cursor: "));
+        let next = news.stderr.lines().find_map(|line| line.strip_prefix("cursor: "));
         cursor.clear();
-        cursor.push_str(next.unwrap_or_else(|| panic!("{}", news.stderr)).1);
+        cursor.push_str(next.unwrap_or_else(|| panic!("{}", news.stderr)));
         if news.stdout.is_empty() {
             return all;
         }
