@@ -45,6 +45,7 @@ mod plan;
 mod prune;
 mod ready;
 mod register;
+mod report;
 mod requests;
 mod reset;
 mod run;
@@ -86,6 +87,9 @@ use usage::usage;
     version,
     about,
     max_term_width = 100,
+    after_help = "`guardian COMMAND --help` explains each with an example. The first ones to know:\n  \
+                  guardian register bot --target 8h --start -- python3 bot.py\n  \
+                  guardian status\n  guardian why bot\n  guardian install",
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -134,6 +138,7 @@ enum Command {
     Logs(logs::Logs),
     Events(events::Events),
     Metrics(metrics::Metrics),
+    Report(report::Report),
     Fleet(fleet::Fleet),
     Why(why::Why),
     Wait(wait::Wait),
@@ -276,6 +281,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Logs(command) => logs::run(call, &command),
         Command::Events(command) => events::run(call, &command),
         Command::Metrics(command) => metrics::run(call, &command),
+        Command::Report(command) => report::run(call, &command),
         Command::Fleet(command) => fleet::run(call, &command),
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
