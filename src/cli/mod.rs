@@ -31,6 +31,7 @@ mod install_cron;
 mod install_units;
 mod logs;
 mod logs_care;
+mod logs_cursor;
 mod logs_errors;
 mod logs_follow;
 mod man;
@@ -312,5 +313,31 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Demo(command) => demo::run(call, &command),
         Command::Doctor(command) => doctor::run(call, &command),
         Command::CompleteMetadata(command) => complete::run(call, &command),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_told_in_a_line_and_explains_all_of_itself_with_an_example() {
+        let mut all = Cli::command();
+        all.build();
+        for command in all.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+            let name = command.get_name();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            let first = about.split([' ', ':']).next().unwrap_or_default();
+            assert!(about.len() <= 85 && first.ends_with('s'), "{name}: {about}");
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.starts_with("Example") && after.contains(&format!("guardian {name}")), "{name}: {after}");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{name}: {} is not explained", argument.get_id());
+            }
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}: {help}");
+        }
     }
 }

@@ -50,6 +50,10 @@ fn told(text: &str, code: Code, asked: &str) -> Error {
             message.push(line);
         }
     }
+    if text.contains("-- <COMMAND>") {
+        // Who leaves the dashes out is told of a word that nobody expected.
+        hints.push("the command to run stands behind `--`: … -- COMMAND ARG".to_owned());
+    }
     hints.push(format!("`{command} --help` explains it with an example"));
     let message = if message.is_empty() { "wrong usage".to_owned() } else { message.join(" ") };
     Error::new(code, "usage", message).hint(hints.join("\n"))
