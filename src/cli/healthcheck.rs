@@ -23,7 +23,7 @@ use crate::model::time::Stamp;
 use crate::os::{cgroup, clock, descriptor, kernel_trace, signals, spawn, surroundings};
 use crate::readiness::until_ready;
 use crate::store::launch::PUSH_NAME;
-use crate::store::registry_file::Loaded;
+use crate::store::registry_file::{self, Loaded};
 use crate::strays;
 use crate::supervise::now;
 use crate::watches;
@@ -76,7 +76,10 @@ pub(super) fn run(call: &Call, command: &Healthcheck) -> Result<u8, Error> {
         return other;
     }
     let began = now()?;
-    let loaded = registry(call)?;
+    let loaded = match command.dry_run {
+        true => registry_file::look(&call.ctx.paths, call.ctx.home.as_deref())?,
+        false => registry(call)?,
+    };
     let asked = parse(&command.names)?;
     let all = asked.is_empty();
     let (watched, asked): (Vec<_>, Vec<_>) =

@@ -204,6 +204,8 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         },
     };
     let mut cli = cli;
+    // Their exit code is the process's, whatever becomes of what they print.
+    let of_process = matches!(cli.command, Command::Run(_) | Command::Wait(_) | Command::Exec(_));
     let out = Out::new(cli.global.json, cli.global.quiet, cli.global.no_color);
     // What is given with the command is meant from here, as any path; what is empty or cannot be told is refused later.
     cli.global.home = cli.global.home.map(|home| std::path::absolute(&home).unwrap_or(home));
@@ -229,7 +231,10 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Ok(code) => code,
         Err(error) => out.fail(&error),
     };
-    out.close(code)
+    match out.lost() {
+        Some(failed) if code == 0 && !of_process => failed,
+        Some(_) | None => code,
+    }
 }
 
 /// The commands that are given most, parsed without building the options of all others: half a millisecond
@@ -311,6 +316,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::CompleteMetadata(command) => complete::run(call, &command),
     }
 }
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

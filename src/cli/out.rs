@@ -98,15 +98,13 @@ impl Out {
         ));
     }
 
-    /// The exit code of a command that ends with `code`: another one if a result of it is lost.
-    pub(super) fn close(self, code: u8) -> u8 {
+    /// Tells that a result could not be written, if one could not; then its exit code.
+    pub(super) fn lost(self) -> Option<u8> {
         let errno = UNWRITTEN.load(Ordering::Relaxed);
         if errno == 0 || errno == libc::EPIPE {
-            return code;
+            return None;
         }
-        let lost = Error::io("write to", Path::new("standard output"), &io::Error::from_raw_os_error(errno));
-        let failed = self.fail(&lost);
-        if code == 0 { failed } else { code }
+        Some(self.fail(&Error::io("write to", Path::new("standard output"), &io::Error::from_raw_os_error(errno))))
     }
 
     /// Prints a line on standard error, for people.

@@ -30,7 +30,7 @@ pub(super) fn usage(error: &clap::Error, out: Out, code: Code, given: &[OsString
 
 /// The parser's text as one error: its first paragraph is what is wrong, its tips and the usage are the way out.
 fn told(text: &str, code: Code, asked: &str) -> Error {
-    let mut message = Vec::new();
+    let mut message: Vec<&str> = Vec::new();
     let mut hints = Vec::new();
     let mut command = format!("guardian {asked}");
     for line in text.trim_start_matches("error: ").lines().map(str::trim) {
@@ -39,6 +39,10 @@ fn told(text: &str, code: Code, asked: &str) -> Error {
         } else if let Some(usage) = line.strip_prefix("Usage: ") {
             let is_word = |word: &&str| !word.starts_with(['-', '<', '[']);
             command = usage.split(' ').take_while(is_word).collect::<Vec<_>>().join(" ");
+            if usage.contains("-- <COMMAND>") {
+                // Who leaves that out is told of a word that nobody expected.
+                hints.push("the command to run stands behind `--`: … -- COMMAND ARG".to_owned());
+            }
             hints.push(format!("usage: {usage}"));
         } else if line.starts_with("[subcommands: ") || line.starts_with("For more information") {
             // The help has them, in groups and explained.
@@ -51,16 +55,8 @@ fn told(text: &str, code: Code, asked: &str) -> Error {
         hints.push("the command to run stands behind `--`: … -- COMMAND ARG".to_owned());
     }
     hints.push(format!("`{command} --help` explains it with an example"));
-    Error::new(code, "usage", joined(&message)).hint(hints.join("\n"))
-}
-
-/// What the parser lists one below the other, in one line.
-fn joined(lines: &[&str]) -> String {
-    let Some((first, rest)) = lines.split_first() else { return "wrong usage".to_owned() };
-    match rest.is_empty() {
-        true => (*first).to_owned(),
-        false => format!("{first} {}", rest.join(", ")),
-    }
+    let message = if message.is_empty() { "wrong usage".to_owned() } else { message.join(" ") };
+    Error::new(code, "usage", message).hint(hints.join("\n"))
 }
 
 #[cfg(test)]
@@ -73,7 +69,7 @@ mod tests {
             (
                 "error: the following required arguments were not provided:\n  <NAME>\n  <SIG>\n\nUsage: guardian signal \
                  <NAME> <SIG>\n\nFor more information, try '--help'.\n",
-                "the following required arguments were not provided: <NAME>, <SIG>",
+                "the following required arguments were not provided: <NAME> <SIG>",
                 "usage: guardian signal <NAME> <SIG>\n`guardian signal --help` explains it with an example",
             ),
             (

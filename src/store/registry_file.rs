@@ -72,6 +72,22 @@ pub struct Version(u64, u64, u64, i64);
 /// # Errors
 /// 5: it is not trusted. 74: it cannot be read.
 pub fn load(paths: &Paths, home: Option<&Path>) -> Result<Loaded, Error> {
+    load_and(paths, home, remember)
+}
+
+/// The same, for whoever changes nothing: neither the last good one nor the cache is written.
+///
+/// # Errors
+/// As [`load`].
+pub fn look(paths: &Paths, home: Option<&Path>) -> Result<Loaded, Error> {
+    load_and(paths, home, |_, _, _, _, _| {})
+}
+
+fn load_and(
+    paths: &Paths,
+    home: Option<&Path>,
+    keep: impl FnOnce(&Paths, &[u8], &Metadata, Option<&Path>, &Registry),
+) -> Result<Loaded, Error> {
     registry_trust::check_state(&paths.state, &paths.registry)?;
     let Some(Trusted { mut file, meta, .. }) = registry_trust::open(&paths.registry)? else {
         return Ok(Loaded { registry: Registry::default(), problems: Vec::new(), source: Source::Missing });
@@ -83,7 +99,7 @@ pub fn load(paths: &Paths, home: Option<&Path>) -> Result<Loaded, Error> {
     let context = surroundings(home);
     let parsed = parse_bytes(&bytes, &context);
     if parsed.is_toml && parsed.problems.is_empty() {
-        remember(paths, &bytes, &meta, home, &parsed.registry);
+        keep(paths, &bytes, &meta, home, &parsed.registry);
     }
     if parsed.is_toml {
         return Ok(Loaded { registry: parsed.registry, problems: parsed.problems, source: Source::File });

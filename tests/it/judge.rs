@@ -273,6 +273,10 @@ fn d41_the_code_of_a_pass_says_whether_all_is_as_desired() {
 #[test]
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let home = Home::new();
+    home.write_registry("[process.x]\nshell = 'true'\n");
+    home.ok(&["healthcheck", "--dry-run"]);
+    let left = home.root().read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["registry.toml"], "not even what helps the next one is written");
     home.up("bot", &["--backoff", "0s"], "echo $$ >> pids; exec sleep 1000");
     let (shim, bot) = (home.shim_pid("bot"), home.pid("bot"));
     kill_together(&[shim, bot]);

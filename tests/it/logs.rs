@@ -167,10 +167,12 @@ fn following_shows_lines_as_they_come_and_goes_on_over_a_restart() {
     assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), json!(["run 2"]));
     // It ends with its reader: nobody follows for ever.
     drop(lines);
-    for run in 2..8 {
-        fs::write(home.path(&format!("go.{run}")), "").unwrap();
-    }
-    until("the follower ends", || follower.try_wait().unwrap().is_some());
+    let mut run = 2;
+    until("the follower ends", || {
+        fs::write(home.path(&format!("go.{run}")), "").unwrap(); // so that more is written at each look
+        run += 1;
+        follower.try_wait().unwrap().is_some()
+    });
 }
 
 #[test]

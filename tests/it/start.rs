@@ -219,7 +219,7 @@ fn is_in(pid: i32, session_or_group: i32) -> bool {
 }
 
 #[test]
-fn d02_a_home_anywhere_works_and_one_that_is_not_absolute_is_refused() {
+fn d02_a_home_anywhere_works_and_a_variable_that_is_not_absolute_is_refused() {
     let home = Home::new();
     let place = home.path("a place/with ünicode & 100%");
     let place = place.to_str().unwrap();
@@ -229,7 +229,11 @@ fn d02_a_home_anywhere_works_and_one_that_is_not_absolute_is_refused() {
     assert!(alive(pid));
     home.ok(&["--home", place, "stop", "x"]);
     assert!(!alive(pid));
-    home.run(&["--home", "relative", "status"]).expect(2);
+    // What is given with the command is meant from where it is given; a variable would mean another place for each caller.
+    home.ok(&["--home", "a place/with ünicode & 100%", "status"]);
+    let mut elsewhere = home.command(&["status"]);
+    elsewhere.env("GUARDIAN_HOME", "relative");
+    finish(elsewhere).expect(2).complains("not an absolute path");
 }
 
 #[test]
