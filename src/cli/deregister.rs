@@ -17,7 +17,7 @@ use crate::supervise::Held;
 use crate::view::status::State as Word;
 
 use super::common::{Fresh, known, parse, registry};
-use super::{Call, stop};
+use super::{Call, requests, stop};
 
 /// Removes processes from the registry
 ///
@@ -47,6 +47,10 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
         }
     }
     let names = refuse_needed(&loaded.registry, &there)?;
+    if let Some(why) = requests::needed(call).filter(|_| !names.is_empty()) {
+        let option = command.stop.then(|| "--stop".to_owned());
+        return requests::ask_each(call, &why, "deregister", &names, option.as_slice());
+    }
     for name in &gone {
         call.out.say(&format!("{name}: was deregistered before; its log and history stay until `guardian prune`"));
     }

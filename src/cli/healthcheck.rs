@@ -339,6 +339,7 @@ fn pushed_name(call: &Call, command: &Healthcheck) -> Result<Name, Error> {
 
 /// Looks on behalf of the shim of `run` until the program is ready. Complaints go into guardian's own log.
 fn watch(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
+    drop(descriptor::inherited(spawn::LAUNCH_FD)); // no answer is asked for, and no line of `ready` is to have it
     own_log(call)?;
     let name = &pushed_name(call, command)?;
     let loaded = registry(call)?;

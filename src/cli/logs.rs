@@ -1,6 +1,6 @@
 //! `logs`: what a process wrote, by lines, run, time, or from where the reader left off.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 
 use clap::Parser;
 use regex_lite::Regex;
@@ -17,6 +17,7 @@ use crate::store::{log_index, record};
 use crate::supervise::now;
 
 use super::common::{known, registry};
+use super::logs_cursor::Beside;
 use super::moment;
 use super::{Call, logs_errors, logs_follow};
 
@@ -72,9 +73,9 @@ pub(super) struct Logs {
 
 /// A stretch of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    from: u64,
-    to: u64,
+pub(super) struct Span {
+    pub(super) from: u64,
+    pub(super) to: u64,
 }
 
 pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
@@ -82,10 +83,12 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let path = call.ctx.paths.log(&name);
     let fail = |error: io::Error| Error::io("read", &path, &error).about(&name);
     let log = Log::at(&path);
+    let extent = log.extent().map_err(fail)?;
     let grep = command.grep.as_deref().map(pattern).transpose()?;
-    let Some(extent) = log.extent().map_err(fail)? else {
+    let mut beside = command.cursor.as_deref().map(|cursor| Beside::of(cursor, extent));
+    let Some(extent) = extent else {
         known(&registry(call)?, std::slice::from_ref(&name), call)?;
-        let code = nothing_yet(call, &name)?;
+        let code = nothing_yet(call, &name, beside.as_ref())?;
         if command.follow {
             logs_follow::follow(call, &name, &path, 0, grep.as_ref()).map_err(fail)?;
         }
@@ -94,27 +97,27 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let (whole, gone) = there(span(call, command, &name, extent)?, extent);
     let limit = limit(call, command)?;
     let (span, cut) = bounded(command, whole, limit);
-    let span = match command.cursor {
-        Some(_) => whole_lines(&log, span, whole.to),
+    let span = match &mut beside {
+        Some(beside) => beside.whole_lines(call, &name, &log, span, whole.to),
         None => from_line_start(&log, span, extent.first),
     };
     let span = span.map_err(fail)?;
-    let span = if command.cursor.is_some() { with_last_words(call, &name, span, whole.to - cut)? } else { span };
     // What was left out so that no line is split counts too.
     let cut = if cut == 0 { 0 } else { (whole.to - span.to) + (span.from - whole.from) };
     let mut lines = read(&log, span, grep.as_ref()).map_err(fail)?;
     if command.plain || command.errors {
         lines.iter_mut().for_each(|line| *line = anstream::adapter::strip_str(line).to_string());
+        beside.iter_mut().for_each(Beside::strip);
     }
     if command.errors {
-        return Ok(logs_errors::tell(call, &name, &lines, span.to, cut));
+        return Ok(logs_errors::tell(call, &name, &lines, &logs_errors::Read { cursor: span.to, cut, beside }));
     }
     let plain = command.since.is_none() && command.until.is_none() && command.run.is_none() && command.cursor.is_none();
     let most = command.lines.or((plain && grep.is_none()).then_some(LINES));
     if let Some(most) = most {
         lines.drain(..lines.len().saturating_sub(most));
     }
-    tell(call, command, &name, &lines, &Shown { span, cut, gone });
+    tell(call, command, &name, &lines, &Shown { span, cut, gone, beside });
     if !plain || command.follow {
         warn(call, &extent);
     }
@@ -124,9 +127,14 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn nothing_yet(call: &Call, name: &Name) -> Result<u8, Error> {
-    call.out
-        .json(&json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0, "gone_bytes": 0}));
+fn nothing_yet(call: &Call, name: &Name, beside: Option<&Beside>) -> Result<u8, Error> {
+    let mut answer =
+        json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0, "gone_bytes": 0});
+    if let Some(beside) = beside {
+        beside.enter(&mut answer);
+        beside.tell(call);
+    }
+    call.out.json(&answer);
     if !call.out.is_json() && !call.out.is_quiet() {
         call.out.complain(&format!("`{name}` has written nothing yet"));
     }
@@ -158,7 +166,7 @@ fn span(call: &Call, command: &Logs, name: &Name, extent: Extent) -> Result<Span
             Error::new(Code::Usage, "bad_cursor", format!("cursor {cursor:?} is none that guardian gave"))
                 .hint("begin with --cursor 0")
         })?;
-        // A log that is shorter than it was began anew.
+        // A log that is shorter than it was began anew, which is told.
         return Ok(Span { from: if from > size { extent.start } else { from }, to: size });
     }
     let mut span = Span { from: 0, to: size };
@@ -228,34 +236,6 @@ fn bounded(command: &Logs, whole: Span, limit: u64) -> (Span, u64) {
     }
 }
 
-/// The span up to its last whole line, so that a cursor never splits one; a line longer than the limit is split.
-fn whole_lines(log: &Log, span: Span, end: u64) -> io::Result<Span> {
-    let mut bytes = Vec::new();
-    log.span(span.from, span.to).read_to_end(&mut bytes)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let split = u64::try_from(bytes.len() - begun_character(&bytes)).map_err(io::Error::other)?;
-    let whole = u64::try_from(whole).map_err(io::Error::other)?;
-    let split = if split == 0 { span.to - span.from } else { split };
-    Ok(Span { to: span.from + if whole == 0 && span.to < end { split } else { whole }, ..span })
-}
-
-/// The span up to `end` with a last line that has no end, where the run that wrote it is over: nothing more of it comes.
-fn with_last_words(call: &Call, name: &Name, span: Span, end: u64) -> Result<Span, Error> {
-    if span.to == end {
-        return Ok(span);
-    }
-    let last = record::runs(&call.ctx.paths, name)?.into_iter().max();
-    let over = last.and_then(|run| record::output(&call.ctx.paths, name, run).1);
-    Ok(Span { to: over.filter(|over| (span.to..=end).contains(over)).unwrap_or(span.to), ..span })
-}
-
-/// How many bytes at the end of `bytes` are a character of UTF-8 that goes on behind them.
-fn begun_character(bytes: &[u8]) -> usize {
-    let tail = bytes.iter().rev().take(3).position(|byte| byte & 0xc0 == 0xc0).map_or(0, |at| at + 1);
-    let wanted = bytes.iter().rev().nth(tail.saturating_sub(1)).map_or(0, |byte| byte.leading_ones() as usize);
-    if tail < wanted { tail } else { 0 }
-}
-
 /// The span from its first line that begins in it: the rest of a line that began before is left out, if any other is there.
 fn from_line_start(log: &Log, span: Span, first: u64) -> io::Result<Span> {
     if span.from <= first {
@@ -287,12 +267,19 @@ struct Shown {
     cut: u64,
     /// Bytes that are there no more.
     gone: u64,
+    /// With a cursor.
+    beside: Option<Beside>,
 }
 
 fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Shown) {
-    let Shown { span, cut, gone } = *shown;
-    call.out.json(&json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(),
-                          "cut_bytes": cut, "gone_bytes": gone}));
+    let Shown { span, cut, gone, beside } = shown;
+    let (cut, gone) = (*cut, *gone);
+    let mut answer = json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(),
+                            "cut_bytes": cut, "gone_bytes": gone});
+    if let Some(beside) = beside {
+        beside.enter(&mut answer);
+    }
+    call.out.json(&answer);
     if call.out.is_json() {
         return;
     }
@@ -313,7 +300,8 @@ fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Show
     if gone > 0 && asked && !call.out.is_quiet() {
         call.out.complain(&format!("{gone} bytes of it are gone by rotation: see `log_max` and `log_keep`"));
     }
-    if command.cursor.is_some() {
+    if let Some(beside) = beside {
+        beside.tell(call);
         call.out.complain(&format!("cursor: {}", span.to));
     }
 }

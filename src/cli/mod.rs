@@ -31,6 +31,7 @@ mod install_cron;
 mod install_units;
 mod logs;
 mod logs_care;
+mod logs_cursor;
 mod logs_errors;
 mod logs_follow;
 mod man;

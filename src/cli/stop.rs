@@ -31,6 +31,7 @@ use super::needed::{Else, bring_up, is_another_run, is_ordered};
 use super::out::worse;
 use super::plan::{dependants_first, in_order};
 use super::ready::Until;
+use super::requests;
 use super::slow::patiently;
 use super::start::{Started, again, already, also, side_by_side};
 
@@ -73,10 +74,18 @@ fn grace(text: Option<&String>) -> Result<Option<Duration>, Error> {
     .transpose()
 }
 
+/// The option as it was given.
+fn options(grace: Option<&String>) -> Vec<String> {
+    grace.map(|grace| format!("--grace={grace}")).into_iter().collect()
+}
+
 pub(super) fn run(call: &Call, command: &Stop) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
+    if let Some(why) = requests::needed(call) {
+        return requests::ask_each(call, &why, "stop", &names, &options(command.grace.as_ref()));
+    }
     let fresh = Fresh::default();
     let graph = loaded.registry.graph();
     let work = |name: &Name| {
@@ -100,6 +109,9 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
+    if let Some(why) = requests::needed(call) {
+        return requests::ask_each(call, &why, "restart", &names, &options(command.grace.as_ref()));
+    }
     let fresh = Fresh::default();
     let again = |name: &Name, before: Option<u64>| {
         let (started, slowed) = patiently(call, &fresh, name, Asked::Restart, |held| {

@@ -64,6 +64,37 @@ fn a_cursor_gives_what_is_new_and_only_that() {
 }
 
 #[test]
+fn a_cursor_tells_of_a_line_that_is_not_finished_and_of_a_log_that_was_replaced() {
+    let home = Home::new();
+    home.up(
+        "x",
+        &["--target", "exit"],
+        "printf 'one\\nGo on? [y]'; while [ ! -e go ]; do sleep 0.02; done; printf ' two'",
+    );
+    until("the question is asked", || home.ok(&["logs", "x"]).contains("Go on"));
+    let asked = home.json(&["logs", "x", "--cursor", "0"]);
+    assert_eq!((&asked["lines"], &asked["cursor"]), (&json!(["one"]), &json!("4")));
+    assert_eq!((&asked["unfinished_bytes"], &asked["unfinished"]), (&json!(10), &json!("Go on? [y]")));
+    home.run(&["logs", "x", "--cursor", "4"])
+        .expect(0)
+        .complains("10 bytes of a line that is not finished: Go on? [y]");
+    let all = home.json(&["logs", "x", "--cursor", "14"]);
+    assert_eq!((&all["unfinished_bytes"], &all["replaced"]), (&json!(0), &json!(false)));
+    fs::write(home.path("go"), "").unwrap();
+    home.reaches("x", "completed");
+    let last = home.json(&["logs", "x", "--cursor", "4"]);
+    assert_eq!(
+        (&last["lines"], &last["unfinished_bytes"]),
+        (&json!(["Go on? [y] two"]), &json!(0)),
+        "nobody can go on"
+    );
+    assert_eq!(home.json(&["logs", "x", "--cursor", last["cursor"].as_str().unwrap()])["lines"], json!([]));
+    let beyond = home.json(&["logs", "x", "--cursor", "999"]);
+    assert_eq!((&beyond["replaced"], &beyond["lines"][0]), (&json!(true), &json!("one")));
+    home.run(&["logs", "x", "--cursor", "999"]).expect(0).complains("it was replaced");
+}
+
+#[test]
 fn a_line_longer_than_what_is_shown_comes_in_pieces_that_split_no_character() {
     let home = Home::new();
     home.up("x", &["--target", "exit"], "for i in $(seq 100); do printf '€'; done; echo; echo end");
