@@ -56,7 +56,7 @@ fn no_command_is_wrong_usage() {
     let home = Home::new();
     home.run(&["register", "x"]).expect(2).complains("hint: the command to run stands behind `--`");
     home.run(&["register", "x", "sleep", "1"]).expect(2).complains("hint: the command to run stands behind `--`");
-    home.run(&["register", "--json"]).expect(2).complains("not provided: <NAME> <COMMAND>...");
+    home.run(&["register", "--json"]).expect(2).complains("not provided: <NAME>, <COMMAND>...");
     home.run(&["register", "x", "--"]).expect(2);
     home.run(&["register", "x", "--", ""]).expect(2);
     home.run(&["frobnicate"]).expect(2);

@@ -23,14 +23,14 @@ class Page(HTMLParser):
     open, ids, links, words = [], [], [], []
     def handle_starttag(self, tag, attributes):
         assert tag in {"html","head","meta","title","style","body","header","p","h1","h2","h3","ul","li","section","article","div",
-            "svg","defs","path","use","span","i","b","a","small","table","tr","th","td","details","summary","pre","footer"}, tag
+            "svg","defs","path","br","use","span","i","b","a","small","table","tr","th","td","details","summary","pre","footer"}, tag
         for name, value in attributes:
             assert not name.startswith("on") and name not in {"src", "srcset", "action", "background"}, (tag, name)
             if name == "id": self.ids.append(value)
             if name == "href":
                 assert value.startswith("#"), value
                 self.links.append(value[1:])
-        if tag != "meta": self.open.append(tag)
+        if tag not in ("meta", "br"): self.open.append(tag)
     def handle_startendtag(self, tag, attributes):
         self.handle_starttag(tag, attributes)
         self.handle_endtag(tag)

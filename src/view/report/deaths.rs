@@ -84,8 +84,10 @@ fn whole(certificate: &Certificate) -> String {
     // What stands above, and what is so now, is said there.
     let shown = rows(certificate).into_iter().filter(|(what, _)| !matches!(*what, "cause" | "now"));
     for (what, lines) in shown {
-        let value = lines.join(" ");
-        text.push_str(&format!("<tr><th>{what}</th><td>{}</td></tr>\n", escaped(&value)));
+        // Those that are lists, one below the other; other lines are one sentence, broken for a screen.
+        let between = if matches!(what, "again" | "differs") { "<br>" } else { " " };
+        let value = lines.iter().map(|line| escaped(line)).collect::<Vec<_>>().join(between);
+        text.push_str(&format!("<tr><th>{what}</th><td>{value}</td></tr>\n"));
     }
     text.push_str("</table>\n");
     let from = certificate.tail.len().saturating_sub(TAIL);
