@@ -1,13 +1,16 @@
 //! Where every command's text goes: results to standard output, errors to standard error. A reader
 //! that closed its end is no error: what it wanted it has.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 use serde_json::json;
 
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
+
+/// Bytes of a JSON document that are written at once.
+const PIECE: usize = 32 << 10;
 
 /// How a command speaks.
 #[derive(Debug, Clone, Copy)]
@@ -68,13 +71,15 @@ impl Out {
 
     /// Prints one JSON document on one line.
     pub(super) fn json_line(self, value: &impl Serialize) {
-        match serde_json::to_vec(value) {
-            Ok(mut bytes) => {
-                bytes.push(b'\n');
-                // A closed pipe: whoever read has enough.
-                drop(self.raw(&bytes));
+        // In pieces: what a thousand processes are is never in memory as a whole.
+        let mut stdout = BufWriter::with_capacity(PIECE, io::stdout().lock());
+        match serde_json::to_writer(&mut stdout, value) {
+            Err(error) if !error.is_io() => {
+                drop(stdout);
+                self.complain(&format!("error: a result cannot be written as JSON: {error}"));
             }
-            Err(error) => self.complain(&format!("error: a result cannot be written as JSON: {error}")),
+            // A closed pipe: whoever read has enough.
+            Ok(()) | Err(_) => drop(stdout.write_all(b"\n").and_then(|()| stdout.flush())),
         }
     }
 

@@ -1,10 +1,10 @@
 //! `status`: what is up, what is not, since when and why.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::time::Duration;
 
 use clap::Parser;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::alert::desk;
 use crate::error::{Code, Error};
@@ -26,7 +26,7 @@ use crate::policy::silence::over;
 use crate::policy::stuck::Backlog;
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::{silence, state};
+use crate::store::{present, silence, state};
 use crate::storm;
 use crate::supervise::{needs, now, observe};
 use crate::view::outbox::stuck_alerts;
@@ -97,23 +97,24 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     }
     let names: Vec<Name> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let now = now()?;
-    let meter = (names.len() <= METERED).then(Meter::new).transpose();
-    let meter = meter
-        .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))?;
-    let (beats, rotated) = (having(call, "sentinel", ".heartbeat"), having(call, "log/rotated", ".json"));
+    let meter = meter(names.len())?;
+    let (beats, rotated) = (present::heartbeats(&call.ctx.paths), present::rotated(&call.ctx.paths));
     let mut errors = Vec::new();
     let silences = silence::load(&call.ctx.paths).unwrap_or_else(|error| {
         errors.push(error);
         Vec::new()
     });
     let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats, rotated: &rotated, silences: &silences };
-    let mut rows = Vec::with_capacity(names.len());
-    let mut desired = true;
-    for outcome in looks(&names, |name| row(call, name, &loaded, &seen)) {
+    let (mut rows, mut shown) = (Vec::new(), Vec::new());
+    let (mut desired, mut wanted, mut alive) = (true, false, false);
+    for outcome in looks(&names, |name| look(call, name, &loaded, &seen)) {
         match outcome {
-            Ok(Some((row, as_desired))) => {
-                desired &= as_desired;
-                rows.push(row);
+            Ok(Some(looked)) => {
+                desired &= looked.as_desired;
+                wanted |= looked.wanted;
+                alive |= looked.alive;
+                rows.extend(looked.row.map(|row| *row));
+                shown.extend(looked.json);
             }
             Ok(None) => {}
             Err(error) => errors.push(error),
@@ -128,13 +129,12 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     };
     let watches = watch::rows(call, &loaded.registry, &watches, &now, &mut errors);
     desired &= watches.iter().all(|row| row.state == Condition::Ok);
-    let health = health(last, &loaded, &rows, &now);
+    let health = health(last, &loaded, wanted, &now);
     let alerts = desk::backlog(&call.ctx.paths, &loaded.registry.sinks, &now)?;
     let storm = storm::current(&call.ctx, &now).unwrap_or_else(|error| {
         errors.push(error);
         None
     });
-    let sentences: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
     call.out.json(&Document {
         schema: SCHEMA,
         host: &call.ctx.host,
@@ -142,14 +142,14 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         healthcheck: &health,
         alerts: &alerts,
         storm: storm.as_ref(),
-        processes: &rows,
+        processes: &shown,
         watches: &watches,
-        errors: sentences,
+        errors: errors.iter().map(|error| error.message.clone()).collect(),
     });
     // Who asks for some of them asks about these.
     desired &= !alerts.is_bad() || !command.names.is_empty() || command.group.is_some();
-    let mut code = match (command.names.as_slice(), rows.as_slice()) {
-        ([_], [row]) if !row.state.is_alive() => Code::NotRunning as u8,
+    let mut code = match (command.names.as_slice(), rows.len() + shown.len()) {
+        ([_], 1) if !alive => Code::NotRunning as u8,
         (_, _) if desired => 0,
         (_, _) => Code::No as u8,
     };
@@ -157,7 +157,19 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         code = worse(code, call.out.fail(error));
     }
     code = worse(code, complain_of(&loaded, call));
-    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &watches, &health, &alerts, &loaded), code))
+    let text = match call.out.is_json() {
+        true => String::new(), // nobody reads it
+        false => text(&rows, &watches, &health, &alerts, &loaded),
+    };
+    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text, code))
+}
+
+/// What memory and CPU are read with; `None`: there are too many processes for that.
+fn meter(processes: usize) -> Result<Option<Meter>, Error> {
+    (processes <= METERED)
+        .then(Meter::new)
+        .transpose()
+        .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))
 }
 
 fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: &Backlog, loaded: &Loaded) -> String {
@@ -209,11 +221,33 @@ struct Surroundings<'a> {
     silences: &'a [Silence],
 }
 
-/// The processes that have a file of this kind in a directory of the state: most have none, and one look tells.
-fn having(call: &Call, dir: &str, suffix: &str) -> BTreeSet<String> {
-    let Ok(entries) = fs::read_dir(call.ctx.paths.state.join(dir)) else { return BTreeSet::new() };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| name.strip_suffix(suffix).map(str::to_owned)).collect()
+/// What came of a look at one process: its row, or that as JSON. Written where it was looked at, so that two threads share that too.
+struct Looked<'a> {
+    row: Option<Box<Row<'a>>>,
+    json: Option<Box<RawValue>>,
+    as_desired: bool,
+    wanted: bool,
+    alive: bool,
+}
+
+fn look<'a>(
+    call: &Call,
+    name: &'a Name,
+    loaded: &'a Loaded,
+    seen: &Surroundings<'_>,
+) -> Result<Option<Looked<'a>>, Error> {
+    let Some((row, as_desired)) = row(call, name, loaded, seen)? else { return Ok(None) };
+    let (wanted, alive) = (row.desired == Desired::Up, row.state.is_alive());
+    let (row, json) = match call.out.is_json() {
+        false => (Some(Box::new(row)), None),
+        true => {
+            let json = to_raw_value(&row).map_err(|error| {
+                Error::new(Code::Bug, "bug", format!("`{name}` cannot be written as JSON: {error}")).about(name)
+            })?;
+            (None, Some(json))
+        }
+    };
+    Ok(Some(Looked { row, json, as_desired, wanted, alive }))
 }
 
 fn row<'a>(
@@ -341,13 +375,13 @@ fn wants(waits: Option<&String>, input: Option<Option<bool>>) -> [Option<String>
     [waits.map(|waits| format!("waits for {waits}")), typed]
 }
 
-/// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.
-fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Health {
+/// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue, nor where nothing is
+/// `wanted` up.
+fn health(last: Option<Option<LastPass>>, loaded: &Loaded, wanted: bool, now: &Stamp) -> Health {
     let every_s = loaded.registry.healthcheck.every.as_secs().max(1);
     let unread = last.is_none();
     let last = last.flatten();
     let age_s = last.as_ref().map(|last| last.at.until(now.wall).as_secs());
-    let wanted = rows.iter().any(|row| row.desired == Desired::Up);
     Health {
         ping_failed: last.as_ref().and_then(|last| last.ping_failed.clone()),
         last_at: last.and_then(|last| last.at.rfc3339()),
