@@ -73,6 +73,13 @@ pub fn launch(
 ) -> Result<Launched, Error> {
     let paths = &ctx.paths;
     let snapshot = environment::load(paths, name)?;
+    if let Some(errno) = surroundings::env_file_errno(spec) {
+        // The program's affair, like its directory: told and tried again, and not an error of every pass from now on.
+        let step = SpawnStep::EnvFile;
+        let (mut record, _tree) = record::create(paths, name, open.run)?;
+        blame(&mut record, step, errno)?;
+        return Ok(Launched::Failed { step, errno });
+    }
     let mut environment = program_environment(ctx, name, spec, open, snapshot.as_ref())?;
     let socket = notify::socket(spec, &mut environment)?;
     let (mut record, tree) = record::create(paths, name, open.run)?;

@@ -9,6 +9,7 @@ use crate::model::evidence::{Placed, Recorded, SpawnStep};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::os::user;
+use crate::policy::environment::parse_env_file;
 use crate::store::record;
 
 /// A failed start as an error for whoever asked, with the way out.
@@ -37,6 +38,10 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, run: u64, (st
         (SpawnStep::Cwd, _) => {
             (format!("working directory `{}`: {error}", cwd.display()), "mend it, or change `cwd`".to_owned())
         }
+        (SpawnStep::EnvFile, _) => (
+            format!("`env_file` `{}`: {}", spec.env_file.as_deref().unwrap_or_default(), env_file(spec, &error)),
+            "mend it, or change `env_file`".to_owned(),
+        ),
         (SpawnStep::Fork, _) => {
             (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
         }
@@ -52,7 +57,7 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, run: u64, (st
             ),
             None => (
                 format!("program `{program}` does not exist"),
-                "give its whole path, or check PATH: `guardian config show` tells where it came from".to_owned(),
+                format!("give its whole path, or check PATH: `guardian config show {name}` tells where it came from"),
             ),
         },
         (SpawnStep::Exec, libc::EACCES) => {
@@ -74,6 +79,15 @@ pub(super) fn placed(ctx: &Context, name: &Name, run: u64) -> Option<Placed> {
     match record::read(&ctx.paths, name, run).0 {
         Recorded::Read(record) => record.placed,
         Recorded::Missing | Recorded::Unreadable(_) => None,
+    }
+}
+
+/// What is wrong with its `env_file`: the line, where that is it.
+fn env_file(spec: &Spec, error: &io::Error) -> String {
+    let text = spec.env_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+    match text.map(|text| parse_env_file(&text)) {
+        Some(Err(line)) => format!("line {line} is not `NAME=value`"),
+        Some(Ok(_)) | None => error.to_string(),
     }
 }
 

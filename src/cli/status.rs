@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Parser;
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::alert::desk;
 use crate::error::{Code, Error};
@@ -14,7 +13,7 @@ use crate::model::evidence::{Recorded, RunRecord};
 use crate::model::name::Name;
 use crate::model::silence::Silence;
 use crate::model::spec::Spec;
-use crate::model::state::{Desired, Phase, State};
+use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::model::units::human_duration;
 use crate::model::watch_state::Condition;
@@ -23,15 +22,13 @@ use crate::os::usage::{METERED, Meter};
 use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::history;
 use crate::policy::silence::over;
-use crate::policy::stuck::Backlog;
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
 use crate::store::{present, silence, state};
 use crate::storm;
 use crate::supervise::{needs, now, observe};
-use crate::view::outbox::stuck_alerts;
 use crate::view::schedule;
-use crate::view::status::{Document, Health, Isolation, LastExit, Probed, Row, State as Word, command, remark, table};
+use crate::view::status::{Document, Health, Isolation, LastExit, Probed, Row, State as Word, command, remark};
 use crate::view::storm::warning;
 use crate::view::usual;
 
@@ -40,11 +37,11 @@ use super::out::worse;
 use super::{Call, watch};
 
 mod parts;
+mod shown;
 
 use parts::{breaker, hang, heartbeat, keeps, life, output, says, target};
+use shown::{Shown, looks, text};
 
-/// From this number of processes on a second thread saves more than it costs.
-const WORTH_A_THREAD: usize = 48;
 /// Pauses between two pictures of `--watch`.
 const WATCH: Duration = Duration::from_secs(2);
 
@@ -82,20 +79,7 @@ pub(super) fn run(call: &Call, command: &Status) -> Result<u8, Error> {
 
 fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let loaded = registry(call)?;
-    let asked = parse(&command.names)?;
-    let watches = watch::asked(&loaded.registry, &asked, command.group.as_deref());
-    let mut names: Vec<Name> = asked.into_iter().filter(|name| !loaded.registry.watches.contains_key(name)).collect();
-    known(&loaded, &names, call)?;
-    match &command.group {
-        Some(group) => match members(&loaded.registry, group) {
-            Ok(members) => names.extend(members),
-            Err(nobody) if watches.is_empty() => return Err(nobody),
-            Err(_) => {} // a group of watches
-        },
-        None if command.names.is_empty() => names.extend(loaded.registry.processes.keys().cloned()),
-        None => {}
-    }
-    let names: Vec<Name> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let (names, watches) = meant(call, &loaded, &command.names, command.group.as_deref())?;
     let now = now()?;
     let meter = meter(names.len())?;
     let (beats, rotated) = (present::heartbeats(&call.ctx.paths), present::rotated(&call.ctx.paths));
@@ -104,20 +88,28 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         errors.push(error);
         Vec::new()
     });
-    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats, rotated: &rotated, silences: &silences };
-    let (mut rows, mut shown) = (Vec::new(), Vec::new());
+    let seen = Surroundings {
+        now: &now,
+        meter: meter.as_ref(),
+        beats: &beats,
+        rotated: &rotated,
+        silences: &silences,
+        remarks: !call.out.is_json(),
+    };
+    let (mut rows, mut documents) = (Vec::new(), Vec::new());
     let (mut desired, mut wanted, mut alive) = (true, false, false);
-    for outcome in looks(&names, |name| look(call, name, &loaded, &seen)) {
+    let outcomes = looks(&names, |name| look(call, name, &loaded, &seen, |looked| Shown::of(call, looked)));
+    for outcome in outcomes {
         match outcome {
-            Ok(Some(looked)) => {
-                desired &= looked.as_desired;
-                wanted |= looked.wanted;
-                alive |= looked.alive;
-                rows.extend(looked.row.map(|row| *row));
-                shown.extend(looked.json);
+            Ok(Some(Ok(shown))) => {
+                desired &= shown.as_desired;
+                wanted |= shown.wanted;
+                alive |= shown.alive;
+                rows.extend(shown.row.map(|row| *row));
+                documents.extend(shown.document);
             }
             Ok(None) => {}
-            Err(error) => errors.push(error),
+            Ok(Some(Err(error))) | Err(error) => errors.push(error),
         }
     }
     let last = match last(&call.ctx.paths) {
@@ -142,13 +134,13 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         healthcheck: &health,
         alerts: &alerts,
         storm: storm.as_ref(),
-        processes: &shown,
+        processes: &documents,
         watches: &watches,
         errors: errors.iter().map(|error| error.message.clone()).collect(),
     });
     // Who asks for some of them asks about these.
     desired &= !alerts.is_bad() || !command.names.is_empty() || command.group.is_some();
-    let mut code = match (command.names.as_slice(), rows.len() + shown.len()) {
+    let mut code = match (command.names.as_slice(), rows.len() + documents.len()) {
         ([_], 1) if !alive => Code::NotRunning as u8,
         (_, _) if desired => 0,
         (_, _) => Code::No as u8,
@@ -172,90 +164,63 @@ fn meter(processes: usize) -> Result<Option<Meter>, Error> {
         .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))
 }
 
-fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: &Backlog, loaded: &Loaded) -> String {
-    let mut text = match (rows, loaded.registry.processes.is_empty()) {
-        ([], _) if !watches.is_empty() => String::new(),
-        ([], true) => "no process is registered: guardian register NAME -- COMMAND\n".to_owned(),
-        (rows, _) => table(rows),
-    };
-    text.push_str(&watch::table(rows, watches));
-    if let Some(why) = &health.ping_failed {
-        text.push_str(&format!("\nwarning: last ping failed: {why}\n"));
+/// The processes and the watches that are meant by names or a group, each once; without either, all.
+pub(super) fn meant(
+    call: &Call,
+    loaded: &Loaded,
+    names: &[String],
+    group: Option<&str>,
+) -> Result<(Vec<Name>, Vec<Name>), Error> {
+    let asked = parse(names)?;
+    let watches = watch::asked(&loaded.registry, &asked, group);
+    let all = asked.is_empty();
+    let mut names: Vec<Name> = asked.into_iter().filter(|name| !loaded.registry.watches.contains_key(name)).collect();
+    known(loaded, &names, call)?;
+    match group {
+        Some(group) => match members(&loaded.registry, group) {
+            Ok(members) => names.extend(members),
+            Err(nobody) if watches.is_empty() => return Err(nobody),
+            Err(_) => {} // a group of watches
+        },
+        None if all => names.extend(loaded.registry.processes.keys().cloned()),
+        None => {}
     }
-    if health.overdue {
-        let since = health.age_s.map_or("no pass has run yet".to_owned(), |age| {
-            format!("the last pass ran {} ago", crate::model::units::human_duration(Duration::from_secs(age)))
-        });
-        text.push_str(&format!("\nwarning: a pass is overdue, {since}: deaths of shims and reboots go unseen\n  hint: guardian install --cron, or see why cron does not run\n"));
-    }
-    text + &stuck_alerts(alerts).map_or(String::new(), |warning| format!("\n{warning}\n"))
-}
-
-/// Looks at each name, in order; many of them on two threads, since most of a look is spent in the kernel.
-fn looks<'a, T: Send>(names: &'a [Name], look: impl Fn(&'a Name) -> T + Sync) -> Vec<T> {
-    let all = |names: &'a [Name]| names.iter().map(&look).collect::<Vec<T>>();
-    if names.len() < WORTH_A_THREAD {
-        return all(names);
-    }
-    let (first, second) = names.split_at(names.len() / 2);
-    std::thread::scope(|scope| {
-        let other = scope.spawn(|| all(second));
-        let mut looks = all(first);
-        match other.join() {
-            Ok(more) => looks.extend(more),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-        looks
-    })
+    Ok((names.into_iter().collect::<BTreeSet<_>>().into_iter().collect(), watches))
 }
 
 /// What is the same for every row.
-struct Surroundings<'a> {
-    now: &'a Stamp,
-    meter: Option<&'a Meter>,
+pub(super) struct Surroundings<'a> {
+    pub(super) now: &'a Stamp,
+    pub(super) meter: Option<&'a Meter>,
     /// Names of the processes whose heartbeat file is there.
-    beats: &'a BTreeSet<String>,
+    pub(super) beats: &'a BTreeSet<String>,
     /// Names of the processes whose log was ever rotated.
-    rotated: &'a BTreeSet<String>,
+    pub(super) rotated: &'a BTreeSet<String>,
     /// What is not told of.
-    silences: &'a [Silence],
+    pub(super) silences: &'a [Silence],
+    /// Whether what a person should know is put into words.
+    pub(super) remarks: bool,
 }
 
-/// What came of a look at one process: its row, or that as JSON. Written where it was looked at, so that two threads share that too.
-struct Looked<'a> {
-    row: Option<Box<Row<'a>>>,
-    json: Option<Box<RawValue>>,
-    as_desired: bool,
-    wanted: bool,
-    alive: bool,
+/// One process as it stands now.
+pub(super) struct Looked<'a, 'd> {
+    pub(super) row: Row<'a>,
+    pub(super) as_desired: bool,
+    pub(super) spec: &'a Spec,
+    /// What would be decided about it now.
+    pub(super) decision: &'d Decision<'d>,
+    /// When the run that lives began.
+    pub(super) began: Option<&'d Stamp>,
 }
 
-fn look<'a>(
+/// Looks at a process without changing anything, and keeps of it what `keep` takes; `None`: it is not registered.
+pub(super) fn look<'a, T>(
     call: &Call,
     name: &'a Name,
     loaded: &'a Loaded,
     seen: &Surroundings<'_>,
-) -> Result<Option<Looked<'a>>, Error> {
-    let Some((row, as_desired)) = row(call, name, loaded, seen)? else { return Ok(None) };
-    let (wanted, alive) = (row.desired == Desired::Up, row.state.is_alive());
-    let (row, json) = match call.out.is_json() {
-        false => (Some(Box::new(row)), None),
-        true => {
-            let json = to_raw_value(&row).map_err(|error| {
-                Error::new(Code::Bug, "bug", format!("`{name}` cannot be written as JSON: {error}")).about(name)
-            })?;
-            (None, Some(json))
-        }
-    };
-    Ok(Some(Looked { row, json, as_desired, wanted, alive }))
-}
-
-fn row<'a>(
-    call: &Call,
-    name: &'a Name,
-    loaded: &'a Loaded,
-    seen: &Surroundings<'_>,
-) -> Result<Option<(Row<'a>, bool)>, Error> {
+    keep: impl FnOnce(Looked<'a, '_>) -> T,
+) -> Result<Option<T>, Error> {
     let Some(Entry { spec, .. }) = loaded.registry.processes.get(name) else { return Ok(None) };
     let now = seen.now;
     let state = match state::load(&call.ctx.paths, name)? {
@@ -271,7 +236,9 @@ fn row<'a>(
         Recorded::Missing | Recorded::Unreadable(_) => None,
     });
     let as_desired = is_as_desired(&state, &decision);
-    Ok(Some((fill(call, name, spec, &decision, record, seen), as_desired)))
+    let row = fill(call, name, spec, &decision, record, seen);
+    let began = record.filter(|_| row.state.is_alive()).and_then(|record| record.began.as_ref());
+    Ok(Some(keep(Looked { row, as_desired, spec, decision: &decision, began })))
 }
 
 fn fill<'a>(
@@ -342,14 +309,14 @@ fn fill<'a>(
         last_exit: state.last.as_ref().map(LastExit::of),
         command: command(&spec.command),
         cwd: spec.cwd.as_deref(),
-        remark: match (call.out.is_json(), &spec.ready) {
-            (true, _) => String::new(),
-            (false, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
+        remark: match (seen.remarks, &spec.ready) {
+            (false, _) => String::new(),
+            (true, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
                 let said = says.as_ref().map_or(String::new(), |says| format!("; {says}"));
                 let hushed = hushed(silenced).map_or(String::new(), |hushed| format!("; {hushed}"));
                 format!("not ready yet: {probe}{said}{hushed}")
             }
-            (false, _) => {
+            (true, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
                 let due = schedule::sentence(name.as_str(), spec, state, now.wall).filter(|_| word != Word::Waiting);
                 let life = life(hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), says.as_ref(), pace);
@@ -377,7 +344,7 @@ fn wants(waits: Option<&String>, input: Option<Option<bool>>) -> [Option<String>
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue, nor where nothing is
 /// `wanted` up.
-fn health(last: Option<Option<LastPass>>, loaded: &Loaded, wanted: bool, now: &Stamp) -> Health {
+pub(super) fn health(last: Option<Option<LastPass>>, loaded: &Loaded, wanted: bool, now: &Stamp) -> Health {
     let every_s = loaded.registry.healthcheck.every.as_secs().max(1);
     let unread = last.is_none();
     let last = last.flatten();

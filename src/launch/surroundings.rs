@@ -86,6 +86,14 @@ pub fn program_environment(
     Ok(all)
 }
 
+/// The errno for which its `env_file` cannot be taken; EINVAL: a line of it is no variable. `None`: it can, or there is none.
+pub(super) fn env_file_errno(spec: &Spec) -> Option<i32> {
+    match fs::read_to_string(spec.env_file.as_ref()?) {
+        Ok(text) => parse_env_file(&text).is_err().then_some(libc::EINVAL),
+        Err(error) => Some(error.raw_os_error().unwrap_or(libc::EINVAL)), // not UTF-8
+    }
+}
+
 fn env_file(name: &Name, path: &Path) -> Result<Vec<(String, String)>, Error> {
     let text = fs::read_to_string(path).map_err(|error| Error::io("read `env_file`", path, &error).about(name))?;
     parse_env_file(&text).map_err(|line| {

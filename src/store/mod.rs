@@ -6,6 +6,7 @@
 pub mod atomic;
 pub mod beat;
 pub mod checksum;
+pub mod document;
 pub mod environment;
 pub mod foreign;
 pub mod git;
@@ -13,6 +14,7 @@ pub mod hang;
 pub mod heartbeat;
 pub mod incident;
 pub mod journal;
+pub mod lapses;
 pub mod last_word;
 pub mod launch;
 pub mod ledger;

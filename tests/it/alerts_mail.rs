@@ -121,13 +121,13 @@ fn a_server_that_never_answers_does_not_delay_the_restart() {
     let home = Home::new();
     home.write_registry(format!(
         "[sinks.ops]\ntype = \"email\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"g@example.org\"\n\
-         to = [\"ops@example.org\"]\ntimeout = \"3s\"\n",
+         to = [\"ops@example.org\"]\ntimeout = \"12s\"\n",
         silent.local_addr().unwrap().port()
     ));
     home.up("bot", &["--backoff", "200ms", "--max-failures", "3"], "echo $$ >> pids; exit 1");
     let begun = now_ms();
     home.has_lines("pids", 3);
-    assert!(now_ms() - begun < 2500, "its restarts waited for the mail server");
+    assert!(now_ms() - begun < 11_000, "its restarts waited for the mail server");
     home.reaches("bot", "tripped");
     until("the alert waits", || home.ok(&["alerts"]).contains("bot"));
 }

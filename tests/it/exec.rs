@@ -126,19 +126,27 @@ fn a_signal_of_anybody_else_reaches_the_program_with_its_true_sender() {
     assert!(why.contains("SIGTERM") && why.contains("agent-of-doom"), "{why}");
 }
 
+/// It has said that it starts no second copy and stays with the one that there is.
+fn stays(mut child: Child) -> Child {
+    let mut said = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.contains("runs already"), "{said}");
+    child
+}
+
 #[test]
 fn where_it_runs_already_no_second_copy_is_started() {
     let home = Home::new();
     home.up("bot", &[], "echo up >>got; while [ ! -e go ]; do sleep 0.05; done; exit 9");
     home.has_lines("got", 1);
-    let (first, second) = (spawn(&home, &["exec", "bot"]), spawn(&home, &["exec", "bot"]));
+    let children = [spawn(&home, &["exec", "bot"]), spawn(&home, &["exec", "bot"])].map(stays);
     let open = home.state_dir().join("process/bot/state.json");
     until("it is whoever runs exec that restarts it", || {
         std::fs::read_to_string(&open).unwrap().contains("foreground")
     });
     std::fs::write(home.path("go"), "").unwrap();
-    for child in [first, second] {
-        end(child).expect(9).complains("runs already");
+    for child in children {
+        end(child).expect(9);
     }
     assert_eq!((home.lines("got").len(), home.status("bot")["run"].as_u64()), (1, Some(1)));
 }
@@ -153,10 +161,7 @@ fn a_killed_exec_leaves_the_program_and_the_next_one_stays_with_it() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(alive(program));
-    let mut child = spawn(&home, &["exec", "bot"]);
-    let mut said = String::new();
-    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
-    assert!(said.contains("runs already"), "{said}");
+    let child = stays(spawn(&home, &["exec", "bot"]));
     std::fs::write(home.path("go"), "").unwrap();
     end(child).expect(5);
     assert_eq!(home.lines("got").len(), 1);

@@ -113,7 +113,7 @@ fn one_that_is_killed_failed_with_that_signal() {
 #[test]
 fn a_slow_one_stalls_neither_a_pass_nor_a_stop() {
     let home = Home::new();
-    home.register_preflight(&["test ! -e slow || sleep 20"], &["--backoff", "0s"], "echo x >>ran; exec sleep 60");
+    home.register_preflight(&["test ! -e slow || sleep 60"], &["--backoff", "0s"], "echo x >>ran; exec sleep 60");
     home.up("y", &["--backoff", "0s"], "exec sleep 60");
     home.ok(&["start", "x"]);
     home.has_lines("ran", 1);
@@ -123,13 +123,13 @@ fn a_slow_one_stalls_neither_a_pass_nor_a_stop() {
     crate::procs::kill_together(&pids.concat());
     let began = now_ms();
     home.run(&["healthcheck"]);
-    assert!(now_ms() - began < 5_000, "the pass took {} ms", now_ms() - began);
+    assert!(now_ms() - began < 30_000, "the pass took {} ms", now_ms() - began);
     assert_eq!((home.state("x").as_str(), home.state("y").as_str()), ("starting", "running"));
     let shim = eventually("its preflight runs", || {
         home.processes().into_iter().find(|pid| !descendants(*pid).is_empty() && *pid != home.shim_pid("y"))
     });
     home.ok(&["stop", "x"]);
-    assert!(now_ms() - began < 10_000, "the stop took {} ms", now_ms() - began);
+    assert!(now_ms() - began < 50_000, "the stop took {} ms", now_ms() - began);
     until("its shim goes", || !alive(shim));
     assert_eq!((home.state("x").as_str(), home.lines("ran").len()), ("stopped", 1));
 }

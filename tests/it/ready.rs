@@ -218,13 +218,13 @@ fn when_the_one_who_looks_is_killed_another_looks() {
 #[test]
 fn a_run_whose_shim_was_killed_is_never_called_not_ready() {
     let home = Home::new();
-    home.register_ready("notify", &["--ready-timeout", "300ms"], "exec sleep 60");
+    home.register_ready("notify", &["--ready-timeout", "4s"], "exec sleep 60");
     home.ok(&["start", "x"]);
     let pid = home.pid("x");
     signal(home.shim_pid("x"), Signal::SIGKILL);
     until("its shim is missed", || home.state("x") == "unsupervised");
     let since = now_ms();
-    until("its time is over", || now_ms() > since + 400);
+    until("its time is over", || now_ms() > since + 4100);
     home.run(&["healthcheck"]);
     assert!(alive(pid));
     until("a new shim has it", || home.state("x") == "running");

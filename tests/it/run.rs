@@ -26,9 +26,9 @@ fn a_job_that_ends_within_the_yield_gives_its_output_and_its_code() {
 #[test]
 fn a_job_that_takes_longer_goes_on_and_its_name_run_pid_and_next_commands_are_said() {
     let home = Home::new();
-    let ran = home.run(&["run", "--name", "bot", "--yield", "300ms", "--", "echo begun; exec sleep 1000"]).expect(0);
+    let ran = home.run(&["run", "--name", "bot", "--yield", "2s", "--", "echo begun; exec sleep 1000"]).expect(0);
     let pid = home.pid("bot");
-    let want = format!("begun\nbot run 1 (pid {pid}): it goes on after 300ms");
+    let want = format!("begun\nbot run 1 (pid {pid}): it goes on after 2s");
     assert!(ran.stdout.starts_with(&want), "{}", ran.stdout);
     for next in ["guardian logs bot --cursor 6", "guardian wait bot", "guardian stop bot"] {
         assert!(ran.stdout.contains(next), "{}", ran.stdout);
@@ -146,7 +146,7 @@ fn a_time_limit_ends_it_and_options_of_register_count() {
     let ran = home.run(&[
         "run",
         "--timeout",
-        "300ms",
+        "2s",
         "--env",
         "K=V",
         "--cwd",
@@ -157,7 +157,7 @@ fn a_time_limit_ends_it_and_options_of_register_count() {
         "echo $K $PWD; exec sleep 1000",
     ]);
     assert_eq!(ran.expect(143).stdout, "V /\n");
-    assert!(home.registry().contains("time_limit = \"300ms\"") && home.registry().contains("group = \"g\""));
+    assert!(home.registry().contains("time_limit = \"2s\"") && home.registry().contains("group = \"g\""));
 }
 
 #[test]
