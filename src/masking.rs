@@ -3,17 +3,17 @@
 //! Read only where something that a program may have said is about to be kept. Its log is its user's own and stays as it is.
 
 use std::cell::LazyCell;
-use std::fs;
+use std::path::Path;
 
 use crate::context::Context;
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::State;
 use crate::model::watch_state::WatchState;
-use crate::policy::environment::{Environment, compose, parse_env_file, unbound};
+use crate::policy::environment::{Environment, compose, unbound};
 use crate::policy::masked;
 use crate::policy::secrets::Mask;
-use crate::store::environment;
+use crate::store::{env_file, environment};
 
 /// What is masked for `name`; without a `spec`, for what has only guardian's own environment. `None`: its secrets
 /// cannot be read, so that nobody can say what may be shown.
@@ -23,7 +23,7 @@ pub fn mask(ctx: &Context, name: &Name, spec: Option<&Spec>) -> Option<Mask> {
     let snapshot = environment::load(&ctx.paths, name).ok()?;
     let base = snapshot.map_or_else(|| unbound(&ctx.environment), |snapshot| snapshot.variables);
     let file = match &spec.env_file {
-        Some(path) => parse_env_file(&fs::read_to_string(path).ok()?).ok()?,
+        Some(path) => env_file::read(Path::new(path), None).ok()?,
         None => Vec::new(),
     };
     let all = compose(spec, &base, &file, &ctx.environment, &[]);

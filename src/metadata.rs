@@ -312,6 +312,9 @@ fn is_changed_before(file: &Path, at: Wall) -> bool {
 }
 
 fn changes(root: &Path) -> Option<Changes> {
+    if !git::is_own(root) {
+        return None;
+    }
     let argv = ["git", "-C", root.to_str()?, "--no-optional-locks", "-c", "core.fsmonitor=false", "status"];
     let argv = argv.iter().chain(&["--porcelain=v1", "-z", "--untracked-files=no"]);
     let argv: Vec<String> = argv.map(|&word| word.to_owned()).collect();

@@ -1,7 +1,9 @@
 //! The stage of `demo`: a throw-away home, the real commands run in it, and its end, whatever happened.
 
-use std::fs;
+use std::ffi::CString;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -13,7 +15,8 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::error::{Code, Error};
-use crate::os::clock;
+use crate::os::background::{self, Rank};
+use crate::os::{clock, descriptor};
 use crate::policy::environment::Environment;
 use crate::store::atomic;
 
@@ -26,6 +29,19 @@ const REMOVALS: u32 = 100;
 /// 128 + SIGINT, as shells count.
 const INTERRUPTED: u8 = 130;
 
+/// Waits for whoever plays to end, and does what that one did not: of a play that was ended well nothing is there by then.
+/// What its callers had begun may come up a moment later.
+const SWEEPER: &str = "\
+exec 3>&-
+read -r _
+[ -d \"$2\" ] || exit 0
+sleep 1
+\"$1\" stop --all --grace 2s
+rm -rf \"$2\"
+sleep 1
+rm -rf \"$2\"
+";
+
 /// A guardian home of its own, in a directory of its own.
 pub(super) struct Stage {
     /// The working directory of the play; also where its scripts lie.
@@ -33,6 +49,8 @@ pub(super) struct Stage {
     exe: PathBuf,
     environment: Environment,
     interrupted: Arc<AtomicBool>,
+    /// Open as long as we live.
+    life: Option<File>,
 }
 
 /// How a play was cut short.
@@ -72,14 +90,31 @@ impl Stage {
         let mut environment = call.ctx.environment.clone();
         environment.retain(|name, _| !name.to_string_lossy().starts_with("GUARDIAN_"));
         environment.insert("GUARDIAN_HOME".into(), dir.join("home").into());
-        let stage = Self { dir, exe: call.ctx.exe.clone(), environment, interrupted };
+        let mut stage = Self { dir, exe: call.ctx.exe.clone(), environment, interrupted, life: None };
         match atomic::make_dir(&stage.dir.join("home")) {
-            Ok(()) => Ok(stage),
+            Ok(()) => {
+                // Without it a play that is killed leaves its home behind, no more.
+                stage.life = stage.swept().ok();
+                Ok(stage)
+            }
             Err(error) => {
                 stage.strike()?;
                 Err(error)
             }
         }
+    }
+
+    /// Has the home removed by another process, should this one be killed. Whether it was is seen by what is returned.
+    fn swept(&self) -> io::Result<File> {
+        let words =
+            [c"sh".to_bytes(), b"-c", SWEEPER.as_bytes(), b"guardian-sweeper", bytes(&self.exe), bytes(&self.dir)];
+        let argv = words.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>()?;
+        let kept = self.environment.iter().filter(|(name, _)| *name == "PATH" || *name == "GUARDIAN_HOME");
+        let pairs = kept.map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()));
+        let pairs = pairs.collect::<Result<Vec<_>, _>>()?;
+        let (end, life) = descriptor::pipe()?;
+        background::start(c"/bin/sh", &argv, &pairs, &end, Rank::Equal)?;
+        Ok(life)
     }
 
     /// Writes a file into the directory.
@@ -157,6 +192,10 @@ impl Stage {
             Ok(()) | Err(_) => stopped.map(drop),
         }
     }
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
 }
 
 /// Blocks the signals that ask for the end, in this thread and those that it starts; one of these waits for them.

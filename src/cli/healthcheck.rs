@@ -14,7 +14,7 @@ use crate::alert::drain::Drained;
 use crate::alert::ping;
 use crate::dependants::look_again;
 use crate::error::{Code, Error};
-use crate::healthcheck::{LastPass, Mode, Report, deliver, guarded, names, note, pass, push};
+use crate::healthcheck::{Checked, LastPass, Mode, Report, deliver, guarded, names, note, pass, push};
 use crate::logs::Tidied;
 use crate::metadata;
 use crate::model::event::SCHEMA;
@@ -263,7 +263,9 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
     }
     let would = if mode == Mode::DryRun { "would be " } else { "" };
     let mut lines = Vec::new();
-    for checked in report.checked.iter().filter(|checked| !checked.as_desired || !checked.actions.is_empty()) {
+    // Cron mails what is said: not that another pass was at it, or that what is well was probed.
+    let acted = |checked: &Checked| !checked.actions.is_empty() && !call.out.is_quiet();
+    for checked in report.checked.iter().filter(|checked| !checked.as_desired || acted(checked)) {
         let done = match checked.actions.as_slice() {
             [] => String::new(),
             actions => format!(": {would}{}", actions.join(", ")),
@@ -337,6 +339,7 @@ fn pushed_name(call: &Call, command: &Healthcheck) -> Result<Name, Error> {
 
 /// Looks on behalf of the shim of `run` until the program is ready. Complaints go into guardian's own log.
 fn watch(call: &Call, command: &Healthcheck, run: u64) -> Result<u8, Error> {
+    drop(descriptor::inherited(spawn::LAUNCH_FD)); // no answer is asked for, and no line of `ready` is to have it
     own_log(call)?;
     let name = &pushed_name(call, command)?;
     let loaded = registry(call)?;

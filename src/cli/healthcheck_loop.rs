@@ -25,8 +25,8 @@ use super::healthcheck::Healthcheck;
 const LONGEST_PASS_MS: u64 = 600_000;
 /// As process 1, what still runs when all is stopped (alerts that go out) has this time.
 const LINGER_MS: u64 = 2_000;
-/// Beyond `stop_timeout`: what even KILL does not end is left.
-const SLACK_MS: u64 = 3_000;
+/// Beyond `stop_timeout`: what even KILL does not end is left. A machine that is busy needs some of it.
+const SLACK_MS: u64 = 8_000;
 /// How often the stopping is begun again after it was killed.
 const RETRIES: u32 = 3;
 
@@ -235,7 +235,10 @@ impl Loop<'_> {
             None if self.leaves_running || self.kept.is_none() => self.ending = Some(Ending::Over(0)),
             None => {
                 // For as long as we live: nothing is started any more. Who asks holds it for a moment.
-                self.closed = Some(lock::wait(&self.call.ctx.paths.ending_lock())?);
+                match lock::wait(&self.call.ctx.paths.ending_lock()) {
+                    Ok(held) => self.closed = Some(held),
+                    Err(error) => drop(self.call.out.fail(&error)), // all is stopped nevertheless
+                }
                 self.alarm.set(None).map_err(system)?;
                 self.stop(self.stop_ms, 0)?;
             }

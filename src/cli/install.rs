@@ -220,9 +220,10 @@ pub(super) fn uninstall(call: &Call, command: &Uninstall) -> Result<u8, Error> {
         (!managers::HAS_LAUNCHD && is_root, Kind::System),
         (managers::HAS_LAUNCHD, Kind::Launchd),
     ];
-    // Each is tried, whatever became of the others.
+    // Each is tried, whatever became of the others; files of another home, or masked ones, run no passes for this one.
     let done: Vec<_> = there.into_iter().filter(|(is, _)| *is).map(|(_, kind)| one(kind)).collect();
-    let done = done.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let ours = |one: &Result<_, Error>| !one.as_ref().is_err_and(|error| install_units::NOT_OURS.contains(&error.kind));
+    let done = done.into_iter().filter(ours).collect::<Result<Vec<_>, _>>()?;
     let changed = done.iter().any(|one| one["changed"] == true);
     call.out.json(&json!({"schema": SCHEMA, "home": home, "changed": changed, "triggers": done}));
     Ok(0)

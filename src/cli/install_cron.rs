@@ -8,7 +8,7 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::units::format_duration;
 use crate::os::{crontab, managers::has_cron_daemon};
-use crate::policy::crontab::{Block, Pass, command, schedule};
+use crate::policy::crontab::{Block, Pass, check_listed, command, schedule};
 use crate::store::atomic;
 
 use super::Call;
@@ -92,6 +92,7 @@ fn change(call: &Call, old: Option<&[u8]>, new: &[u8]) -> Result<Option<PathBuf>
     if new == before {
         return Ok(None);
     }
+    check_listed(before)?;
     let backup = match old {
         None | Some([]) => None,
         Some(before) => {

@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::os::managers::lingers;
-use crate::store::atomic;
+use crate::store::{atomic, foreign};
 use crate::view::trigger::{AGENT_LABEL, Manager, SERVICE_NAME, TIMER_NAME, Trigger, belongs_to};
 
 use super::Call;
 use super::install::{Mode, Plan};
+
+/// Errors that say that a file is somebody else's.
+pub(super) const NOT_OURS: [&str; 2] = ["foreign_unit", "masked_unit"];
 
 /// A file and what is to be in it.
 type Unit = (PathBuf, String);
@@ -175,14 +178,21 @@ fn write(
 
 /// What is in a file of ours; `None`: there is no such file.
 fn owned(path: &Path, home: &str) -> Result<Option<String>, Error> {
-    let Some(bytes) = atomic::read_if_there(path)? else { return Ok(None) };
+    if foreign::is_nothing(path) {
+        let unit = path.file_name().unwrap_or_default().display().to_string();
+        let message = format!("`{}` is masked: somebody does not want it to run", path.display());
+        return Err(Error::new(Code::Refused, "masked_unit", message)
+            .hint(format!("rm {}, or `systemctl unmask {unit}` (with --user where it is your own)", path.display())));
+    }
+    let Some(bytes) = foreign::bytes(path)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     if belongs_to(&text, home) {
         return Ok(Some(text));
     }
     let message = format!("`{}` was not written for the guardian home `{home}`", path.display());
-    Err(Error::new(Code::Refused, "foreign_unit", message)
-        .hint("it stays as it is: uninstall it with the home that it names, or move it away"))
+    Err(Error::new(Code::Refused, "foreign_unit", message).hint(
+        "it stays as it is: uninstall it with the home that it names, or move it away; cron has room for many homes",
+    ))
 }
 
 fn remove(

@@ -8,9 +8,12 @@ use crate::launch;
 use crate::model::evidence::{Placed, Recorded, SpawnStep};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
+use crate::os::read::regular;
 use crate::os::user;
-use crate::policy::environment::parse_env_file;
 use crate::store::record;
+
+/// Largest script whose first line is read, in bytes.
+const SCRIPT_MAX: u64 = 16 << 20;
 
 /// A failed start as an error for whoever asked, with the way out.
 #[must_use]
@@ -38,10 +41,13 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, run: u64, (st
         (SpawnStep::Cwd, _) => {
             (format!("working directory `{}`: {error}", cwd.display()), "mend it, or change `cwd`".to_owned())
         }
-        (SpawnStep::EnvFile, _) => (
-            format!("`env_file` `{}`: {}", spec.env_file.as_deref().unwrap_or_default(), env_file(spec, &error)),
-            "mend it, or change `env_file`".to_owned(),
-        ),
+        (SpawnStep::EnvFile, _) => match launch::env_file_trouble(spec) {
+            Ok(Some(unfit)) if unfit.errno == errno => {
+                let hint = unfit.error.hint;
+                (unfit.error.message, if hint.is_empty() { "mend it, or change `env_file`".to_owned() } else { hint })
+            }
+            Ok(_) | Err(_) => (format!("its `env_file`: {error}"), "give the command again".to_owned()), // it was mended meanwhile
+        },
         (SpawnStep::Fork, _) => {
             (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
         }
@@ -82,18 +88,9 @@ pub(super) fn placed(ctx: &Context, name: &Name, run: u64) -> Option<Placed> {
     }
 }
 
-/// What is wrong with its `env_file`: the line, where that is it.
-fn env_file(spec: &Spec, error: &io::Error) -> String {
-    let text = spec.env_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-    match text.map(|text| parse_env_file(&text)) {
-        Some(Err(line)) => format!("line {line} is not `NAME=value`"),
-        Some(Ok(_)) | None => error.to_string(),
-    }
-}
-
 /// The interpreter that a script names in its first line, when the script is there.
 fn launch_interpreter(cwd: &std::path::Path, program: &str) -> Option<String> {
-    let text = std::fs::read(cwd.join(program)).ok()?;
+    let text = regular(&cwd.join(program), SCRIPT_MAX).ok()?;
     let first = text.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
     let line = String::from_utf8_lossy(first);
     line.split_whitespace().next().map(str::to_owned)

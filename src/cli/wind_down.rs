@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::healthcheck;
+use crate::model::evidence::{Life, Recorded};
 use crate::model::name::Name;
-use crate::model::state::{Desired, State};
+use crate::model::state::{Desired, OpenRun, State};
 use crate::model::time::Stamp;
 use crate::os::process;
 use crate::policy::classify::Standing;
 use crate::policy::decide::Look;
 use crate::policy::dependencies::Graph;
 use crate::policy::operator::wind_down;
-use crate::store::state;
+use crate::store::{record, state};
 use crate::supervise::{Held, Outcome, now};
 
 use super::Call;
@@ -24,6 +25,11 @@ use super::common::{Fresh, complain_of, parse, registry};
 use super::out::worse;
 use super::plan::{dependants_first, in_order};
 use super::stop::wait;
+
+/// How long the last passes of shims are waited for, all together.
+const LAST_PASSES: Duration = Duration::from_secs(5);
+/// How often a shim is looked for.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Stops those of `names` (empty: all) that run. `within`: milliseconds for all together; no number: each has its grace.
 pub(super) fn run(call: &Call, names: &[String], within: &str) -> Result<u8, Error> {
@@ -49,6 +55,7 @@ pub(super) fn run(call: &Call, names: &[String], within: &str) -> Result<u8, Err
         let level = levels.get(name).copied().unwrap_or(1);
         fresh.with(call, name, |held| stop(held, until.as_ref(), level))
     });
+    last_passes(call, &names, until)?;
     let ended = stopped.iter().filter(|outcome| matches!(outcome, Ok(true))).count();
     failed.extend(stopped.into_iter().filter_map(Result::err));
     let code = failed.iter().fold(0, |code, error| worse(code, call.out.fail(error)));
@@ -94,14 +101,41 @@ fn ask(held: &mut Held<'_>) -> Result<(), Error> {
 
 /// Ends it; whether it ran. `until`: when all must be over, of which this and what comes after it have their parts.
 fn stop(held: &mut Held<'_>, until: Option<&Stamp>, levels: u32) -> Result<bool, Error> {
-    ask(held)?;
-    let asked = held.state.open().and_then(|open| Some((open.run, open.stopping.as_ref()?.since.clone())));
-    if let Some((run, since)) = &asked {
+    let asked = ask(held);
+    if asked.is_err() {
+        // A full disk, say: what cannot be written down is asked all the same, or it would be killed in a moment.
+        held.signal(held.spec.stop_signal, &mut Outcome::default());
+    }
+    let began = now()?;
+    let since = |open: &OpenRun| open.stopping.as_ref().map_or(began, |stopping| stopping.since.clone());
+    let open = held.state.open().map(|open| (open.run, since(open)));
+    if let Some((run, since)) = &open {
         let now = now()?;
         let own = held.spec.grace.saturating_sub(now.since(since));
         let most = until.map_or(own, |until| until.since(&now) / levels.max(1));
         wait(held, *run, own.min(most))?;
     }
+    asked?;
     held.advance()?;
-    Ok(asked.is_some())
+    held.dismiss();
+    Ok(open.is_some())
+}
+
+/// Waits for the shims: each has a last pass to make, which would start again what it finds once nobody holds that up any more.
+fn last_passes(call: &Call, names: &[Name], until: Option<Stamp>) -> Result<(), Error> {
+    let end = now()?.plus(LAST_PASSES);
+    let end = until.filter(|until| end.has_reached(until)).unwrap_or(end);
+    for name in names {
+        let Ok(Some(state)) = state::load(&call.ctx.paths, name) else { continue }; // that was told
+        let Recorded::Read(record) = record::read(&call.ctx.paths, name, state.run).0 else { continue };
+        let Some(shim) = record.shim else { continue };
+        loop {
+            let now = now()?;
+            if process::life(&shim, &now.boot) == Life::Gone || now.has_reached(&end) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+    Ok(())
 }

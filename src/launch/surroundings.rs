@@ -1,7 +1,6 @@
 //! The surroundings of a program: its user, its directory, its environment.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
@@ -10,7 +9,8 @@ use crate::model::name::Name;
 use crate::model::spec::{Spec, Target};
 use crate::model::state::OpenRun;
 use crate::os::user::{self, Account, Ids};
-use crate::policy::environment::{Environment, compose, of_user, parse_env_file, unbound};
+use crate::policy::environment::{Environment, compose, of_user, unbound};
+use crate::store::env_file::{self, Unfit};
 use crate::store::environment::Snapshot;
 
 use super::input;
@@ -68,7 +68,10 @@ pub fn program_environment(
         base = of_user(&base, name, home.as_os_str(), shell.as_os_str());
     }
     let file = match &spec.env_file {
-        Some(file) => env_file(name, Path::new(file))?,
+        Some(file) => {
+            let reader = another.as_ref().map(|account| account.ids.uid);
+            env_file::read(Path::new(file), reader).map_err(|unfit| unfit.error.about(name))?
+        }
         None => Vec::new(),
     };
     let mut own = vec![("GUARDIAN_NAME", OsString::from(name.as_str())), ("GUARDIAN_RUN", open.run.to_string().into())];
@@ -86,18 +89,11 @@ pub fn program_environment(
     Ok(all)
 }
 
-/// The errno for which its `env_file` cannot be taken; EINVAL: a line of it is no variable. `None`: it can, or there is none.
-pub(super) fn env_file_errno(spec: &Spec) -> Option<i32> {
-    match fs::read_to_string(spec.env_file.as_ref()?) {
-        Ok(text) => parse_env_file(&text).is_err().then_some(libc::EINVAL),
-        Err(error) => Some(error.raw_os_error().unwrap_or(libc::EINVAL)), // not UTF-8
-    }
-}
-
-fn env_file(name: &Name, path: &Path) -> Result<Vec<(String, String)>, Error> {
-    let text = fs::read_to_string(path).map_err(|error| Error::io("read `env_file`", path, &error).about(name))?;
-    parse_env_file(&text).map_err(|line| {
-        let message = format!("`env_file` `{}` line {line} is not `NAME=value`", path.display());
-        Error::new(Code::Config, "env_file", message).about(name)
-    })
+/// What is wrong with its `env_file`; `None`: nothing, or there is none.
+///
+/// # Errors
+/// The user of the program cannot be told.
+pub fn env_file_trouble(spec: &Spec) -> Result<Option<Unfit>, Error> {
+    let Some(file) = &spec.env_file else { return Ok(None) };
+    Ok(env_file::read(Path::new(file), another(spec)?.map(|account| account.ids.uid)).err())
 }

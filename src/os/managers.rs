@@ -1,8 +1,11 @@
 //! What on this machine could run passes: systemd's managers, a cron daemon.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::unistd::{User, geteuid};
 
@@ -10,6 +13,13 @@ use super::process;
 
 /// Names under which cron daemons run.
 pub const CRON_DAEMONS: [&str; 4] = ["cron", "crond", "fcron", "dcron"];
+
+/// How long a manager may take for an answer: a pass waits for it.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How often its end is looked for.
+const LOOK: Duration = Duration::from_millis(5);
+/// Bytes of an answer that are read: a word.
+const SAID: u64 = 64;
 
 /// Whether passes can be run by launchd: macOS has it, and nothing else.
 pub const HAS_LAUNCHD: bool = cfg!(target_os = "macos");
@@ -40,9 +50,25 @@ pub fn is_stopping() -> bool {
     let says_so = |which| {
         let mut command = Command::new("systemctl");
         command.args([which, "is-system-running"]).env("XDG_RUNTIME_DIR", &runtime).stdin(Stdio::null());
-        command.output().is_ok_and(|output| output.stdout.starts_with(b"stopping"))
+        answer(&mut command).is_some_and(|said| said.starts_with(b"stopping"))
     };
     is_systemd() && (says_so("--system") || !geteuid().is_root() && says_so("--user"))
+}
+
+/// What a command says that is known to say little, within [`LIMIT`]; one that takes longer is killed.
+fn answer(command: &mut Command) -> Option<Vec<u8>> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let until = Instant::now() + LIMIT;
+    while child.try_wait().ok()?.is_none() {
+        if Instant::now() > until {
+            child.kill().and_then(|()| child.wait()).ok()?;
+            return None;
+        }
+        thread::sleep(LOOK);
+    }
+    let mut said = Vec::new();
+    child.stdout.take()?.take(SAID).read_to_end(&mut said).ok()?;
+    Some(said)
 }
 
 /// Whether a cron daemon runs; `None`: the processes cannot be listed.

@@ -76,6 +76,24 @@ pub fn command(pass: Pass<'_>) -> Result<String, Error> {
     Ok(line)
 }
 
+/// Whether all of `listed` can be written back as it is.
+///
+/// # Errors
+/// 5: Debian's `crontab -l` shows a carriage return as the two characters `\r`; written back, they would be in its place.
+pub fn check_listed(listed: &[u8]) -> Result<(), Error> {
+    match listed.split(|byte| *byte == b'\n').position(|line| line.ends_with(b"\\r")) {
+        None => Ok(()),
+        Some(index) => {
+            let message = format!(
+                "line {} of the crontab ends with a carriage return, which `crontab -l` shows as `\\r`; written back it would be another line",
+                index + 1
+            );
+            Err(Error::new(Code::Refused, "crontab_line_ends", message)
+                .hint("take them out: crontab -l | sed 's/\\\\r$//' | crontab -"))
+        }
+    }
+}
+
 /// The block of one guardian home: what to put into a crontab, or what to look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
@@ -169,7 +187,9 @@ impl Block {
         let mut open: Option<Found> = None;
         let mut at = 0;
         for (index, line) in crontab.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let bare = line.trim_ascii_end();
+            // No more than the line's end: a home may end in a blank.
+            let bare = line.strip_suffix(b"\n").unwrap_or(line);
+            let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
             match (&mut open, bare == self.begin.as_bytes(), bare == self.end.as_bytes()) {
                 (Some(_), true, _) => return Err(broken(index + 1, "a second begin of guardian's block")),
                 (None, _, true) => return Err(broken(index + 1, "an end of guardian's block without its begin")),

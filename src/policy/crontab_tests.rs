@@ -8,7 +8,7 @@ fn block() -> Block {
 
 #[test]
 fn the_users_bytes_stay_and_uninstall_gives_back_what_was_there() {
-    let cases: [(&str, &[u8]); 8] = [
+    let cases: [(&str, &[u8]); 9] = [
         ("an empty or missing crontab", b""),
         ("plain lines", b"MAILTO=me\n\n*/5 * * * *\tjob '%d' \\% # guardian\n"),
         ("no newline at the end", b"@daily job"),
@@ -16,6 +16,7 @@ fn the_users_bytes_stay_and_uninstall_gives_back_what_was_there() {
         ("a block of another home", b"# BEGIN guardian /other\n@reboot x\n# END guardian /other\n@daily job\n"),
         ("a home whose path only begins alike", b"# BEGIN guardian /h2\n@reboot x\n# END guardian /h2\n"),
         ("bytes that are not UTF-8", b"# caf\xe9\n@daily job\n"),
+        ("a home that ends in a blank", b"# BEGIN guardian /h \n@reboot x\n# END guardian /h \n"),
         ("blank lines at the end", b"@daily job\n\n\n"),
     ];
     for (claim, before) in cases {
@@ -33,6 +34,26 @@ fn a_block_is_replaced_where_it_stands_and_its_doubles_go() {
     let new = block().put_into(old.as_bytes()).unwrap();
     assert_eq!(String::from_utf8(new.clone()).unwrap(), format!("a\n{}b\nc\n", block().text()));
     assert_eq!(block().removed_from(&new).unwrap(), b"a\nb\nc\n");
+}
+
+#[test]
+fn the_block_of_a_home_that_ends_in_a_blank_is_found_again() {
+    let block = Block::new("/h ", "* * * * *", "guardian healthcheck");
+    let once = block.put_into(b"").unwrap();
+    assert_eq!(block.put_into(&once).unwrap(), once);
+    assert_eq!(block.removed_from(&once).unwrap(), b"");
+}
+
+#[test]
+fn what_is_not_shown_as_it_is_is_not_written_back() {
+    for fine in ["@daily tr -d '\\r' <x\n", "@daily a\r\n", "", "# \\r in a line\n"] {
+        assert!(check_listed(fine.as_bytes()).is_ok(), "{fine}");
+    }
+    let error = check_listed(b"@daily a\nMAILTO=me\\r\n").unwrap_err();
+    assert!(
+        error.code == Code::Refused && error.message.contains("line 2") && error.hint.contains("s/\\\\r$//"),
+        "{error:?}"
+    );
 }
 
 #[test]

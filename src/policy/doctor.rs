@@ -8,7 +8,7 @@ mod machine;
 mod sinks;
 mod trigger;
 
-pub use files::{Logs, Place, Rotation, State, disk, locks, logs, permissions, removed, rotation, state};
+pub use files::{Logs, Place, Rotation, State, above, disk, locks, logs, permissions, removed, rotation, state};
 pub use isolation::{Fate, Home, Pids, Trial, caller, isolation, limits, sandbox};
 pub use machine::{Adopter, First, Kernel, Moment, clock, first, kernel, orphans, ptrace, set_by, wsl};
 pub use sinks::{Reached, sink, sinks};

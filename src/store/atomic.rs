@@ -137,12 +137,23 @@ pub fn temporary(path: &Path) -> PathBuf {
 }
 
 fn write(path: &Path, temporary: &Path, content: &[u8]) -> Result<File, Error> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary);
-    let written = file.and_then(|mut file| file.write_all(content).map(|()| file));
+    let written = create(temporary).and_then(|mut file| file.write_all(content).map(|()| file));
     written.map_err(|error| {
         drop(fs::remove_file(temporary));
         Error::io("write", path, &error)
     })
+}
+
+/// A new file, whatever lies there: what a crash left goes, and a link that somebody put there leads nowhere.
+fn create(path: &Path) -> io::Result<File> {
+    let new = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match new() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            new()
+        }
+        outcome => outcome,
+    }
 }
 
 /// Makes `dir` and its parents, mode 0700; one that exists is left as it is.
@@ -173,5 +184,26 @@ pub fn remove_if_there(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, &error)),
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn what_lies_where_the_temporary_file_goes_is_replaced_and_never_written_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, victim, temporary) = (dir.path().join("f"), dir.path().join("victim"), dir.path().join("f.new"));
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, &temporary).unwrap();
+        replace(&path, b"one").unwrap();
+        fs::hard_link(&victim, &temporary).unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), fs::read(&victim).unwrap()), (b"two".to_vec(), b"precious".to_vec()));
+        let meta = fs::symlink_metadata(&path).unwrap();
+        assert!(meta.is_file() && meta.nlink() == 1 && meta.mode() & 0o777 == 0o600 && !temporary.exists());
     }
 }

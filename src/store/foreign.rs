@@ -8,8 +8,30 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error};
+use crate::os::read::regular;
 
 use super::atomic;
+
+/// Largest file that is read, in bytes.
+const MOST: u64 = 16 << 20;
+
+/// What stands in a file of others; `None`: there is none. Never waits for whoever would write a fifo.
+///
+/// # Errors
+/// It cannot be read, is no regular file, or too large.
+pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match regular(path, MOST) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path, &error)),
+    }
+}
+
+/// Whether somebody put a link to `/dev/null` in its place, as `systemctl mask` does.
+#[must_use]
+pub fn is_nothing(path: &Path) -> bool {
+    fs::canonicalize(path).is_ok_and(|real| real == Path::new("/dev/null"))
+}
 
 /// A file as it was read.
 #[derive(Debug)]
@@ -38,7 +60,7 @@ impl Foreign {
                 );
             }
         };
-        let text = atomic::read_if_there(&real)?.map(String::from_utf8).transpose().map_err(|_| {
+        let text = bytes(&real)?.map(String::from_utf8).transpose().map_err(|_| {
             Error::new(Code::Config, "not_text", format!("`{}` is not UTF-8", path.display()))
                 .hint("mend it, and give the command again; nothing was changed")
         })?;
@@ -68,18 +90,18 @@ impl Foreign {
         let dir = self.path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(dir).map_err(|error| Error::io("create directory", dir, &error))?;
         let beside = self.beside();
+        atomic::remove_if_there(&beside)?; // of a crash, or a link that leads elsewhere
         let old = fs::metadata(&self.path).ok();
-        let written =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside).and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                if let Some(old) = &old {
-                    if (old.uid(), old.gid()) != (file.metadata()?.uid(), file.metadata()?.gid()) {
-                        chown(&beside, Some(old.uid()), Some(old.gid()))?;
-                    }
-                    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+        let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            if let Some(old) = &old {
+                if (old.uid(), old.gid()) != (file.metadata()?.uid(), file.metadata()?.gid()) {
+                    chown(&beside, Some(old.uid()), Some(old.gid()))?;
                 }
-                file.sync_data()
-            });
+                file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+            }
+            file.sync_data()
+        });
         let renamed = written
             .map_err(fail)
             .and_then(|()| self.unchanged())

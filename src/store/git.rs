@@ -1,10 +1,11 @@
 //! Which commit a directory is checked out at, read from the repository's own files: no program is run for it.
 
 use std::fs;
-use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::model::metadata::Git;
+use crate::os::read::regular;
 
 /// Directories that are looked into upwards.
 const UP: usize = 64;
@@ -21,6 +22,16 @@ pub fn find(dir: &Path) -> Option<Git> {
     })
 }
 
+/// Whether working tree and repository are this user's own. What is configured in a repository git executes (filters, for
+/// example), so that in anybody else's it must not be run, whatever git itself was told to trust.
+#[must_use]
+pub fn is_own(root: &Path) -> bool {
+    let me = nix::unistd::geteuid().as_raw();
+    let is_mine = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.uid() == me);
+    let repository = |own: PathBuf| is_mine(&own) && is_mine(&common(&own).join("config"));
+    is_mine(root) && is_mine(&root.join(".git")) && directory(root).is_some_and(repository)
+}
+
 /// The directory of the repository whose working tree is `root`: `.git`, or what the file `.git` names.
 fn directory(root: &Path) -> Option<PathBuf> {
     let git = root.join(".git");
@@ -33,10 +44,7 @@ fn directory(root: &Path) -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Option<String> {
-    let file = fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
-    let mut bytes = Vec::new();
-    file.take(READ_MAX).read_to_end(&mut bytes).ok()?;
-    String::from_utf8(bytes).ok()
+    String::from_utf8(regular(path, READ_MAX).ok()?).ok()
 }
 
 /// Branch and commit that are checked out.
@@ -44,8 +52,7 @@ fn head(own: &Path) -> (Option<String>, Option<String>) {
     let Some(head) = read(&own.join("HEAD")) else { return (None, None) };
     let head = head.trim();
     let Some(name) = head.strip_prefix("ref:").map(str::trim) else { return (None, hash(head)) };
-    // A working tree beside the main one shares the branches of that.
-    let common = read(&own.join("commondir")).map_or_else(|| own.to_owned(), |text| own.join(text.trim()));
+    let common = common(own);
     // A name that leads out of the repository is none.
     if name.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
         return (None, None);
@@ -53,6 +60,11 @@ fn head(own: &Path) -> (Option<String>, Option<String>) {
     let loose = [own, &common].iter().find_map(|place| hash(read(&place.join(name))?.trim()));
     let commit = loose.or_else(|| packed(&read(&common.join("packed-refs"))?, name));
     (name.strip_prefix("refs/heads/").map(str::to_owned), commit)
+}
+
+/// A working tree beside the main one shares branches and configuration of that.
+fn common(own: &Path) -> PathBuf {
+    read(&own.join("commondir")).map_or_else(|| own.to_owned(), |text| own.join(text.trim()))
 }
 
 fn packed(text: &str, name: &str) -> Option<String> {

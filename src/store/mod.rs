@@ -7,6 +7,7 @@ pub mod atomic;
 pub mod beat;
 pub mod checksum;
 pub mod document;
+pub mod env_file;
 pub mod environment;
 pub mod foreign;
 pub mod git;

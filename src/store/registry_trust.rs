@@ -133,7 +133,16 @@ fn check_owner(path: &Path, meta: &Metadata, owner: u32) -> Result<(), Error> {
 /// Whose directory `path` lies in, if that one is believed and not everybody may write there.
 fn check_directory(path: &Path) -> Result<u32, Error> {
     let Some(dir) = path.parent() else { return Ok(0) };
-    let meta = fs::metadata(dir).map_err(|error| Error::io("read", dir, &error))?;
+    let read = |error: io::Error| Error::io("read", dir, &error);
+    let mut meta = fs::symlink_metadata(dir).map_err(read)?;
+    if meta.is_symlink() {
+        // Whoever made it says where all of guardian's files lie.
+        if !is_believed(meta.uid(), meta.uid()) {
+            let why = format!("its directory `{}` is a link that {}", dir.display(), belongs(meta.uid()));
+            return Err(untrusted(path, &why, not_yours(dir)));
+        }
+        meta = fs::metadata(dir).map_err(read)?;
+    }
     let (world_writable, sticky) = (meta.mode() & 0o002 != 0, meta.mode() & 0o1000 != 0);
     if world_writable && !sticky {
         let why = format!("everybody may write its directory `{}`", dir.display());

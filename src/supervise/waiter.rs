@@ -25,8 +25,14 @@ impl Held<'_> {
 
     /// The run whose shim waits for a moment that with `next` is wanted no more.
     pub(super) fn waited_for(&self, next: &State) -> Option<u64> {
-        let waits = |state: &State| matches!(state.phase, Phase::Waiting { .. } | Phase::Tripped { .. });
         (waits(&self.state) && !waits(next)).then_some(self.state.run)
+    }
+
+    /// Nobody waits for the moment of the next start any more: the shim that does is rung.
+    pub fn dismiss(&self) {
+        if waits(&self.state) {
+            self.dismiss_waiter(self.state.run);
+        }
     }
 
     /// The shim of `run`, which waits for what is wanted no more, is rung: its pass finds nothing to wait for.
@@ -40,4 +46,8 @@ impl Held<'_> {
             drop(process::send(&shim, &boot, signals::BELL));
         }
     }
+}
+
+fn waits(state: &State) -> bool {
+    matches!(state.phase, Phase::Waiting { .. } | Phase::Tripped { .. })
 }

@@ -1,10 +1,11 @@
 //! While guardian's loop ends, and with it all that runs, nothing is started: what is due waits for the next start of the loop.
 //!
-//! Asked only where a start would follow, under the lock of the process: whoever ends the runs takes each of these locks
+//! Asked only where a start would follow, now or later, under the lock of the process: whoever ends the runs takes each of these locks
 //! after it has taken the one that is asked here.
 
 use crate::error::Error;
 use crate::model::evidence::{Evidence, Lock};
+use crate::model::state::Phase;
 use crate::os::lock;
 use crate::policy::decide::{Act, Decision, Look, decide_needing};
 use crate::policy::needs::{Need, Presence};
@@ -19,8 +20,13 @@ impl Held<'_> {
     pub(super) fn decide(&self, look: Look<'_>, evidence: Option<&Evidence>) -> Result<Decision<'static>, Error> {
         let mut needs = super::needs(self.ctx, self.registry, self.spec, look.now);
         let decision = decide_needing(look, evidence, self.later, &needs).into_owned();
-        if decision.act != Act::Launch || lock::ask(&self.ctx.paths.ending_lock()) != Lock::Held {
+        let launches = decision.act == Act::Launch;
+        let later = matches!(decision.state.phase, Phase::Waiting { .. } | Phase::Tripped { .. });
+        if !(launches || later) || lock::ask(&self.ctx.paths.ending_lock()) != Lock::Held {
             return Ok(decision);
+        }
+        if !launches {
+            return Ok(Decision { deadline: None, ..decision }); // no shim waits for it any more
         }
         needs.push(Need { name: "guardian".parse()?, presence: Presence::Coming(WAITS), tie: None });
         let mut decision = decide_needing(look, evidence, self.later, &needs).into_owned();

@@ -62,16 +62,15 @@ impl Trigger<'_> {
         let assignment =
             |(name, value): &(&str, &str)| format!("Environment={}", unit_word(&format!("{name}={value}")));
         let environment: Vec<String> = self.variables.iter().map(assignment).collect();
-        let fill = |template: &str| {
-            template
-                .replace("@EVERY@", &format_duration(self.every))
-                .replace("@SCHEDULE@", &schedule(self.every))
-                .replace("@ENVIRONMENT@", &environment.join("\n"))
-                .replace("@EXE@", &unit_word(self.exe))
-                .replace("@HOME@", self.home)
-        };
+        let values = [
+            ("EVERY", format_duration(self.every)),
+            ("SCHEDULE", schedule(self.every)),
+            ("ENVIRONMENT", environment.join("\n")),
+            ("EXE", unit_word(self.exe)),
+            ("HOME", self.home.to_owned()),
+        ];
         let [service, timer] = UNITS[usize::from(manager == Manager::System)];
-        Ok([(SERVICE_NAME, fill(service)), (TIMER_NAME, fill(timer))])
+        Ok([(SERVICE_NAME, filled(service, &values)), (TIMER_NAME, filled(timer, &values))])
     }
 
     /// The property list for a user's launchd, with its file name.
@@ -82,12 +81,13 @@ impl Trigger<'_> {
         self.check()?;
         let pair = |(name, value): &(&str, &str)| format!("    <key>{name}</key>\n    <string>{}</string>", xml(value));
         let environment: Vec<String> = self.variables.iter().map(pair).collect();
-        let filled = AGENT
-            .replace("@SECONDS@", &self.every.as_secs().to_string())
-            .replace("@ENVIRONMENT@", &environment.join("\n"))
-            .replace("@EXE@", &xml(self.exe))
-            .replace("@HOME@", &comment(self.home));
-        Ok([("dev.guardian.healthcheck.plist", filled)])
+        let values = [
+            ("SECONDS", self.every.as_secs().to_string()),
+            ("ENVIRONMENT", environment.join("\n")),
+            ("EXE", xml(self.exe)),
+            ("HOME", comment(self.home)),
+        ];
+        Ok([("dev.guardian.healthcheck.plist", filled(AGENT, &values))])
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -100,6 +100,27 @@ impl Trigger<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// `template` with each value in place of its name between two `@`. What a value holds is never taken for a name.
+fn filled(template: &str, values: &[(&str, String)]) -> String {
+    let mut text = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('@') {
+        text.push_str(before);
+        let named = values.iter().find_map(|(name, value)| Some((after.strip_prefix(name)?.strip_prefix('@')?, value)));
+        match named {
+            Some((after, value)) => {
+                text.push_str(value);
+                rest = after;
+            }
+            None => {
+                text.push('@');
+                rest = after;
+            }
+        }
+    }
+    text + rest
 }
 
 /// When passes run. By the calendar where it can say it: then one that fell into a suspend or a time without power is made up for
@@ -194,6 +215,16 @@ mod tests {
             assert!(!line.strip_suffix("-->").unwrap().contains("--"), "{line}");
         }
         assert!(belongs_to(&agent, TRIGGER.home));
+    }
+
+    #[test]
+    fn a_path_that_looks_like_a_name_of_the_template_stays_what_it_is() {
+        let home = "/srv/@EXE@ @HOME@@";
+        let odd = Trigger { home, variables: &[("GUARDIAN_HOME", home)], ..TRIGGER };
+        let [(_, service), _] = odd.systemd(Manager::User).unwrap();
+        assert!(service.contains(&format!("Environment=\"GUARDIAN_HOME={home}\"\n")), "{service}");
+        let [(_, agent)] = odd.launchd().unwrap();
+        assert!(agent.contains(&format!("<string>{home}</string>")) && belongs_to(&agent, home), "{agent}");
     }
 
     #[test]

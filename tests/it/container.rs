@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::home::{Home, finish};
-use crate::procs::{alive, descendants, eventually, kill_together, parent, signal, until};
+use crate::procs::{alive, carrying, descendants, eventually, kill_together, parent, signal, until};
 
 /// A loop that runs.
 struct Loop {
@@ -141,6 +141,21 @@ fn what_on_boot_and_restart_leave_down_stays_down_after_the_loop_ended_it() {
     assert_eq!((home.state("a"), home.state("b"), home.state("c")), ("dead".into(), "dead".into(), "waiting".into()));
     home.run(&["healthcheck"]);
     assert_eq!((home.state("a"), home.state("b"), home.state("c")), ("dead".into(), "dead".into(), "running".into()));
+}
+
+/// Its shim would start it at its time, and the last pass of one that was stopped what it finds.
+#[test]
+fn what_waits_for_a_restart_does_not_come_back_after_the_loop_has_ended() {
+    let home = Home::new();
+    home.write_registry(
+        "[process.a]\ncommand = [\"sleep\", \"1000\"]\n[process.b]\nshell = \"exit 1\"\nbackoff = \"20s\"\n",
+    );
+    home.run(&["start", "--all"]);
+    until("b waits", || home.state("b") == "waiting");
+    assert_eq!(Loop::new(&home, &[]).ends_at(Signal::SIGTERM), Some(0));
+    let mark = format!("GUARDIAN_HOME={}", home.root().display());
+    until("nobody is left who could start anything", || carrying(&mark).is_empty());
+    assert_eq!((home.state("a"), home.state("b")), ("waiting".into(), "waiting".into()));
 }
 
 #[test]

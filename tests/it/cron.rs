@@ -46,6 +46,21 @@ fn d48_nothing_of_the_users_is_touched() {
     assert_eq!(cron.table(&home).unwrap(), mine);
 }
 
+/// Debian's `crontab -l` shows a carriage return as two characters, which are not what is in the file.
+#[test]
+fn a_crontab_with_the_line_ends_of_windows_is_left_as_it_is() {
+    let home = Home::of_user();
+    let cron = Cron::new(&home, Daemon::Absent);
+    cron.set_table(&home, "MAILTO=me\r\n@daily mine\r\n");
+    let shown = cron.table(&home).unwrap();
+    if !shown.contains("\\r\n") {
+        return; // this one shows what is there
+    }
+    cron.run(&home, &["uninstall", "--cron"]).expect(0);
+    cron.run(&home, &["install", "--cron"]).expect(5).complains("line 1").complains("carriage return");
+    assert_eq!(cron.table(&home).unwrap(), shown);
+}
+
 #[test]
 fn a_dry_run_prints_the_crontab_and_changes_nothing() {
     let home = Home::of_user();

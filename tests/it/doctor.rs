@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -49,6 +50,21 @@ fn a_trial_run_outlives_the_death_of_everything_that_started_it_and_leaves_nothi
     );
     assert_eq!(std::fs::read_dir(&places).unwrap().count(), 0);
     assert_eq!(crate::procs::carrying(&format!("TMPDIR={}", places.display())), Vec::<i32>::new());
+}
+
+#[test]
+fn a_doctor_that_is_killed_leaves_nothing_behind_either() {
+    let mut home = Home::new();
+    let places = home.path("places");
+    fs::create_dir(&places).unwrap();
+    home.set_env("TMPDIR", &places.display().to_string());
+    let mut doctor = home.command(&["doctor"]).stdout(Stdio::null()).spawn().unwrap();
+    let trial = || fs::read_dir(&places).unwrap().next().map(|entry| entry.unwrap().path());
+    until("a trial run lives", || trial().is_some_and(|dir| dir.join("home/state/sentinel/group-kill.pid").exists()));
+    doctor.kill().unwrap();
+    doctor.wait().unwrap();
+    until("all is removed", || trial().is_none());
+    until("all is ended", || crate::procs::carrying(&format!("TMPDIR={}", places.display())).is_empty());
 }
 
 #[test]
@@ -100,7 +116,7 @@ fn a_trial_run_that_does_not_live_is_red_and_leaves_nothing_behind() {
     let places = home.path("places");
     fs::create_dir(&places).unwrap();
     home.set_env("TMPDIR", &places.display().to_string());
-    home.script("sleep", "#!/bin/sh\n[ \"$1\" != 600 ] || exit 3\nexec /bin/sleep \"$@\"\n");
+    home.script("sleep", "#!/bin/sh\n[ \"$1\" != 120 ] || exit 3\nexec /bin/sleep \"$@\"\n");
     let path = format!("{}:{}", home.path("").display(), home.env()["PATH"]);
     home.set_env("PATH", &path);
     let (code, found) = checks(&home, &[]);

@@ -61,6 +61,7 @@ fn with_systemd(mut home: Home, systemctl: &str, busctl: &str) -> (Home, String)
 fn a_timer_of_the_system_is_well_when_it_is_active_and_red_when_it_is_not() {
     let cases = [
         ("[ \"$1\" = is-active ] && echo active", "green", "is active"),
+        ("[ \"$1\" = is-active ] && echo active || echo disabled", "red", "systemctl enable guardian.timer"),
         ("echo failed; exit 3", "red", "systemctl enable --now guardian.timer"),
         ("echo 'Failed to connect to bus' >&2; exit 1", "yellow", "Failed to connect to bus"),
         ("sleep 1000", "yellow", "took longer"),
@@ -196,6 +197,14 @@ fn a_state_that_others_may_write_or_read_or_that_a_link_of_others_leads_to_is_na
     graded(&found(&home), "permissions", "green", "nobody else may write");
     std::os::unix::fs::lchown(home.state_dir(), Some(user.uid.as_raw()), None).unwrap();
     graded(&found(&home), "permissions", "red", "symbolic link of uid");
+    std::os::unix::fs::lchown(home.state_dir(), Some(0), None).unwrap();
+    let above = home.root().parent().unwrap().to_owned();
+    mode(&above, 0o777);
+    graded(&found(&home), "permissions", "yellow", "everybody may rename");
+    mode(&above, 0o1777);
+    graded(&found(&home), "permissions", "green", "nobody else may write");
+    std::os::unix::fs::chown(&above, Some(user.uid.as_raw()), None).unwrap();
+    graded(&found(&home), "permissions", "yellow", "may rename what is in");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What an operator sets up: triggers where things are in the way, the first registry, the tour cut short.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::home::{Home, finish};
 use crate::procs::{carrying, eventually, signal, until};
@@ -101,10 +104,19 @@ fn a_timer_is_enabled_once_written_and_a_foreign_one_is_left_alone() {
     let other = home.path("other");
     home.run(&["--home", other.to_str().unwrap(), "install", "--systemd"]).expect(5);
     home.run(&["--home", other.to_str().unwrap(), "uninstall", "--systemd"]).expect(5);
+    home.script("crontab", "#!/bin/sh\necho 'no crontab for me' >&2\nexit 1\n");
+    home.ok(&["--home", other.to_str().unwrap(), "uninstall"]); // nothing runs passes for that one
     assert_eq!(fs::read_to_string(&unit).unwrap(), written);
     home.ok(&["uninstall", "--systemd"]);
     home.ok(&["uninstall", "--systemd"]);
     assert!(!unit.exists() && !unit.with_extension("timer").exists());
+    symlink("/dev/null", &unit).unwrap();
+    home.run(&["install", "--systemd"]).expect(5).complains("is masked").complains("unmask guardian.service");
+    fs::remove_file(&unit).unwrap();
+    mkfifo(&unit, Mode::S_IRWXU).unwrap();
+    for command in ["install", "uninstall"] {
+        home.run(&[command, "--systemd"]).expect(74).complains("it is no regular file");
+    }
 }
 
 #[test]

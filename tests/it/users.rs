@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::Path;
 use std::process::Command;
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::home::{Home, Output, finish, plain_user};
 use crate::procs::until;
@@ -73,6 +77,56 @@ fn what_belongs_to_a_process_is_run_as_its_user_too() {
     }
 }
 
+/// What lies in a directory of that user's is read with the rights of root, by every start.
+#[test]
+fn what_its_user_puts_in_the_way_neither_stops_a_pass_nor_leads_root_to_what_it_could_not_read() {
+    let home = Home::new();
+    let user = plain_user();
+    let place = home.path("place");
+    fs::create_dir(&place).unwrap();
+    fs::set_permissions(home.path(""), fs::Permissions::from_mode(0o711)).unwrap();
+    let given = |path: &Path| lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
+    given(&place);
+    let (secret, env_file) = (home.path("secret"), place.join("env"));
+    fs::write(&secret, "TOKEN=hunter2\n").unwrap();
+    fs::write(&env_file, "TOKEN=own\n").unwrap();
+    let place = place.to_str().unwrap();
+    let line = "echo token=$TOKEN; exec sleep 1000";
+    home.ok(&[
+        "register",
+        "p",
+        "--user",
+        &user.name,
+        "--cwd",
+        place,
+        "--env-file",
+        env_file.to_str().unwrap(),
+        "--",
+        line,
+    ]);
+    home.ok(&["start", "p"]);
+    fs::remove_file(&env_file).unwrap();
+    symlink(&secret, &env_file).unwrap();
+    given(&env_file);
+    home.run(&["restart", "p"]).expect(1).complains("the link `env` belongs to uid");
+    fs::remove_file(&env_file).unwrap();
+    mkfifo(&env_file, Mode::S_IRWXU).unwrap();
+    home.run(&["start", "p"]).expect(1).complains("it is no regular file");
+    fs::remove_file(&env_file).unwrap();
+    fs::write(&env_file, "TOKEN=mine\n").unwrap();
+    let git = home.path("place/.git");
+    fs::create_dir(&git).unwrap();
+    fs::write(git.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    for name in ["commondir", "packed-refs"] {
+        mkfifo(&git.join(name), Mode::S_IRWXU).unwrap();
+    }
+    home.ok(&["start", "p"]);
+    let log = home.state_dir().join("log/p.log");
+    until("it runs again", || fs::read_to_string(&log).unwrap().contains("token=mine"));
+    assert_eq!(fs::read_to_string(&log).unwrap(), "token=own\ntoken=mine\n");
+    home.ok(&["stop", "p"]);
+}
+
 #[test]
 fn a_user_that_is_not_there_leaves_out_that_entry_alone_and_is_named_with_its_place() {
     let home = Home::new();
@@ -123,6 +177,16 @@ fn root_makes_no_registry_in_a_directory_of_another_user() {
     chown(home.root(), Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
     as_root(&home, &["register", "q", "--", "true"]).expect(5).complains("its directory");
     assert_eq!(fs::read_dir(home.root()).unwrap().count(), 0, "nothing was made");
+    // Nor in one of root's to which a link of that user's leads.
+    let aside = home.path("aside");
+    chown(home.root(), Some(0), None).unwrap();
+    fs::rename(home.root(), &aside).unwrap();
+    symlink(&aside, home.root()).unwrap();
+    lchown(home.root(), Some(user.uid.as_raw()), None).unwrap();
+    as_root(&home, &["register", "q", "--", "true"]).expect(5).complains("is a link that belongs to uid");
+    assert_eq!(fs::read_dir(&aside).unwrap().count(), 0, "nothing was made");
+    lchown(home.root(), Some(0), None).unwrap();
+    as_root(&home, &["register", "q", "--", "true"]).expect(0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::alert::desk;
-use crate::model::check::Check;
+use crate::model::check::{Check, Grade};
 use crate::model::name::Name;
 use crate::os::health;
 use crate::policy::doctor::{self, Logs, Place, Rotation, State};
@@ -134,7 +134,18 @@ fn permissions(paths: &Paths, names: &io::Result<BTreeSet<Name>>) -> Check {
         }
     }
     let unread = unread.map(|path| quoted(&path));
-    doctor::permissions(&places, nix::unistd::geteuid().as_raw(), unread.as_deref())
+    let me = nix::unistd::geteuid().as_raw();
+    let check = doctor::permissions(&places, me, unread.as_deref());
+    if check.grade != Grade::Green {
+        return check;
+    }
+    // The directories themselves are looked at already.
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let homes = [real(paths.registry.parent().unwrap_or(&paths.registry)), real(&paths.state)];
+    let above: BTreeSet<&Path> = homes.iter().flat_map(|home| home.ancestors().skip(1)).collect();
+    let owned = |dir: &Path| fs::metadata(dir).ok().map(|meta| (quoted(dir), meta.uid(), meta.mode()));
+    let above: Vec<_> = above.into_iter().rev().filter_map(owned).collect();
+    doctor::above(&above, me).unwrap_or(check)
 }
 
 /// One of them; `None`: it is not there.

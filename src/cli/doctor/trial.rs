@@ -70,7 +70,7 @@ fn start(begun: &mut Begun, found: &Found<'_>) -> Result<(), Error> {
         })
         .collect();
     let entry = |attack: Attack| {
-        format!("[process.{}]\ncommand = [\"sleep\", \"600\"]\nrestart = \"never\"\n{limits}", attack.name())
+        format!("[process.{}]\ncommand = [\"sleep\", \"120\"]\nrestart = \"never\"\n{limits}", attack.name())
     };
     begun.stage.write("home/registry.toml", &Attack::ALL.map(entry).concat())?;
     begun.stage.write(CALLER, SCRIPT)?;

@@ -13,7 +13,7 @@ use crate::os::crontab;
 use crate::os::managers::has_cron_daemon;
 use crate::policy::crontab::Block;
 use crate::policy::doctor::{self, Crontab, Login, Timer, Timers};
-use crate::store::atomic;
+use crate::store::foreign;
 use crate::supervise::now;
 use crate::view::trigger::{Manager, TIMER_NAME, belongs_to};
 
@@ -87,7 +87,10 @@ fn crontab(home: &str) -> Crontab {
 
 /// Whether a file was written for this home; an error says why that cannot be told.
 fn is_ours(path: &Path, home: &str) -> Result<bool, String> {
-    let text = atomic::read_if_there(path).map_err(|error| error.message)?;
+    if foreign::is_nothing(path) {
+        return Ok(false); // masked
+    }
+    let text = foreign::bytes(path).map_err(|error| error.message)?;
     Ok(text.is_some_and(|text| belongs_to(&String::from_utf8_lossy(&text), home)))
 }
 
@@ -99,18 +102,22 @@ fn timer(paths: &[PathBuf], home: &str, ask: &[&str], systemd: bool) -> Timer {
         Ok(ours) if !ours.contains(&true) => return if systemd { Timer::None } else { Timer::NoManager },
         Ok(_) => {}
     }
-    let argv: Vec<String> = ask.iter().copied().chain(["is-active", TIMER_NAME]).map(str::to_owned).collect();
-    let ran = match program::run(&argv, &[], "", LIMIT) {
+    let argv = |what| ask.iter().copied().chain([what, TIMER_NAME]).map(str::to_owned).collect::<Vec<_>>();
+    let (is_active, is_enabled) = (argv("is-active"), argv("is-enabled"));
+    let ran = match program::run(&is_active, &[], "", LIMIT) {
         Ok(ran) => ran,
         Err(error) => return Timer::Unknown(format!("cannot run `systemctl`: {error}")),
     };
     match ran.stdout.trim() {
-        "active" => Timer::Active,
+        "active" => match program::run(&is_enabled, &[], "", LIMIT) {
+            Ok(ran) if ran.stdout.trim() == "disabled" => Timer::Once,
+            Ok(_) | Err(_) => Timer::Active, // there are more words for what a boot starts
+        },
         word @ ("inactive" | "failed" | "activating" | "deactivating" | "maintenance") => {
             Timer::Inactive(format!("systemd calls it {word}"))
         }
         _ if !systemd => Timer::Inactive("systemd does not run here".to_owned()),
-        _ => Timer::Unknown(ran.failure(&argv, LIMIT).unwrap_or_else(|| program::said(&ran.stdout))),
+        _ => Timer::Unknown(ran.failure(&is_active, LIMIT).unwrap_or_else(|| program::said(&ran.stdout))),
     }
 }
 
@@ -157,7 +164,8 @@ pub(super) fn checks(
         Some(false) => Login::Ends,
         None => Login::Unknown,
     };
-    let users_alone = timers.user == Timer::Active && timers.system != Timer::Active && !cron_runs;
+    let runs = |timer: &Timer| matches!(timer, Timer::Active | Timer::Once);
+    let users_alone = runs(&timers.user) && !runs(&timers.system) && !cron_runs;
     checks.extend([
         doctor::systemd(timers, cron_runs),
         doctor::linger(login, users_alone, level),

@@ -98,6 +98,24 @@ pub fn permissions(places: &[Place], me: u32, unread: Option<&str>) -> Check {
     }
 }
 
+/// The first of the directories above guardian's home that somebody else may rename, with all that is in it; each with its owner
+/// and mode. What is put in the place of a home must belong to us or root, but it may be an old one.
+#[must_use]
+pub fn above(dirs: &[(String, u32, u32)], me: u32) -> Option<Check> {
+    const UNMAPPED: u32 = 65_534; // of a user namespace: nobody can be that one here
+    dirs.iter().find_map(|(path, owner, mode)| {
+        let said = |who: &str| format!("{who} may rename what is in `{path}`, and with it guardian's home or state");
+        if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+            return Some(Check::yellow("permissions", said("everybody"), format!("chmod o-w {path}")));
+        }
+        let other = *owner != me && *owner != 0 && *owner != UNMAPPED;
+        other.then(|| {
+            let mend = format!("move the home to a directory of your own: {path} belongs to uid {owner}");
+            Check::yellow("permissions", said(&format!("uid {owner}")), mend)
+        })
+    })
+}
+
 /// The states of processes, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {

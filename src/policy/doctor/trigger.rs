@@ -30,6 +30,8 @@ pub enum Crontab {
 pub enum Timer {
     /// It is this home's, and active.
     Active,
+    /// It is this home's, active, and not enabled: it ends with this boot.
+    Once,
     /// It is this home's, and systemd says this of it.
     Inactive(String),
     /// There is none for this home.
@@ -57,13 +59,13 @@ impl Timers {
     /// Whether one is known to be active.
     #[must_use]
     pub fn any_active(&self) -> bool {
-        self.both().iter().any(|(timer, _, _)| **timer == Timer::Active)
+        self.both().iter().any(|(timer, _, _)| matches!(timer, Timer::Active | Timer::Once))
     }
 
     /// Whether one is there, active or not.
     #[must_use]
     pub fn any_there(&self) -> bool {
-        self.both().iter().any(|(timer, _, _)| matches!(timer, Timer::Active | Timer::Inactive(_) | Timer::Unknown(_)))
+        self.both().iter().any(|(timer, _, _)| !matches!(timer, Timer::None | Timer::NoManager))
     }
 }
 
@@ -165,6 +167,11 @@ pub fn systemd(timers: &Timers, other: bool) -> Check {
     }
     for (timer, whose, command) in both {
         match timer {
+            Timer::Once => {
+                let said = format!("guardian.timer of {whose} is active, but not enabled: after a boot it is not");
+                let mend = format!("{command} enable guardian.timer");
+                return if other { Check::yellow(NAME, said, mend) } else { Check::red(NAME, said, mend) };
+            }
             Timer::Inactive(word) => {
                 let said = format!("guardian.timer of {whose} is there, and {word}");
                 let mend = format!("{command} enable --now guardian.timer");
@@ -318,6 +325,8 @@ mod tests {
         graded(&[
             ("user's", systemd(&both(Timer::Active, Timer::None), false), Grade::Green),
             ("system's", systemd(&both(failed(), Timer::Active), false), Grade::Green),
+            ("one that no boot starts", systemd(&both(Timer::None, Timer::Once), false), Grade::Red),
+            ("the same beside cron", systemd(&both(Timer::Once, Timer::None), true), Grade::Yellow),
             ("inactive", systemd(&both(Timer::None, failed()), false), Grade::Red),
             ("inactive beside cron", systemd(&both(failed(), Timer::None), true), Grade::Yellow),
             ("unknown", systemd(&both(Timer::Unknown("?".to_owned()), Timer::None), true), Grade::Yellow),
