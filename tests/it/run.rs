@@ -90,12 +90,13 @@ fn the_end_is_told_within_20_ms() {
     let home = Home::new();
     let mut best = u64::MAX;
     // A busy machine is late often, and not always.
-    for _ in 0..40 {
+    for number in 0..40 {
         if best < 20 + 10 {
             break;
         }
         // The job says when it ends.
-        let ran = home.run(&["run", "--name", "job", "--", "sleep 0.2; exec cat /proc/uptime"]).expect(0);
+        let name = format!("job-{number}"); // one name would be slowed
+        let ran = home.run(&["run", "--name", &name, "--", "sleep 0.2; exec cat /proc/uptime"]).expect(0);
         let told = now_ms();
         let ended: f64 = ran.stdout.split(' ').next().unwrap().parse().unwrap();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since boot")]
