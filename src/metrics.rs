@@ -3,8 +3,10 @@
 //! One that cannot be read is counted and left out, and keeps none of the others from being shown. After a pass the text goes
 //! into the directory that `[healthcheck] textfile` names, see [`crate::store::textfile`].
 
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
-use std::{fs, path::Path};
 
 use crate::alert::desk;
 use crate::context::Context;
@@ -23,7 +25,7 @@ use crate::policy::decide::{Look, decide_needing};
 use crate::store::log::Log;
 use crate::store::paths::Paths;
 use crate::store::registry_file::Loaded;
-use crate::store::{incident, state, textfile};
+use crate::store::{incident, present, state, textfile};
 use crate::storm;
 use crate::supervise::{needs, now, observe};
 use crate::view::exposition::{Labels, text};
@@ -41,9 +43,11 @@ pub fn collect(ctx: &Context, loaded: &Loaded) -> Result<(Snapshot, Vec<Error>),
     let meter = (registry.processes.len() <= METERED).then(Meter::new).transpose();
     let meter = meter
         .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))?;
+    let (beats, rotated) = (present::heartbeats(&ctx.paths), present::rotated(&ctx.paths));
+    let around = Around { meter: meter.as_ref(), now: &now, beats: &beats, rotated: &rotated };
     let mut processes = Vec::with_capacity(registry.processes.len());
     for (name, entry) in &registry.processes {
-        match process(ctx, loaded, (name, &entry.spec), meter.as_ref(), &now) {
+        match process(ctx, loaded, (name, &entry.spec), &around) {
             Ok(process) => processes.push(process),
             Err(error) => errors.push(error),
         }
@@ -109,13 +113,23 @@ fn incidents(paths: &Paths, errors: &mut Vec<Error>) -> Option<(usize, usize)> {
     known.then(|| (open.len(), open.iter().filter(|incident| incident.ack.is_none()).count()))
 }
 
+/// What is the same for all processes.
+struct Around<'a> {
+    meter: Option<&'a Meter>,
+    now: &'a Stamp,
+    /// Names of those that have a heartbeat file.
+    beats: &'a BTreeSet<String>,
+    /// Names of those whose log was ever rotated.
+    rotated: &'a BTreeSet<String>,
+}
+
 fn process(
     ctx: &Context,
     loaded: &Loaded,
     (name, spec): (&Name, &Spec),
-    meter: Option<&Meter>,
-    now: &Stamp,
+    around: &Around<'_>,
 ) -> Result<Process, Error> {
+    let now = around.now;
     let state = match state::load(&ctx.paths, name)? {
         Some(state) => state,
         None => State::new(now),
@@ -144,9 +158,12 @@ fn process(
         breaker_open: Breaker::of(known) == Breaker::Open,
         target_s: spec.target_s(),
         last: known.last.clone(),
-        usage: main.zip(meter).and_then(|(main, meter)| meter.read(main)),
-        log: log(&ctx.paths, name),
-        heartbeat: began.as_ref().and_then(|began| heartbeat(&ctx.paths, name, began.wall)),
+        usage: main.zip(around.meter).and_then(|(main, meter)| meter.read(main)),
+        log: log(&ctx.paths, name, around.rotated.contains(name.as_str())),
+        heartbeat: began
+            .as_ref()
+            .filter(|_| around.beats.contains(name.as_str()))
+            .and_then(|began| heartbeat(&ctx.paths, name, began.wall)),
         up: began.map(|began| (began.wall, now.since(&began))),
     })
 }
@@ -159,18 +176,19 @@ fn living(evidence: Option<&Evidence>) -> (Option<Stamp>, Option<i32>) {
     }
 }
 
-fn written(path: &Path) -> Option<Wall> {
-    let since = fs::metadata(path).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+fn written(file: &Metadata) -> Option<Wall> {
+    let since = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(Wall(i64::try_from(since.as_millis()).ok()?))
 }
 
-fn log(paths: &Paths, name: &Name) -> Option<(u64, Option<Wall>)> {
+fn log(paths: &Paths, name: &Name, rotated: bool) -> Option<(u64, Option<Wall>)> {
     let path = paths.log(name);
-    let extent = Log::at(&path).extent().ok().flatten()?;
-    Some((extent.end, written(&path)))
+    let file = fs::metadata(&path).ok()?;
+    let end = if rotated { Log::at(&path).extent().ok().flatten()?.end } else { file.len() };
+    Some((end, written(&file)))
 }
 
 /// The last heartbeat of the run that began then; an older one was an earlier run's.
 fn heartbeat(paths: &Paths, name: &Name, began: Wall) -> Option<Wall> {
-    written(&paths.sentinel(name, "heartbeat")).filter(|at| *at >= began)
+    written(&fs::metadata(paths.sentinel(name, "heartbeat")).ok()?).filter(|at| *at >= began)
 }

@@ -3,6 +3,7 @@
 //! Every trigger and every command that changes a process goes through here: the pass, the death
 //! push, `start`, `stop`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::context::Context;
@@ -32,10 +33,12 @@ use crate::store::{record, state};
 use crate::storm::tell;
 
 mod afresh;
+mod ahead;
 mod going_down;
 mod hang;
 mod needs;
 mod observe;
+mod outcome;
 mod reach;
 mod sentinels;
 mod storm;
@@ -43,9 +46,11 @@ mod takeover;
 mod waiter;
 mod winding_down;
 
+pub use ahead::{Ahead, registered};
 pub use needs::needs;
 use observe::tail_of_an_end;
 pub use observe::{consider, observe};
+pub use outcome::{Outcome, Then};
 
 /// Steps that one look may lead to before the rest is left to the next pass.
 const STEPS: usize = 8;
@@ -80,22 +85,11 @@ pub struct Held<'a> {
     pub inspection: Option<Inspection>,
     /// The answer to its `probe`, likewise.
     pub probed: Option<Probed>,
+    /// What must be in its place before anything is committed.
+    ahead: Option<Ahead>,
+    /// What is to be synced once a start is made.
+    unsettled: Option<PathBuf>,
     _lock: lock::Held,
-}
-
-/// What came of a look at one process.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// What was done, in the contract's words.
-    pub actions: Vec<&'static str>,
-    /// When something would next become true.
-    pub deadline: Option<Stamp>,
-    /// What became of the last start, if one was made.
-    pub launched: Option<Launched>,
-    /// Notifications queued.
-    pub queued: usize,
-    /// What failed without undoing the rest: publishing, sentinel files.
-    pub errors: Vec<Error>,
 }
 
 /// This moment.
@@ -169,6 +163,8 @@ impl<'a> Held<'a> {
             goes_down: false,
             inspection: None,
             probed: None,
+            ahead: None,
+            unsettled: None,
             _lock: lock,
         })
     }
@@ -248,10 +244,7 @@ impl<'a> Held<'a> {
         if changed {
             let kept = self.keep_hang(&state);
             outcome.errors.extend(kept.err());
-            match act {
-                Act::Launch => state::commit_unsettled(&self.ctx.paths, self.name, &state)?,
-                Act::None | Act::Ask | Act::Kill | Act::TakeOver => state::commit(&self.ctx.paths, self.name, &state)?,
-            }
+            self.commit(&state, act)?;
             waited = self.waited_for(&state);
             self.state = state;
             // A run that begins at once removes and overwrites these files: writing them first would only delay it.
@@ -285,6 +278,7 @@ impl<'a> Held<'a> {
                     self.tell_end(outcome);
                 }
                 state::settle(&self.ctx.paths, self.name)?;
+                self.settle()?;
                 then
             }
             Act::Ask => {
@@ -386,13 +380,4 @@ impl<'a> Held<'a> {
             Err(error) => outcome.errors.push(error),
         }
     }
-}
-
-/// What to do after a decision was carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
-    /// Look again.
-    Look,
-    /// Leave it at that for now.
-    Rest,
 }

@@ -1,17 +1,18 @@
 //! What several commands share: the registry with its problems, and which processes are meant.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 
 use crate::error::{Code, Error};
 use crate::healthcheck;
 use crate::model::name::Name;
+use crate::os::lock;
 use crate::registry::Registry;
 use crate::store::journal;
 use crate::store::registry_file::{self, Loaded, Version};
-use crate::supervise::Held;
+use crate::supervise::{Ahead, Held};
 
 use super::{Call, watch};
 
@@ -104,14 +105,31 @@ pub(super) fn complain_of(loaded: &Loaded, call: &Call) -> u8 {
 
 /// The registry as it is at each moment, read again only when its file has changed.
 #[derive(Default)]
-pub(super) struct Fresh(Mutex<Option<(Option<Version>, Arc<Registry>)>>);
+pub(super) struct Fresh {
+    memo: Mutex<Option<(Option<Version>, Arc<Registry>)>>,
+    first: Mutex<Option<First>>,
+}
+
+/// A process that is held since it was registered, a moment ago: its first turn goes on from there.
+pub(super) struct First {
+    pub(super) name: Name,
+    pub(super) lock: lock::Held,
+    pub(super) ahead: Ahead,
+}
 
 impl Fresh {
+    /// Where the registry is about to change, and nobody else can change it.
+    pub(super) fn going_on(first: First) -> Self {
+        let registry = Arc::new(first.ahead.registry.updated.registry.clone());
+        Self { memo: Mutex::new(Some((None, registry))), first: Mutex::new(Some(first)) }
+    }
+
     /// The registry now.
     pub(super) fn get(&self, call: &Call) -> Result<Arc<Registry>, Error> {
+        let goes_on = unpoisoned(&self.first).is_some();
         // The version is taken first: a change while it is read shows as another version next time.
-        let version = registry_file::version(&call.ctx.paths)?;
-        let mut memo = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = if goes_on { None } else { registry_file::version(&call.ctx.paths)? };
+        let mut memo = unpoisoned(&self.memo);
         if let Some((_, registry)) = memo.as_ref().filter(|(seen, _)| *seen == version) {
             return Ok(Arc::clone(registry));
         }
@@ -127,6 +145,15 @@ impl Fresh {
         name: &Name,
         work: impl FnOnce(&mut Held<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let registry = self.get(call)?;
+        let first = unpoisoned(&self.first).take_if(|first| first.name == *name);
+        if let Some((First { lock, ahead, .. }, entry)) = first.zip(registry.processes.get(name)) {
+            let mut held = Held::going_on(&call.ctx, name, &entry.spec, &registry, lock, ahead)?;
+            let outcome = work(&mut held);
+            // Whatever came of it: that it is registered was asked for as well.
+            held.land().and_then(|()| held.settle())?;
+            return outcome;
+        }
         loop {
             let registry = self.get(call)?;
             let entry = registry.processes.get(name).ok_or_else(|| healthcheck::unknown(&registry, name))?;
@@ -136,4 +163,8 @@ impl Fresh {
             }
         }
     }
+}
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

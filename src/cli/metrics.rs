@@ -1,5 +1,6 @@
 //! `metrics`: Prometheus text on standard output, or for node_exporter's textfile collector.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -52,7 +53,12 @@ fn print(call: &Call, loaded: &Loaded) -> Result<Vec<Error>, Error> {
     if call.out.is_json() {
         call.out.json(&json!({"schema": SCHEMA, "families": json(&families, &labels)}));
     } else {
-        call.out.answer(&text(&families, &labels));
+        // For programs: taken as it is, but for a terminal.
+        let text = text(&families, &labels);
+        match std::io::stdout().is_terminal() {
+            true => drop(call.out.answer(&text)),
+            false => drop(call.out.raw(text.as_bytes())), // a reader that closed its end has enough
+        }
     }
     Ok(errors)
 }

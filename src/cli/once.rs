@@ -28,7 +28,7 @@ pub(super) enum Known {
 pub(super) fn job(call: &Call, key: &str, place: impl FnOnce(Mark<'_>) -> Result<Job, Error>) -> Result<Known, Error> {
     let paths = &call.ctx.paths;
     let _held = lock(paths, key)?;
-    let mark = |held: &Held<'_>| mark(call, key, held);
+    let mark = |held: &mut Held<'_>| mark(call, key, held);
     let Some(marker) = load(paths, key)? else {
         let job = place(&mark)?;
         settle(call, key, &job)?;
@@ -52,11 +52,11 @@ pub(super) fn job(call: &Call, key: &str, place: impl FnOnce(Mark<'_>) -> Result
                 call.out.complain(&format!("`{key}` was run already, at {at}, as run {run} of `{name}`"));
             }
             bring_about(call, &marker)?;
-            Ok(Known::Job(Job { name: marker.name, run: marker.run, result: "already_ran" }))
+            Ok(Known::Job(Job { name: marker.name, run: marker.run, result: "already_ran", spec: None }))
         }
         // Cut off between marker and start.
         Some(state) if state.epoch == marker.epoch => {
-            let job = start(call, &marker.name, &mark)?;
+            let job = start(call, &marker.name, &Fresh::default(), &mark)?;
             settle(call, key, &job)?;
             Ok(Known::Job(job))
         }
@@ -81,7 +81,10 @@ fn bring_about(call: &Call, marker: &Marker) -> Result<(), Error> {
 }
 
 /// Writes down which run `key` stands for: the one that is about to begin, or the one that runs.
-fn mark(call: &Call, key: &str, held: &Held<'_>) -> Result<(), Error> {
+fn mark(call: &Call, key: &str, held: &mut Held<'_>) -> Result<(), Error> {
+    // A key must not stand for what nobody knows of.
+    held.land()?;
+    held.settle()?;
     // A state of its own first: without one nobody could tell a start that was cut off from a process that is forgotten.
     if state::load(&call.ctx.paths, held.name)?.is_none() {
         state::commit(&call.ctx.paths, held.name, &held.state)?;

@@ -2,7 +2,7 @@
 //! error: what it wanted it has. A result that cannot be written for any other reason is a failure: nobody is to take half
 //! of it for the whole.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -12,6 +12,8 @@ use serde_json::json;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 
+/// Bytes of a JSON document that are written at once.
+const PIECE: usize = 32 << 10;
 /// Why a result could not be written to standard output; 0: all of it could.
 static UNWRITTEN: AtomicI32 = AtomicI32::new(0);
 
@@ -79,13 +81,17 @@ impl Out {
 
     /// Prints one JSON document on one line.
     pub(super) fn json_line(self, value: &impl Serialize) {
-        match serde_json::to_vec(value) {
-            Ok(mut bytes) => {
-                bytes.push(b'\n');
-                drop(self.raw(&bytes));
+        // In pieces: what a thousand processes are is never in memory as a whole.
+        let mut stdout = BufWriter::with_capacity(PIECE, io::stdout().lock());
+        let written = match serde_json::to_writer(&mut stdout, value) {
+            Ok(()) => stdout.write_all(b"\n").and_then(|()| stdout.flush()),
+            Err(error) if error.is_io() => Err(error.into()),
+            Err(error) => {
+                drop(stdout);
+                return self.complain(&format!("error: a result cannot be written as JSON: {error}"));
             }
-            Err(error) => self.complain(&format!("error: a result cannot be written as JSON: {error}")),
-        }
+        };
+        drop(note(written));
     }
 
     fn print(self, text: &str, end: &str) {

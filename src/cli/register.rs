@@ -4,20 +4,20 @@ use clap::Parser;
 use serde_json::json;
 
 use crate::error::{Code, Error};
-use crate::model::event::{Event, EventKind, SCHEMA, Severity};
+use crate::model::event::SCHEMA;
 use crate::model::name::Name;
 use crate::model::state::State;
 use crate::os::{process, user, zone};
 use crate::policy::environment::unbound;
-use crate::policy::schedule::{activate, registered};
+use crate::policy::schedule::{self, activate};
 use crate::registry::edit::{Change, Replace, insert};
 use crate::registry::value::{Draft, Value};
 use crate::registry::{Context as Reading, Registry};
 use crate::store::environment::{Snapshot, load, save};
 use crate::store::record::Durable;
-use crate::store::registry_file;
+use crate::store::registry_file::{self, Staged};
 use crate::store::{journal, state};
-use crate::supervise::now;
+use crate::supervise::{now, registered};
 use crate::view::schedule::sentence;
 
 use super::ready::Until;
@@ -84,19 +84,32 @@ pub(super) fn draft(spec: &SpecArgs) -> Result<Draft, Error> {
 }
 
 /// Puts `name` into the registry; its history begins, if it is new. What was done, and the registry as it is now.
-pub(super) fn put(call: &Call, name: &Name, draft: &Draft, replace: Replace) -> Result<(Change, Registry), Error> {
+fn put(call: &Call, name: &Name, draft: &Draft, replace: Replace) -> Result<(Change, Registry), Error> {
+    let (change, staged) = stage(call, name, draft, replace)?;
+    let registry = land(call, name, change, staged)?;
+    Ok((change, registry))
+}
+
+/// What is to be done with `name` in the registry, on its way to the disk.
+pub(super) fn stage(call: &Call, name: &Name, draft: &Draft, replace: Replace) -> Result<(Change, Staged), Error> {
     let reading = Reading { home_dir: call.ctx.home.clone(), zone: zone::name(), has_user: Some(user::is_there) };
     let mut change = Change::None;
-    let updated = registry_file::update(&call.ctx.paths, call.ctx.home.as_deref(), |text| {
+    let staged = registry_file::stage(&call.ctx.paths, call.ctx.home.as_deref(), |text| {
         let edited = insert(text, name, draft, replace, &reading).map_err(|error| Error::from(error).about(name))?;
         change = edited.change;
         Ok(edited.text)
     })?;
+    Ok((change, staged))
+}
+
+/// Puts it in its place.
+pub(super) fn land(call: &Call, name: &Name, change: Change, staged: Staged) -> Result<Registry, Error> {
+    let updated = staged.finish(&call.ctx.paths)?;
     state::prepare(&call.ctx.paths, name)?;
     if change == Change::Added {
         tell(call, name, &updated.registry)?;
     }
-    Ok((change, updated.registry))
+    Ok(updated.registry)
 }
 
 /// What was done, in a word.
@@ -111,14 +124,18 @@ pub(super) fn word(change: Change) -> &'static str {
 /// A process that stays as it is keeps the environment it has, unless `--replace` says otherwise: the one that asks now
 /// may be poorer. One that is damaged is taken down anew.
 pub(super) fn take_down_environment(call: &Call, name: &Name, change: Change, replace: Replace) -> Result<(), Error> {
-    let paths = &call.ctx.paths;
+    let Some(snapshot) = environment_of(call, name, change, replace) else { return Ok(()) };
+    let _held = state::lock(&call.ctx.paths, name)?;
+    save(&call.ctx.paths, name, &snapshot)
+}
+
+/// The environment that is to be taken down; `None`: it keeps the one it has.
+pub(super) fn environment_of(call: &Call, name: &Name, change: Change, replace: Replace) -> Option<Snapshot> {
     let kept = change == Change::None && replace == Replace::Refuse;
-    if kept && matches!(load(paths, name), Ok(Some(_))) {
-        return Ok(());
+    if kept && matches!(load(&call.ctx.paths, name), Ok(Some(_))) {
+        return None;
     }
-    let snapshot = Snapshot { variables: unbound(&call.ctx.environment), umask: process::umask() };
-    let _held = state::lock(paths, name)?;
-    save(paths, name, &snapshot)
+    Some(Snapshot { variables: unbound(&call.ctx.environment), umask: process::umask() })
 }
 
 /// The times of its schedule count from now on; when it is due next, in words. `None`: it has no schedule.
@@ -129,7 +146,7 @@ pub(super) fn count(call: &Call, name: &Name, change: Change, registry: &Registr
     let _held = state::lock(&call.ctx.paths, name)?;
     let mut state = state::load(&call.ctx.paths, name)?.unwrap_or_else(|| State::new(&now));
     match change {
-        Change::Added => registered(&mut state, spec, now.wall),
+        Change::Added => schedule::registered(&mut state, spec, now.wall),
         Change::Replaced => activate(&mut state, spec, now.wall),
         Change::None | Change::Removed => return Ok(sentence(name.as_str(), spec, &state, now.wall)),
     }
@@ -141,17 +158,15 @@ pub(super) fn count(call: &Call, name: &Name, change: Change, registry: &Registr
 pub(super) fn tell(call: &Call, name: &Name, registry: &Registry) -> Result<(), Error> {
     let now = now()?;
     let _held = state::lock(&call.ctx.paths, name)?;
-    let (epoch, run) = match state::load(&call.ctx.paths, name)? {
-        Some(state) => (state.epoch, state.run),
+    let state = match state::load(&call.ctx.paths, name)? {
+        Some(state) => state,
         None => {
             let state = State::new(&now);
             state::commit(&call.ctx.paths, name, &state)?;
-            (state.epoch, 0)
+            state
         }
     };
-    let kind = EventKind::Registered;
-    let id = format!("{name}.{epoch}.{run}.{}.{}", kind.word(), now.wall.0);
-    let group = registry.processes.get(name).and_then(|entry| entry.spec.group.clone());
-    let event = Event { group, by: Some(process::caller()), ..Event::new(id, now.wall, name, kind, Severity::Info) };
+    let group = registry.processes.get(name).and_then(|entry| entry.spec.group.as_deref());
+    let event = registered(name, &state, group, now.wall);
     journal::append(&call.ctx.paths, name, &[event], Durable::No)
 }

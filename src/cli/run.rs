@@ -18,14 +18,14 @@ use crate::policy::budget::Asked;
 use crate::policy::job_name::job_name;
 use crate::registry::edit::Replace;
 use crate::registry::value::{Draft, Value};
-use crate::store::record;
-use crate::supervise::{Held, consider, now};
+use crate::store::{environment, record, state};
+use crate::supervise::{Ahead, Held, consider, now};
 use crate::view::exit_code::code_of;
 use crate::view::status::{LastExit, State as Word};
 use crate::view::words::end_phrase;
 
 use super::attach::{Attach, Attached, LOOK};
-use super::common::{Fresh, registry};
+use super::common::{First, Fresh, registry};
 use super::dependants::settle_dependants;
 use super::needed::{Else, bring_up, is_ordered};
 use super::once::{self, Known};
@@ -82,6 +82,8 @@ pub(super) struct Job {
     pub(super) run: u64,
     /// What was done to have it.
     pub(super) result: &'static str,
+    /// What the registry says of it, where that was just read.
+    pub(super) spec: Option<Box<Spec>>,
 }
 
 pub(super) fn run(call: &Call, command: &Run) -> Result<u8, Error> {
@@ -116,14 +118,14 @@ pub(super) fn run(call: &Call, command: &Run) -> Result<u8, Error> {
             Known::Gone(marker) => return once::tell_gone(call, &marker),
         },
     };
-    let loaded = registry(call)?;
-    // A job that is in the registry no more has ended: how, its state says.
-    let gone = Spec { target: Target::Exit, ..Spec::with_command(model::Command::Argv(Vec::new())) };
-    let spec = loaded.registry.processes.get(&job.name).map_or(&gone, |entry| &entry.spec);
+    let spec = match &job.spec {
+        Some(spec) => Spec::clone(spec),
+        None => spec_of(call, &job.name)?,
+    };
     let terminal = std::io::stdout().is_terminal() && !call.out.is_json();
     let attach = Attach {
         name: &job.name,
-        spec,
+        spec: &spec,
         run: job.run,
         until: now()?.plus(stay),
         live: terminal && !call.out.is_quiet(),
@@ -133,7 +135,17 @@ pub(super) fn run(call: &Call, command: &Run) -> Result<u8, Error> {
     };
     signals::note_interrupt();
     let attached = attach.stay(call)?;
+    if attached.ended.is_none() {
+        // Keeps what was put into the registry as its last good version. Behind an end the pass of the shim does.
+        drop(registry(call)?);
+    }
     tell(call, &job, &attached, stay)
+}
+
+/// What the registry says of a job that was there before. One that is there no more has ended: how, its state says.
+fn spec_of(call: &Call, name: &Name) -> Result<Spec, Error> {
+    let gone = || Spec { target: Target::Exit, ..Spec::with_command(model::Command::Argv(Vec::new())) };
+    Ok(registry(call)?.registry.processes.remove(name).map_or_else(gone, |entry| entry.spec))
 }
 
 /// Registers and starts it under the name that was given, or the first that is free. `mark` is called with the process
@@ -179,39 +191,54 @@ fn is_wanted(call: &Call, name: &Name, spec: &Spec) -> Result<bool, Error> {
 }
 
 /// What is done with a process that is held and about to be started.
-pub(super) type Mark<'a> = &'a (dyn Fn(&Held<'_>) -> Result<(), Error> + Sync);
+pub(super) type Mark<'a> = &'a (dyn Fn(&mut Held<'_>) -> Result<(), Error> + Sync);
 
 /// Registers `name` and starts it, unless it runs.
 fn up(call: &Call, name: &Name, draft: &Draft, mark: Mark<'_>) -> Result<Job, Error> {
-    let (change, registry) = register::put(call, name, draft, Replace::Refuse)?;
-    let spec = registry.processes.get(name).map(|entry| &entry.spec);
+    let (change, staged) = register::stage(call, name, draft, Replace::Refuse)?;
     // A job that is run anew gets the environment of who asks now.
-    let anew = !spec.map(|spec| is_wanted(call, name, spec)).transpose()?.unwrap_or(false);
-    let replace = if anew { Replace::Allow } else { Replace::Refuse };
+    let anew = |spec: Option<&Spec>| -> Result<Replace, Error> {
+        let wanted = spec.map(|spec| is_wanted(call, name, spec)).transpose()?.unwrap_or(false);
+        Ok(if wanted { Replace::Refuse } else { Replace::Allow })
+    };
+    let spec = staged.updated.registry.processes.get(name).map(|entry| &entry.spec);
+    // What has a schedule or needs others is registered first. So is one that somebody else has right now: whoever may
+    // change the registry waits for nobody.
+    let plain = spec.is_some_and(|spec| spec.schedule.is_none() && spec.depends_on.is_empty());
+    let lock = if plain { state::try_lock(&call.ctx.paths, name)? } else { None };
+    if let Some(lock) = lock {
+        let environment = register::environment_of(call, name, change, anew(spec)?);
+        let beside = |snapshot| environment::beside(&call.ctx.paths, name, &snapshot);
+        let environment = environment.map(beside).transpose()?;
+        let ahead = Ahead::new(staged, environment, change);
+        return start(call, name, &Fresh::going_on(First { name: name.clone(), lock, ahead }), mark);
+    }
+    let registry = register::land(call, name, change, staged)?;
+    let replace = anew(registry.processes.get(name).map(|entry| &entry.spec))?;
     register::take_down_environment(call, name, change, replace)?;
     register::count(call, name, change, &registry)?;
-    start(call, name, mark)
+    start(call, name, &Fresh::default(), mark)
 }
 
 /// Starts what is registered as `name`, unless it runs.
-pub(super) fn start(call: &Call, name: &Name, mark: Mark<'_>) -> Result<Job, Error> {
-    let fresh = Fresh::default();
+pub(super) fn start(call: &Call, name: &Name, fresh: &Fresh, mark: Mark<'_>) -> Result<Job, Error> {
     let names = std::slice::from_ref(name);
     let up = |name: &Name| -> Result<Started, Error> {
         let work = |held: &mut Held<'_>| {
             mark(held)?;
             begin(call, held, Until::Begun)
         };
-        patiently(call, &fresh, name, Asked::Start, work).map(|(started, _)| started)
+        patiently(call, fresh, name, Asked::Start, work).map(|(started, _)| started)
     };
     let registry = fresh.get(call)?;
     let outcome = match is_ordered(&registry, names) {
-        true => bring_up(call, &fresh, names, Else::Waits, up)?.asked.pop(),
+        true => bring_up(call, fresh, names, Else::Waits, up)?.asked.pop(),
         false => Some(up(name)),
     };
     let started = outcome.unwrap_or_else(|| Err(Error::not_registered(name, None)))?;
     settle_dependants(call, &registry, names);
-    Ok(Job { name: name.clone(), run: started.run, result: started.result })
+    let spec = registry.processes.get(name).map(|entry| Box::new(entry.spec.clone()));
+    Ok(Job { name: name.clone(), run: started.run, result: started.result, spec })
 }
 
 /// The pid of the program, if it has begun.
@@ -223,7 +250,7 @@ fn pid(call: &Call, job: &Job) -> Option<i32> {
 }
 
 fn tell(call: &Call, job: &Job, attached: &Attached, stay: Duration) -> Result<u8, Error> {
-    let Job { name, run, result } = job;
+    let Job { name, run, result, .. } = job;
     let exit = attached.ended.as_ref().map(code_of);
     let pid = pid(call, job);
     let next = json!({"logs": format!("guardian logs {name} --cursor {}", attached.cursor),

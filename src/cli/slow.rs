@@ -39,6 +39,7 @@ pub(super) fn patiently<T>(
             if slowed.is_none()
                 && let Some(slow) = spent(call, held, asked)?
             {
+                held.land()?;
                 state::commit(&held.ctx.paths, name, &held.state)?;
                 return Ok(Err(slow));
             }

@@ -1,7 +1,6 @@
 //! `status`: what is up, what is not, since when and why.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::time::Duration;
 
 use clap::Parser;
@@ -14,7 +13,7 @@ use crate::model::evidence::{Recorded, RunRecord};
 use crate::model::name::Name;
 use crate::model::silence::Silence;
 use crate::model::spec::Spec;
-use crate::model::state::{Desired, Phase, State};
+use crate::model::state::{Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::model::units::human_duration;
 use crate::model::watch_state::Condition;
@@ -23,15 +22,13 @@ use crate::os::usage::{METERED, Meter};
 use crate::policy::decide::{Decision, Look, decide_needing};
 use crate::policy::history;
 use crate::policy::silence::over;
-use crate::policy::stuck::Backlog;
 use crate::registry::Entry;
 use crate::store::registry_file::Loaded;
-use crate::store::{silence, state};
+use crate::store::{present, silence, state};
 use crate::storm;
 use crate::supervise::{needs, now, observe};
-use crate::view::outbox::stuck_alerts;
 use crate::view::schedule;
-use crate::view::status::{Document, Health, Isolation, LastExit, Probed, Row, State as Word, command, remark, table};
+use crate::view::status::{Document, Health, Isolation, LastExit, Probed, Row, State as Word, command, remark};
 use crate::view::storm::warning;
 use crate::view::usual;
 
@@ -40,11 +37,11 @@ use super::out::worse;
 use super::{Call, watch};
 
 mod parts;
+mod shown;
 
 use parts::{breaker, hang, heartbeat, keeps, life, output, says, target};
+use shown::{Shown, looks, text};
 
-/// From this number of processes on a second thread saves more than it costs.
-const WORTH_A_THREAD: usize = 48;
 /// Pauses between two pictures of `--watch`.
 const WATCH: Duration = Duration::from_secs(2);
 
@@ -87,10 +84,8 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let loaded = registry(call)?;
     let (names, watches) = meant(call, &loaded, &command.names, command.group.as_deref())?;
     let now = now()?;
-    let meter = (names.len() <= METERED).then(Meter::new).transpose();
-    let meter = meter
-        .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))?;
-    let (beats, rotated) = (having(call, "sentinel", ".heartbeat"), having(call, "log/rotated", ".json"));
+    let meter = meter(names.len())?;
+    let (beats, rotated) = (present::heartbeats(&call.ctx.paths), present::rotated(&call.ctx.paths));
     let mut errors = Vec::new();
     let silences = silence::load(&call.ctx.paths).unwrap_or_else(|error| {
         errors.push(error);
@@ -104,16 +99,20 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         silences: &silences,
         remarks: !call.out.is_json(),
     };
-    let mut rows = Vec::with_capacity(names.len());
-    let mut desired = true;
-    for outcome in looks(&names, |name| look(call, name, &loaded, &seen, |looked| (looked.row, looked.as_desired))) {
+    let (mut rows, mut documents) = (Vec::new(), Vec::new());
+    let (mut desired, mut wanted, mut alive) = (true, false, false);
+    let outcomes = looks(&names, |name| look(call, name, &loaded, &seen, |looked| Shown::of(call, looked)));
+    for outcome in outcomes {
         match outcome {
-            Ok(Some((row, as_desired))) => {
-                desired &= as_desired;
-                rows.push(row);
+            Ok(Some(Ok(shown))) => {
+                desired &= shown.as_desired;
+                wanted |= shown.wanted;
+                alive |= shown.alive;
+                rows.extend(shown.row.map(|row| *row));
+                documents.extend(shown.document);
             }
             Ok(None) => {}
-            Err(error) => errors.push(error),
+            Ok(Some(Err(error))) | Err(error) => errors.push(error),
         }
     }
     let last = match last(&call.ctx.paths) {
@@ -125,13 +124,12 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     };
     let watches = watch::rows(call, &loaded.registry, &watches, &now, &mut errors);
     desired &= watches.iter().all(|row| row.state == Condition::Ok);
-    let health = health(last, &loaded, &rows, &now);
+    let health = health(last, &loaded, wanted, &now);
     let alerts = desk::backlog(&call.ctx.paths, &loaded.registry.sinks, &now)?;
     let storm = storm::current(&call.ctx, &now).unwrap_or_else(|error| {
         errors.push(error);
         None
     });
-    let sentences: Vec<String> = errors.iter().map(|error| error.message.clone()).collect();
     call.out.json(&Document {
         schema: SCHEMA,
         host: &call.ctx.host,
@@ -139,14 +137,14 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         healthcheck: &health,
         alerts: &alerts,
         storm: storm.as_ref(),
-        processes: &rows,
+        processes: &documents,
         watches: &watches,
-        errors: sentences,
+        errors: errors.iter().map(|error| error.message.clone()).collect(),
     });
     // Who asks for some of them asks about these.
     desired &= !alerts.is_bad() || !command.names.is_empty() || command.group.is_some();
-    let mut code = match (command.names.as_slice(), rows.as_slice()) {
-        ([_], [row]) if !row.state.is_alive() => Code::NotRunning as u8,
+    let mut code = match (command.names.as_slice(), rows.len() + documents.len()) {
+        ([_], 1) if !alive => Code::NotRunning as u8,
         (_, _) if desired => 0,
         (_, _) => Code::No as u8,
     };
@@ -154,7 +152,19 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         code = worse(code, call.out.fail(error));
     }
     code = worse(code, complain_of(&loaded, call));
-    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &watches, &health, &alerts, &loaded), code))
+    let text = match call.out.is_json() {
+        true => String::new(), // nobody reads it
+        false => text(&rows, &watches, &health, &alerts, &loaded),
+    };
+    Ok((storm.as_ref().map(warning).unwrap_or_default() + &text, code))
+}
+
+/// What memory and CPU are read with; `None`: there are too many processes for that.
+fn meter(processes: usize) -> Result<Option<Meter>, Error> {
+    (processes <= METERED)
+        .then(Meter::new)
+        .transpose()
+        .map_err(|error| Error::new(Code::System, "processes", format!("cannot read the process table: {error}")))
 }
 
 /// The processes and the watches that are meant by names or a group, each once; without either, all.
@@ -181,43 +191,6 @@ pub(super) fn meant(
     Ok((names.into_iter().collect::<BTreeSet<_>>().into_iter().collect(), watches))
 }
 
-fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: &Backlog, loaded: &Loaded) -> String {
-    let mut text = match (rows, loaded.registry.processes.is_empty()) {
-        ([], _) if !watches.is_empty() => String::new(),
-        ([], true) => "no process is registered: guardian register NAME -- COMMAND\n".to_owned(),
-        (rows, _) => table(rows),
-    };
-    text.push_str(&watch::table(rows, watches));
-    if let Some(why) = &health.ping_failed {
-        text.push_str(&format!("\nwarning: last ping failed: {why}\n"));
-    }
-    if health.overdue {
-        let since = health.age_s.map_or("no pass has run yet".to_owned(), |age| {
-            format!("the last pass ran {} ago", crate::model::units::human_duration(Duration::from_secs(age)))
-        });
-        text.push_str(&format!("\nwarning: a pass is overdue, {since}: deaths of shims and reboots go unseen\n  hint: guardian install --cron, or see why cron does not run\n"));
-    }
-    text + &stuck_alerts(alerts).map_or(String::new(), |warning| format!("\n{warning}\n"))
-}
-
-/// Looks at each name, in order; many of them on two threads, since most of a look is spent in the kernel.
-fn looks<'a, T: Send>(names: &'a [Name], look: impl Fn(&'a Name) -> T + Sync) -> Vec<T> {
-    let all = |names: &'a [Name]| names.iter().map(&look).collect::<Vec<T>>();
-    if names.len() < WORTH_A_THREAD {
-        return all(names);
-    }
-    let (first, second) = names.split_at(names.len() / 2);
-    std::thread::scope(|scope| {
-        let other = scope.spawn(|| all(second));
-        let mut looks = all(first);
-        match other.join() {
-            Ok(more) => looks.extend(more),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-        looks
-    })
-}
-
 /// What is the same for every row.
 pub(super) struct Surroundings<'a> {
     pub(super) now: &'a Stamp,
@@ -230,13 +203,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) silences: &'a [Silence],
     /// Whether what a person should know is put into words.
     pub(super) remarks: bool,
-}
-
-/// The processes that have a file of this kind in a directory of the state: most have none, and one look tells.
-pub(super) fn having(call: &Call, dir: &str, suffix: &str) -> BTreeSet<String> {
-    let Ok(entries) = fs::read_dir(call.ctx.paths.state.join(dir)) else { return BTreeSet::new() };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    names.filter_map(|name| name.strip_suffix(suffix).map(str::to_owned)).collect()
 }
 
 /// One process as it stands now.
@@ -379,13 +345,13 @@ fn wants(waits: Option<&String>, input: Option<Option<bool>>) -> [Option<String>
     [waits.map(|waits| format!("waits for {waits}")), typed]
 }
 
-/// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.
-pub(super) fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Health {
+/// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue, nor where nothing is
+/// `wanted` up.
+pub(super) fn health(last: Option<Option<LastPass>>, loaded: &Loaded, wanted: bool, now: &Stamp) -> Health {
     let every_s = loaded.registry.healthcheck.every.as_secs().max(1);
     let unread = last.is_none();
     let last = last.flatten();
     let age_s = last.as_ref().map(|last| last.at.until(now.wall).as_secs());
-    let wanted = rows.iter().any(|row| row.desired == Desired::Up);
     Health {
         ping_failed: last.as_ref().and_then(|last| last.ping_failed.clone()),
         last_at: last.and_then(|last| last.at.rfc3339()),

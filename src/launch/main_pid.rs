@@ -31,7 +31,8 @@ pub fn main_to_note(ctx: &Context, name: &Name, spec: &Spec, state: &State) -> R
 /// # Errors
 /// It cannot be written.
 pub fn note_main(ctx: &Context, name: &Name, pid: i32) -> Result<(), Error> {
-    atomic::replace_unsynced_dir(&ctx.paths.sentinel(name, "pid"), text(pid).as_bytes())
+    // Not synced: after a power cut no process has this pid.
+    atomic::replace_volatile(&ctx.paths.sentinel(name, "pid"), text(pid).as_bytes())
 }
 
 fn text(pid: i32) -> String {

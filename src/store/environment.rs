@@ -8,7 +8,7 @@ use crate::error::{Code, Error};
 use crate::model::name::Name;
 use crate::policy::environment::Environment;
 
-use super::atomic;
+use super::atomic::{self, Beside};
 use super::checksum;
 use super::paths::Paths;
 
@@ -35,6 +35,18 @@ fn path(paths: &Paths, name: &Name) -> PathBuf {
 /// # Errors
 /// It cannot be written.
 pub fn save(paths: &Paths, name: &Name, snapshot: &Snapshot) -> Result<(), Error> {
+    atomic::replace(&path(paths, name), &content(snapshot))
+}
+
+/// The first half of [`save`]: it lies beside the earlier one and is being synced. The lock of `name` is held by the caller.
+///
+/// # Errors
+/// It cannot be written.
+pub fn beside(paths: &Paths, name: &Name, snapshot: &Snapshot) -> Result<Beside, Error> {
+    atomic::beside_soon(&path(paths, name), &content(snapshot))
+}
+
+fn content(snapshot: &Snapshot) -> Vec<u8> {
     let mut bytes = UMASK.to_vec();
     bytes.extend(format!("={:o}\0", snapshot.umask).bytes());
     for (key, value) in &snapshot.variables {
@@ -43,8 +55,7 @@ pub fn save(paths: &Paths, name: &Name, snapshot: &Snapshot) -> Result<(), Error
         bytes.extend(value.as_bytes());
         bytes.push(0);
     }
-    let sealed = [SUM, format!("{:016x}\0", checksum::of(&bytes)).as_bytes(), &bytes].concat();
-    atomic::replace(&path(paths, name), &sealed)
+    [SUM, format!("{:016x}\0", checksum::of(&bytes)).as_bytes(), &bytes].concat()
 }
 
 /// What was taken down for `name`; `None`: nothing.

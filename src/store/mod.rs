@@ -29,6 +29,7 @@ pub mod original;
 pub mod outbox;
 mod part;
 pub mod paths;
+pub mod present;
 pub mod record;
 mod record_line;
 mod registry_cache;

@@ -91,33 +91,34 @@ impl Paths {
     }
 
     /// A path inside the state directory, made in one piece: a pass makes several for each process.
-    fn inside(&self, parts: &[&str]) -> PathBuf {
-        let length = parts.iter().map(|part| part.len() + 1).sum::<usize>();
+    fn inside(&self, parts: &[&str], ending: &str) -> PathBuf {
+        let length = parts.iter().map(|part| part.len() + 1).sum::<usize>() + ending.len();
         let mut path = OsString::with_capacity(self.state.as_os_str().len() + length);
         path.push(&self.state);
         for part in parts {
             path.push("/");
             path.push(part);
         }
+        path.push(ending);
         path.into()
     }
 
     /// The directory of one process.
     #[must_use]
     pub fn process(&self, name: &Name) -> PathBuf {
-        self.inside(&["process", name.as_str()])
+        self.inside(&["process", name.as_str()], "")
     }
 
     /// The state of one process.
     #[must_use]
     pub fn process_state(&self, name: &Name) -> PathBuf {
-        self.inside(&["process", name.as_str(), "state.json"])
+        self.inside(&["process", name.as_str(), "state.json"], "")
     }
 
     /// A file of one run of a process.
     #[must_use]
     pub fn process_run(&self, name: &Name, file: &str) -> PathBuf {
-        self.inside(&["process", name.as_str(), "run", file])
+        self.inside(&["process", name.as_str(), "run", file], "")
     }
 
     /// The directory with a directory for each process.
@@ -129,19 +130,19 @@ impl Paths {
     /// What is remembered of one watch.
     #[must_use]
     pub fn watch(&self, name: &Name) -> PathBuf {
-        self.inside(&["watch", &format!("{name}.json")])
+        self.inside(&["watch", name.as_str()], ".json")
     }
 
     /// The log of one process: what it writes to standard output and error, all runs after each other.
     #[must_use]
     pub fn log(&self, name: &Name) -> PathBuf {
-        self.state.join("log").join(format!("{name}.log"))
+        self.inside(&["log", name.as_str()], ".log")
     }
 
     /// One sentinel file of a process: `pid`, `heartbeat`, `status` or `result`.
     #[must_use]
     pub fn sentinel(&self, name: &Name, kind: &str) -> PathBuf {
-        self.state.join("sentinel").join(format!("{name}.{kind}"))
+        self.inside(&["sentinel", name.as_str()], &[".", kind].concat())
     }
 
     /// The outbox of notifications.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, BufRead};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
@@ -116,16 +116,20 @@ pub fn tree_lock(paths: &Paths, name: &Name, run: u64) -> Lock {
 
 fn parse(bytes: &[u8]) -> Recorded {
     let mut record = RunRecord::default();
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
-    while let Some((index, line)) = lines.next() {
+    let (mut rest, mut number) = (bytes, 0);
+    while !rest.is_empty() {
+        let mut after = rest;
+        let length = after.skip_until(b'\n').unwrap_or(rest.len()); // from memory: never fails
+        let line = rest.get(..length).unwrap_or(rest);
+        (rest, number) = (after, number + 1);
         if !checksum::is_intact(line) {
-            return Recorded::Unreadable(format!("line {}: its checksum does not fit", index + 1));
+            return Recorded::Unreadable(format!("line {number}: its checksum does not fit"));
         }
-        match serde_json::from_slice(line) {
+        match checksum::read(line) {
             Ok(line) => add(&mut record, line),
             Err(_) if is_of_a_later_version(line) => {}
-            Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {} // torn: the writer was killed in it
-            Err(error) => return Recorded::Unreadable(format!("line {}: {error}", index + 1)),
+            Err(_) if rest.is_empty() && !line.ends_with(b"\n") => {} // torn: the writer was killed in it
+            Err(error) => return Recorded::Unreadable(format!("line {number}: {error}")),
         }
     }
     // What the kernel's record had to add was written at the end, whenever it happened.

@@ -99,6 +99,6 @@ pub(super) fn put(path: &Path, meta: &Metadata, home: Option<&Path>, registry: &
     let body = origin.and_then(|origin| registry_compact::write(registry, origin));
     if let Ok(body) = body {
         let bytes = [checksum::of(&body).to_le_bytes().as_slice(), &body].concat();
-        drop(atomic::replace_unsynced_dir(path, &bytes));
+        drop(atomic::replace_volatile(path, &bytes));
     }
 }

@@ -6,11 +6,12 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::atomic::{self, Beside};
 use super::paths::Paths;
+use super::registry_cache;
 use super::registry_trust::{self, Trusted};
-use super::{atomic, registry_cache};
 use crate::error::{Code, Error};
 use crate::os::{clock, lock, user, zone};
 use crate::registry::{Context, Parsed, Problem, Registry, parse};
@@ -170,7 +171,7 @@ fn remember(paths: &Paths, bytes: &[u8], meta: &Metadata, home: Option<&Path>, r
 fn keep_last_good(paths: &Paths, bytes: &[u8]) {
     let path = paths.registry_last_good();
     if fs::read(&path).ok().as_deref() != Some(bytes) {
-        drop(atomic::replace(&path, bytes));
+        drop(atomic::replace_unsynced_dir(&path, bytes)); // after a power cut an earlier one, whole
     }
 }
 
@@ -195,10 +196,60 @@ pub fn update(
     home: Option<&Path>,
     edit: impl FnOnce(&str) -> Result<String, Error>,
 ) -> Result<Updated, Error> {
+    stage(paths, home, edit)?.finish(paths)
+}
+
+/// A change of the registry that is decided and not yet to be seen, with the right to make it: others wait until this is
+/// dropped. Who has it takes no lock that somebody may hold who waits for the registry; he may try.
+#[derive(Debug)]
+pub struct Staged {
+    /// What it will be.
+    pub updated: Updated,
+    beside: Option<(Beside, PathBuf)>,
+    text: Option<String>,
+    _held: lock::Held,
+}
+
+impl Staged {
+    /// Puts the new text in its place. A power cut may bring the old one back, until the directory that is returned is synced;
+    /// `None`: nothing is to be synced.
+    ///
+    /// # Errors
+    /// 74: it cannot be written.
+    pub fn put(&mut self) -> Result<Option<PathBuf>, Error> {
+        let Some((beside, dir)) = self.beside.take() else { return Ok(None) };
+        beside.put()?;
+        Ok(Some(dir))
+    }
+
+    /// The second half of [`update`].
+    ///
+    /// # Errors
+    /// 74: it cannot be written.
+    pub fn finish(mut self, paths: &Paths) -> Result<Updated, Error> {
+        if let Some(dir) = self.put()? {
+            atomic::sync_dir(&dir)?;
+        }
+        if let Some(text) = self.text.take_if(|_| self.updated.problems.is_empty()) {
+            keep_last_good(paths, text.as_bytes());
+        }
+        Ok(self.updated)
+    }
+}
+
+/// The first half of [`update`]: the new text lies beside the registry and is being synced.
+///
+/// # Errors
+/// As [`update`].
+pub fn stage(
+    paths: &Paths,
+    home: Option<&Path>,
+    edit: impl FnOnce(&str) -> Result<String, Error>,
+) -> Result<Staged, Error> {
     registry_trust::open(&paths.registry)?; // before anything is made in somebody else's directory
     registry_trust::check_state(&paths.state, &paths.registry)?;
     atomic::make_dir(&paths.state)?;
-    let _held = lock::wait(&paths.registry_lock())?;
+    let held = lock::wait(&paths.registry_lock())?;
     let context = surroundings(home);
     let current = registry_trust::open(&paths.registry)?;
     let (bytes, target) = match current {
@@ -211,26 +262,25 @@ pub fn update(
     };
     let new = edit(old)?;
     if new == old {
-        return Ok(Updated { registry: before.registry, problems: before.problems, changed: false });
+        let updated = Updated { registry: before.registry, problems: before.problems, changed: false };
+        return Ok(Staged { updated, beside: None, text: None, _held: held });
     }
     let after = parse(&new, &context);
     let added = added(&before.problems, &after.problems);
     if !added.is_empty() {
         return Err(invalid(&paths.registry, &added));
     }
-    match &target {
-        Some((path, meta)) => replace(path, new.as_bytes(), Some(meta))?,
+    let path = target.as_ref().map_or(&paths.registry, |(path, _)| path);
+    let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let beside = match &target {
+        Some((path, meta)) => beside_as(path, new.as_bytes(), meta)?,
         None => {
-            if let Some(dir) = paths.registry.parent() {
-                atomic::make_dir(dir)?;
-            }
-            replace(&paths.registry, new.as_bytes(), None)?;
+            atomic::make_dir(&dir)?;
+            atomic::beside_soon(&paths.registry, new.as_bytes())?
         }
-    }
-    if after.problems.is_empty() {
-        keep_last_good(paths, new.as_bytes());
-    }
-    Ok(Updated { registry: after.registry, problems: after.problems, changed: true })
+    };
+    let updated = Updated { registry: after.registry, problems: after.problems, changed: true };
+    Ok(Staged { updated, beside: Some((beside, dir)), text: Some(new), _held: held })
 }
 
 /// Problems of `after` that `before` does not have, wherever they stand.
@@ -247,33 +297,31 @@ fn added(before: &[Problem], after: &[Problem]) -> Vec<Problem> {
     after.iter().filter(is_new).cloned().collect()
 }
 
-/// As [`atomic::replace`], keeping owner and mode of what is replaced.
-fn replace(path: &Path, content: &[u8], old: Option<&Metadata>) -> Result<(), Error> {
-    let Some(old) = old else { return atomic::replace(path, content) };
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = Path::new(&temporary);
-    let write = || -> io::Result<()> {
-        match fs::remove_file(temporary) {
+/// As [`atomic::beside_soon`], keeping owner and mode of what is replaced.
+fn beside_as(path: &Path, content: &[u8], old: &Metadata) -> Result<Beside, Error> {
+    let temporary = atomic::temporary(path);
+    let write = || -> io::Result<File> {
+        match fs::remove_file(&temporary) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         let new = file.metadata()?;
         if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
             std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
         }
         file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
         file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(temporary, path)?;
-        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+        Ok(file)
     };
-    write().map_err(|error| {
-        // What failed first is what is reported; a leftover temporary file is replaced next time.
-        drop(fs::remove_file(temporary));
-        Error::io("write", path, &error)
-    })
+    match write() {
+        Ok(file) => Ok(Beside::soon(path, temporary, file)),
+        Err(error) => {
+            // What failed first is what is reported; a leftover temporary file is replaced next time.
+            drop(fs::remove_file(&temporary));
+            Err(Error::io("write", path, &error))
+        }
+    }
 }
 
 /// The error of code 78 that names all problems, one on a line.

@@ -9,7 +9,7 @@ use crate::model::name::Name;
 use crate::model::state::{SCHEMA, State};
 use crate::os::lock;
 
-use super::atomic;
+use super::atomic::{self, Beside};
 use super::checksum;
 use super::paths::Paths;
 use super::record;
@@ -38,7 +38,7 @@ pub fn load(paths: &Paths, name: &Name) -> Result<Option<State>, Error> {
     if !checksum::is_intact(&bytes) {
         return Err(damaged("its checksum does not fit".to_owned()));
     }
-    match serde_json::from_slice::<State>(&bytes) {
+    match checksum::read::<State>(&bytes) {
         Ok(state) if state.schema <= SCHEMA => Ok(Some(state)),
         outcome => {
             let version: Version = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
@@ -68,9 +68,17 @@ pub fn commit(paths: &Paths, name: &Name, state: &State) -> Result<(), Error> {
 /// # Errors
 /// It cannot be written; the earlier state is intact.
 pub fn commit_unsettled(paths: &Paths, name: &Name, state: &State) -> Result<(), Error> {
+    beside(paths, name, state)?.put().map_err(|error| error.about(name))
+}
+
+/// The first half of [`commit_unsettled`]: on the disk, and not yet to be seen.
+///
+/// # Errors
+/// It cannot be written.
+pub fn beside(paths: &Paths, name: &Name, state: &State) -> Result<Beside, Error> {
     let bytes = serde_json::to_vec(state)
         .map_err(|error| Error::new(Code::Bug, "bug", format!("state of `{name}` cannot be written down: {error}")))?;
-    atomic::replace_unsynced_dir(&path(paths, name), &checksum::seal(bytes)).map_err(|error| error.about(name))
+    atomic::beside(&path(paths, name), &checksum::seal(bytes)).map_err(|error| error.about(name))
 }
 
 /// Makes the last commit of `name` outlast a power cut.

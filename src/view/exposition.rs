@@ -3,6 +3,8 @@
 //! By the stricter rules of node_exporter's textfile collector: no time stamps, one HELP and TYPE for each name, a newline at
 //! the end. Knows no metric of guardian's: those are in [`super::metrics`].
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -46,15 +48,21 @@ pub struct Family<'a> {
 pub fn text(families: &[Family<'_>], common: &Labels<'_>) -> String {
     let mut text = String::new();
     for Family { name, kind, help, samples } in families.iter().filter(|family| !family.samples.is_empty()) {
-        text.push_str(&format!("# HELP {name} {}\n# TYPE {name} {}\n", escape(help, Place::Help), kind.word()));
+        text.extend(["# HELP ", name, " "]);
+        escape(&mut text, help, Place::Help);
+        text.extend(["\n# TYPE ", name, " ", kind.word(), "\n"]);
         for (labels, value) in samples {
-            let labels: Vec<String> = labels
-                .iter()
-                .chain(common)
-                .map(|(name, value)| format!("{name}=\"{}\"", escape(value, Place::Label)))
-                .collect();
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-            text.push_str(&format!("{name}{labels} {}\n", number(*value)));
+            text.push_str(name);
+            let mut between = "{";
+            for (name, value) in labels.iter().chain(common) {
+                text.extend([between, name, "=\""]);
+                escape(&mut text, value, Place::Label);
+                text.push('"');
+                between = ",";
+            }
+            text.push_str(if between == "," { "} " } else { " " });
+            number(&mut text, *value);
+            text.push('\n');
         }
     }
     text
@@ -81,25 +89,28 @@ enum Place {
     Label,
 }
 
-fn escape(text: &str, place: Place) -> String {
-    let mut escaped = String::with_capacity(text.len());
+/// Adds `text`. A thousand processes have some ten thousand samples, so nothing is made that is not kept.
+fn escape(to: &mut String, text: &str, place: Place) {
+    if !text.contains(['\\', '\n', '"']) {
+        to.push_str(text); // nearly always
+        return;
+    }
     for c in text.chars() {
         match c {
-            '\\' => escaped.push_str("\\\\"),
-            '\n' => escaped.push_str("\\n"),
-            '"' if place == Place::Label => escaped.push_str("\\\""),
-            c => escaped.push(c),
+            '\\' => to.push_str("\\\\"),
+            '\n' => to.push_str("\\n"),
+            '"' if place == Place::Label => to.push_str("\\\""),
+            c => to.push(c),
         }
     }
-    escaped
 }
 
-fn number(value: f64) -> String {
+fn number(to: &mut String, value: f64) {
     match value {
-        value if value.is_nan() => "NaN".to_owned(),
-        f64::INFINITY => "+Inf".to_owned(),
-        f64::NEG_INFINITY => "-Inf".to_owned(),
-        value => value.to_string(),
+        value if value.is_nan() => to.push_str("NaN"),
+        f64::INFINITY => to.push_str("+Inf"),
+        f64::NEG_INFINITY => to.push_str("-Inf"),
+        value => drop(write!(to, "{value}")), // into memory: never fails
     }
 }
 
@@ -122,7 +133,11 @@ mod tests {
     #[test]
     fn numbers_are_written_as_the_format_wants_them() {
         let values = [0.0, 1.5, 1_795_100_000.123, 1e21, f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
-        let shown: Vec<String> = values.into_iter().map(number).collect();
+        let shown = values.map(|value| {
+            let mut text = String::new();
+            number(&mut text, value);
+            text
+        });
         assert_eq!(shown, ["0", "1.5", "1795100000.123", "1000000000000000000000", "NaN", "+Inf", "-Inf"]);
     }
 

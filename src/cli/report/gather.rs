@@ -15,7 +15,7 @@ use crate::model::event::{Event, EventKind};
 use crate::model::metadata::Asked;
 use crate::model::name::Name;
 use crate::model::spec::{Spec, Target};
-use crate::model::state::{Phase, State};
+use crate::model::state::{Desired, Phase, State};
 use crate::model::time::{Stamp, Wall};
 use crate::os::usage::Meter;
 use crate::os::zone;
@@ -29,14 +29,14 @@ use crate::policy::{masked, zone as zones};
 use crate::post_mortem::Past;
 use crate::store::journal::{self, History};
 use crate::store::registry_file::Loaded;
-use crate::store::{lapses, silence};
+use crate::store::{lapses, present, silence};
 use crate::storm;
 use crate::view::certificate::{Certificate, Compared};
 use crate::view::report::{CERTIFICATES, Death, Missing, Process, Report, choose, deaths};
 use crate::view::status::State as Word;
 use crate::view::words::cut;
 
-use super::super::status::{Looked, Surroundings, having, health, look, meant};
+use super::super::status::{Looked, Surroundings, health, look, meant};
 use super::super::{Call, watch, why};
 use super::Report as Command;
 
@@ -56,7 +56,7 @@ pub(super) fn report<T>(
     let (names, watches) = meant(call, loaded, &command.names, command.group.as_deref())?;
     let mut errors = Vec::new();
     let silences = kept(silence::load(&call.ctx.paths), &mut errors).unwrap_or_default();
-    let (beats, rotated) = (having(call, "sentinel", ".heartbeat"), having(call, "log/rotated", ".json"));
+    let (beats, rotated) = (present::heartbeats(&call.ctx.paths), present::rotated(&call.ctx.paths));
     let meter: Option<&Meter> = None;
     let seen = Surroundings { now, meter, beats: &beats, rotated: &rotated, silences: &silences, remarks: true };
     let known = kept(lapses::load(&call.ctx.paths), &mut errors).flatten();
@@ -80,7 +80,8 @@ pub(super) fn report<T>(
     let last = kept(last(&call.ctx.paths), &mut errors);
     let pass_took =
         last.as_ref().and_then(|last| last.as_ref()).map(|last| std::time::Duration::from_millis(last.duration_ms));
-    let health = health(last, loaded, &rows, now);
+    let wanted = rows.iter().any(|row| row.desired == Desired::Up);
+    let health = health(last, loaded, wanted, now);
     let asked = !command.names.is_empty() || command.group.is_some();
     let meant: HashSet<&Name> = names.iter().chain(&watches).collect();
     let alerts = kept(alerts(call, loaded, asked.then_some(&meant), now), &mut errors);

@@ -67,7 +67,7 @@ pub(super) fn output(call: &Call, name: &Name, seen: &Surroundings<'_>) -> Outpu
         false => metadata.as_ref().map(fs::Metadata::len),
     };
     Output {
-        path: path.display().to_string(),
+        path: path.into_os_string().into_string().unwrap_or_else(|path| path.display().to_string()),
         bytes,
         age_s: metadata.as_ref().and_then(|metadata| age(metadata, seen.now)),
     }
