@@ -367,6 +367,7 @@ pub fn unknown(registry: &Registry, name: &Name) -> Error {
         .keys()
         .map(|known| (strsim::damerau_levenshtein(known.as_str(), name.as_str()), known))
         .min()
-        .filter(|(distance, _)| *distance <= 2);
+        // Of short names nearly all are alike.
+        .filter(|(distance, _)| *distance <= 2 && distance * 2 < name.as_str().len());
     Error::not_registered(name, similar.map(|(_, known)| known))
 }

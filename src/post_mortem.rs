@@ -157,6 +157,7 @@ fn step(step: SpawnStep) -> &'static str {
         SpawnStep::Fork => "no process could be made",
         SpawnStep::User => "its user",
         SpawnStep::Cwd => "its working directory",
+        SpawnStep::EnvFile => "its `env_file`",
         SpawnStep::Exec => "its program",
         SpawnStep::Shim => "its shim ended before it wrote down anything",
     }

@@ -16,7 +16,7 @@ use crate::view::words::strip_control;
 use super::Call;
 use super::common::{complain_of, registry};
 
-/// Says that somebody knows of an incident: no more reminders and escalation of it until it becomes worse
+/// Says that you know of an incident: not told again until it becomes worse
 #[derive(Debug, Clone, Parser)]
 #[command(after_help = "Example: guardian ack btc-bot --note 'exchange is down, waiting'")]
 pub(super) struct Ack {

@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(30);
 /// Receipts that `list` shows.
 const RECENT: usize = 10;
 
-/// What waits to be told, what was given up, and whether the sinks work
+/// Shows what waits to be told and what was given up; tests sinks
 #[derive(Debug, Parser)]
 #[command(after_help = "Example: guardian alerts test ops")]
 pub(super) struct Alerts {
@@ -32,7 +32,7 @@ pub(super) struct Alerts {
 
 #[derive(Debug, Clone, Subcommand)]
 enum What {
-    /// What waits, what was given up, what was delivered last (also without a word)
+    /// Shows what waits, what was given up, what was delivered last (also without a word)
     List,
     /// Sends a marked message to a sink at once, and says what the sink said
     Test {
@@ -41,7 +41,7 @@ enum What {
     },
     /// Tries everything again now, also what was given up
     Retry,
-    /// Says that somebody knows of an incident: no more reminders and escalation of it until it becomes worse
+    /// Says that you know of an incident: not told again until it becomes worse
     Ack(super::ack::Ack),
     /// Tells nobody of a process for a while: what is still so at the end is told then
     Silence(super::silence::Silence),

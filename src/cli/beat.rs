@@ -20,9 +20,9 @@ use super::common::{complain_of, known, registry};
 /// Longest message that is kept, in characters.
 const MESSAGE: usize = 200;
 
-/// Gives a heartbeat: the process that is named, or the one this is called from, shows progress
+/// Gives a heartbeat: the process shows progress
 ///
-/// The same as touching the file in GUARDIAN_HEARTBEAT_FILE. Read by `heartbeat` and `hang_after`, shown by `status`.
+/// The one that is named, or the one this is called from. /// The same as touching the file in GUARDIAN_HEARTBEAT_FILE. Read by `heartbeat` and `hang_after`, shown by `status`.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example: guardian beat --progress 3/10 --message \"third file\"")]
 pub(super) struct Beat {

@@ -106,14 +106,14 @@ fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
         call.out.say(&match missing {
             true => format!("{}: there is none, so nothing is registered", path.display()),
             false => format!(
-                "{}: valid, {} processes, {}{} sinks",
+                "{}: valid, {}, {}{}",
                 path.display(),
-                registry.processes.len(),
+                counted(registry.processes.len(), "process", "processes"),
                 match registry.watches.len() {
                     0 => String::new(),
-                    watches => format!("{watches} watches, "),
+                    watches => counted(watches, "watch", "watches") + ", ",
                 },
-                sinks
+                counted(sinks, "sink", "sinks")
             ),
         });
         return Ok(0);
@@ -122,6 +122,10 @@ fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
         call.out.answer(&lines(&checked));
     }
     Ok(Code::Config as u8)
+}
+
+fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// Every problem in the form that editors jump to, and how to mend it.

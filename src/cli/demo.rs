@@ -35,9 +35,9 @@ const LIFE_MS: u64 = 3100;
 /// The longest that anything may take here: milliseconds, but on a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A live tour in a throw-away home: a bot is murdered, comes back, and the certificate names the murderer
+/// Plays a live tour in a throw-away home: a bot is murdered and comes back
 ///
-/// Takes a few seconds. Nothing of your own is touched, and nothing of it stays.
+/// Its certificate names the murderer. Takes a few seconds. Nothing of your own is touched, and nothing of it stays.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example: guardian demo")]
 pub(super) struct Demo {}

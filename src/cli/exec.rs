@@ -45,9 +45,9 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// For a shim to end, and for others to deliver what this run brought.
 const LINGER: Duration = Duration::from_secs(20);
 
-/// Runs a registered process in the foreground, for systemd, Nomad, Kubernetes, Compose or another supervisor
+/// Runs a registered process in the foreground, under another supervisor
 ///
-/// Shim, record, certificate and alerts are as ever, but guardian does not restart it: whoever runs this does. The
+/// For systemd, Nomad, Kubernetes, Compose and their like. Shim, record, certificate and alerts are as ever, but guardian does not restart it: whoever runs this does. The
 /// exit code is that of the process, or 128 + the signal that ended it; 1 where it ended with 0 before its target time. TERM, INT and
 /// QUIT from the caller, from outside the container or from the terminal stop it; they and HUP, USR1, USR2 from anybody else are passed on. Runs it
 /// already, this stays with that run: never two at once. Its output is shown, unless --quiet.

@@ -15,6 +15,7 @@ use super::Call;
 
 /// Looks at guardian on many hosts at once
 #[derive(Debug, Parser)]
+#[command(after_help = "Example: guardian fleet status --ssh web1,web2,bot@db1")]
 pub(super) struct Fleet {
     #[command(subcommand)]
     command: FleetCommand,

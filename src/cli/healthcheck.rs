@@ -37,7 +37,7 @@ const LISTED: usize = 50;
 /// Size at which the log of passes begins anew, in bytes.
 const OWN_LOG_MAX: u64 = 1 << 20;
 
-/// One pass: looks at every process, restarts what died, tells who is to be told
+/// Makes one pass: looks at every process, restarts what died, tells who is to be told
 ///
 /// Run it from cron every minute (`guardian install --cron`), or let it run by itself with `--loop 1m`. Any number at once
 /// is harmless.

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// For what nests as deep as the parser allows.
 const STACK: usize = 256 * 1024 * 1024;
 
-/// Answer an agent's hook: refuse what would run past guardian
+/// Answers an agent's hook: refuses what would run past guardian
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  echo '{\"hook_event_name\":\"PreToolUse\",\"tool_name\":\"Bash\",\"tool_input\":{\"command\":\"nohup x &\"}}' \

@@ -15,7 +15,7 @@ use super::Call;
 /// How often requests of sandboxed shells are looked for: agents keep this server outside of their sandboxes.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// Serves agents by the Model Context Protocol on standard input and output, until that ends
+/// Serves agents by the Model Context Protocol on standard input and output
 #[derive(Debug, Parser)]
 #[command(after_help = "Example: claude mcp add guardian -- guardian mcp")]
 pub(super) struct Mcp;

@@ -44,6 +44,7 @@ mod plan;
 mod prune;
 mod ready;
 mod register;
+mod report;
 mod requests;
 mod reset;
 mod run;
@@ -83,6 +84,9 @@ use out::Out;
     version,
     about,
     max_term_width = 100,
+    after_help = "`guardian COMMAND --help` explains each with an example. The first ones to know:\n  \
+                  guardian register bot --target 8h --start -- python3 bot.py\n  \
+                  guardian status\n  guardian why bot\n  guardian install",
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -131,6 +135,7 @@ enum Command {
     Logs(logs::Logs),
     Events(events::Events),
     Metrics(metrics::Metrics),
+    Report(report::Report),
     Fleet(fleet::Fleet),
     Why(why::Why),
     Wait(wait::Wait),
@@ -267,6 +272,7 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::Logs(command) => logs::run(call, &command),
         Command::Events(command) => events::run(call, &command),
         Command::Metrics(command) => metrics::run(call, &command),
+        Command::Report(command) => report::run(call, &command),
         Command::Fleet(command) => fleet::run(call, &command),
         Command::Why(command) => why::run(call, &command),
         Command::Wait(command) => wait::run(call, &command),
@@ -301,11 +307,45 @@ fn usage(error: &clap::Error, json: bool) -> u8 {
         return Out::new(false, false, false).answer(&error.to_string());
     }
     let text = error.to_string();
-    let message = text.strip_prefix("error: ").unwrap_or(&text).lines().next().unwrap_or("wrong usage").to_owned();
+    // What is missing stands in lines of its own below the first.
+    let message = text.strip_prefix("error: ").unwrap_or(&text).lines().take_while(|line| !line.is_empty());
+    let message = message.map(str::trim).collect::<Vec<_>>().join(" ");
+    // The command stands behind `--`; who leaves that out is told of a word that nobody expected.
+    let dashes = text.contains("-- <COMMAND>").then_some("the command to run stands behind `--`: … -- COMMAND ARG");
     if json {
-        let error = Error::new(Code::Usage, "usage", message).hint("guardian COMMAND --help explains it");
+        let error =
+            Error::new(Code::Usage, "usage", message).hint(dashes.unwrap_or("guardian COMMAND --help explains it"));
         return Out::new(true, false, true).fail(&error);
     }
     Out::new(false, false, false).complain(&text);
+    if let Some(hint) = dashes {
+        Out::new(false, false, false).complain(&format!("  hint: {hint}"));
+    }
     Code::Usage as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_told_in_a_line_and_explains_all_of_itself_with_an_example() {
+        let mut all = Cli::command();
+        all.build();
+        for command in all.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+            let name = command.get_name();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            let first = about.split([' ', ':']).next().unwrap_or_default();
+            assert!(about.len() <= 85 && first.ends_with('s'), "{name}: {about}");
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.starts_with("Example") && after.contains(&format!("guardian {name}")), "{name}: {after}");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{name}: {} is not explained", argument.get_id());
+            }
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}: {help}");
+        }
+    }
 }

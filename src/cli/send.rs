@@ -107,8 +107,9 @@ pub(super) fn run(call: &Call, command: &Send) -> Result<u8, Error> {
         end(call, &name, &state, limit)?;
     }
     let ended = if command.eof { ", and the end of its input" } else { "" };
+    let count = if bytes.len() == 1 { "1 byte".to_owned() } else { format!("{} bytes", bytes.len()) };
     let sized = size.map_or(String::new(), |size| format!("its terminal is {size} now; "));
-    call.out.say(&format!("{name}: {sized}{} bytes sent{ended}", bytes.len()));
+    call.out.say(&format!("{name}: {sized}{count} sent{ended}"));
     call.out.json(&json!({"schema": SCHEMA, "name": name, "run": state.run, "bytes": bytes.len(), "eof": command.eof,
                           "size": size.map(|size| size.to_string())}));
     Ok(0)

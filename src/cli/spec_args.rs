@@ -19,6 +19,9 @@ use crate::registry::value::{Draft, Value};
 /// Id of the arguments after `--`.
 const COMMAND: &str = "spec_command";
 
+/// What the target is where none is given.
+const TARGET: &str = "forever; of `run` and with --schedule: exit";
+
 /// What was given of the options of a process, and its command.
 #[derive(Debug, Clone, Default)]
 pub struct SpecArgs {
@@ -32,6 +35,11 @@ fn options() -> impl Iterator<Item = &'static Key> {
 
 fn arg(key: &'static Key) -> Arg {
     let help = match key.default() {
+        // A command knows more than the registry: where it is given, and what kind of process it makes.
+        _ if key.name == "cwd" => "Working directory [default: where you are; of `adopt`: its own]".to_owned(),
+        Some(_) if key.name == "target" => format!("{} [default: {TARGET}]", key.help),
+        // The words of its form are all that there is to choose from.
+        None if matches!(key.form(), Form::Probe | Form::Liveness) => format!("{}: {}", key.help, key.form().wanted()),
         Some(default) if !matches!(default.as_str(), "[]" | "{}" | "{  }" | "false") => {
             format!("{} [default: {}]", key.help, default.trim_matches('"'))
         }

@@ -41,6 +41,14 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, run: u64, (st
         (SpawnStep::Cwd, _) => {
             (format!("working directory `{}`: {error}", cwd.display()), "mend it, or change `cwd`".to_owned())
         }
+        (SpawnStep::EnvFile, _) => (
+            format!(
+                "`env_file` `{}`: {}",
+                spec.env_file.as_deref().unwrap_or_default(),
+                launch::env_file_failure(spec).map_or_else(|| error.to_string(), |failure| failure.why)
+            ),
+            "mend it, or change `env_file`".to_owned(),
+        ),
         (SpawnStep::Fork, _) => {
             (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
         }
@@ -56,7 +64,7 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, run: u64, (st
             ),
             None => (
                 format!("program `{program}` does not exist"),
-                "give its whole path, or check PATH: `guardian config show` tells where it came from".to_owned(),
+                format!("give its whole path, or check PATH: `guardian config show {name}` tells where it came from"),
             ),
         },
         (SpawnStep::Exec, libc::EACCES) => {

@@ -82,20 +82,7 @@ pub(super) fn run(call: &Call, command: &Status) -> Result<u8, Error> {
 
 fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     let loaded = registry(call)?;
-    let asked = parse(&command.names)?;
-    let watches = watch::asked(&loaded.registry, &asked, command.group.as_deref());
-    let mut names: Vec<Name> = asked.into_iter().filter(|name| !loaded.registry.watches.contains_key(name)).collect();
-    known(&loaded, &names, call)?;
-    match &command.group {
-        Some(group) => match members(&loaded.registry, group) {
-            Ok(members) => names.extend(members),
-            Err(nobody) if watches.is_empty() => return Err(nobody),
-            Err(_) => {} // a group of watches
-        },
-        None if command.names.is_empty() => names.extend(loaded.registry.processes.keys().cloned()),
-        None => {}
-    }
-    let names: Vec<Name> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let (names, watches) = meant(call, &loaded, &command.names, command.group.as_deref())?;
     let now = now()?;
     let meter = (names.len() <= METERED).then(Meter::new).transpose();
     let meter = meter
@@ -106,10 +93,17 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
         errors.push(error);
         Vec::new()
     });
-    let seen = Surroundings { now: &now, meter: meter.as_ref(), beats: &beats, rotated: &rotated, silences: &silences };
+    let seen = Surroundings {
+        now: &now,
+        meter: meter.as_ref(),
+        beats: &beats,
+        rotated: &rotated,
+        silences: &silences,
+        remarks: !call.out.is_json(),
+    };
     let mut rows = Vec::with_capacity(names.len());
     let mut desired = true;
-    for outcome in looks(&names, |name| row(call, name, &loaded, &seen)) {
+    for outcome in looks(&names, |name| look(call, name, &loaded, &seen, |looked| (looked.row, looked.as_desired))) {
         match outcome {
             Ok(Some((row, as_desired))) => {
                 desired &= as_desired;
@@ -160,6 +154,30 @@ fn once(call: &Call, command: &Status) -> Result<(String, u8), Error> {
     Ok((storm.as_ref().map(warning).unwrap_or_default() + &text(&rows, &watches, &health, &alerts, &loaded), code))
 }
 
+/// The processes and the watches that are meant by names or a group, each once; without either, all.
+pub(super) fn meant(
+    call: &Call,
+    loaded: &Loaded,
+    names: &[String],
+    group: Option<&str>,
+) -> Result<(Vec<Name>, Vec<Name>), Error> {
+    let asked = parse(names)?;
+    let watches = watch::asked(&loaded.registry, &asked, group);
+    let all = asked.is_empty();
+    let mut names: Vec<Name> = asked.into_iter().filter(|name| !loaded.registry.watches.contains_key(name)).collect();
+    known(loaded, &names, call)?;
+    match group {
+        Some(group) => match members(&loaded.registry, group) {
+            Ok(members) => names.extend(members),
+            Err(nobody) if watches.is_empty() => return Err(nobody),
+            Err(_) => {} // a group of watches
+        },
+        None if all => names.extend(loaded.registry.processes.keys().cloned()),
+        None => {}
+    }
+    Ok((names.into_iter().collect::<BTreeSet<_>>().into_iter().collect(), watches))
+}
+
 fn text(rows: &[Row<'_>], watches: &[watch::Row<'_>], health: &Health, alerts: &Backlog, loaded: &Loaded) -> String {
     let mut text = match (rows, loaded.registry.processes.is_empty()) {
         ([], _) if !watches.is_empty() => String::new(),
@@ -198,30 +216,45 @@ fn looks<'a, T: Send>(names: &'a [Name], look: impl Fn(&'a Name) -> T + Sync) ->
 }
 
 /// What is the same for every row.
-struct Surroundings<'a> {
-    now: &'a Stamp,
-    meter: Option<&'a Meter>,
+pub(super) struct Surroundings<'a> {
+    pub(super) now: &'a Stamp,
+    pub(super) meter: Option<&'a Meter>,
     /// Names of the processes whose heartbeat file is there.
-    beats: &'a BTreeSet<String>,
+    pub(super) beats: &'a BTreeSet<String>,
     /// Names of the processes whose log was ever rotated.
-    rotated: &'a BTreeSet<String>,
+    pub(super) rotated: &'a BTreeSet<String>,
     /// What is not told of.
-    silences: &'a [Silence],
+    pub(super) silences: &'a [Silence],
+    /// Whether what a person should know is put into words.
+    pub(super) remarks: bool,
 }
 
 /// The processes that have a file of this kind in a directory of the state: most have none, and one look tells.
-fn having(call: &Call, dir: &str, suffix: &str) -> BTreeSet<String> {
+pub(super) fn having(call: &Call, dir: &str, suffix: &str) -> BTreeSet<String> {
     let Ok(entries) = fs::read_dir(call.ctx.paths.state.join(dir)) else { return BTreeSet::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     names.filter_map(|name| name.strip_suffix(suffix).map(str::to_owned)).collect()
 }
 
-fn row<'a>(
+/// One process as it stands now.
+pub(super) struct Looked<'a, 'd> {
+    pub(super) row: Row<'a>,
+    pub(super) as_desired: bool,
+    pub(super) spec: &'a Spec,
+    /// What would be decided about it now.
+    pub(super) decision: &'d Decision<'d>,
+    /// When the run that lives began.
+    pub(super) began: Option<&'d Stamp>,
+}
+
+/// Looks at a process without changing anything, and keeps of it what `keep` takes; `None`: it is not registered.
+pub(super) fn look<'a, T>(
     call: &Call,
     name: &'a Name,
     loaded: &'a Loaded,
     seen: &Surroundings<'_>,
-) -> Result<Option<(Row<'a>, bool)>, Error> {
+    keep: impl FnOnce(Looked<'a, '_>) -> T,
+) -> Result<Option<T>, Error> {
     let Some(Entry { spec, .. }) = loaded.registry.processes.get(name) else { return Ok(None) };
     let now = seen.now;
     let state = match state::load(&call.ctx.paths, name)? {
@@ -237,7 +270,9 @@ fn row<'a>(
         Recorded::Missing | Recorded::Unreadable(_) => None,
     });
     let as_desired = is_as_desired(&state, &decision);
-    Ok(Some((fill(call, name, spec, &decision, record, seen), as_desired)))
+    let row = fill(call, name, spec, &decision, record, seen);
+    let began = record.filter(|_| row.state.is_alive()).and_then(|record| record.began.as_ref());
+    Ok(Some(keep(Looked { row, as_desired, spec, decision: &decision, began })))
 }
 
 fn fill<'a>(
@@ -308,14 +343,14 @@ fn fill<'a>(
         last_exit: state.last.as_ref().map(LastExit::of),
         command: command(&spec.command),
         cwd: spec.cwd.as_deref(),
-        remark: match (call.out.is_json(), &spec.ready) {
-            (true, _) => String::new(),
-            (false, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
+        remark: match (seen.remarks, &spec.ready) {
+            (false, _) => String::new(),
+            (true, Some(probe)) if decision.ready == Some(false) && main.is_some() => {
                 let said = says.as_ref().map_or(String::new(), |says| format!("; {says}"));
                 let hushed = hushed(silenced).map_or(String::new(), |hushed| format!("; {hushed}"));
                 format!("not ready yet: {probe}{said}{hushed}")
             }
-            (false, _) => {
+            (true, _) => {
                 let pace = running.as_ref().map(|(usual, began)| usual::sentence(usual, began, now));
                 let due = schedule::sentence(name.as_str(), spec, state, now.wall).filter(|_| word != Word::Waiting);
                 let life = life(hang.as_ref(), probe.as_ref(), heartbeat.as_ref(), says.as_ref(), pace);
@@ -342,7 +377,7 @@ fn wants(waits: Option<&String>, input: Option<Option<bool>>) -> [Option<String>
 }
 
 /// `last`: when the last pass ran, if ever; `None`: that cannot be read, and then nothing is called overdue.
-fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Health {
+pub(super) fn health(last: Option<Option<LastPass>>, loaded: &Loaded, rows: &[Row<'_>], now: &Stamp) -> Health {
     let every_s = loaded.registry.healthcheck.every.as_secs().max(1);
     let unread = last.is_none();
     let last = last.flatten();

@@ -5,12 +5,14 @@ use clap::Parser;
 use crate::error::{Code, Error};
 use crate::launch::working_directory;
 use crate::model::ending::{Cause, Verdict};
+use crate::model::event::Event;
 use crate::model::evidence::Recorded;
 use crate::model::metadata::Metadata;
 use crate::model::name::Name;
 use crate::model::spec::Spec;
 use crate::model::state::{Phase, State};
 use crate::model::time::Wall;
+use crate::policy::decide::Decision;
 use crate::policy::history;
 use crate::policy::signature::Alike;
 use crate::post_mortem::{Past, compare, not_found, same_as};
@@ -64,22 +66,39 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         (None, Some(run)) => Past::find(&call.ctx, &name, run, &events).ok_or_else(|| not_found(&name, run))?,
         (None, None) => return Err(none(&name, word)),
     };
-    let tail = log_tail(&call.ctx, &name, Some(spec), Some(past.run));
-    let record = match record::read(&call.ctx.paths, &name, past.run).0 {
+    let certificate = certificate(call, (&name, spec), &decision, &events, past);
+    call.out.json(&json(&certificate));
+    if !call.out.is_json() {
+        call.out.answer(&text(&certificate));
+    }
+    Ok(complain_of(&loaded, call))
+}
+
+/// All that is known of a run that ended. `decision`: where the process stands now.
+pub(super) fn certificate(
+    call: &Call,
+    (name, spec): (&Name, &Spec),
+    decision: &Decision<'_>,
+    events: &[Event],
+    past: Past,
+) -> Certificate {
+    let word = Word::of(decision);
+    let tail = log_tail(&call.ctx, name, Some(spec), Some(past.run));
+    let record = match record::read(&call.ctx.paths, name, past.run).0 {
         Recorded::Read(record) => *record,
         Recorded::Missing | Recorded::Unreadable(_) => crate::model::evidence::RunRecord::default(),
     };
-    let metadata = metadata::load(&call.ctx.paths, &name, past.run);
+    let metadata = metadata::load(&call.ctx.paths, name, past.run);
     let well = matches!(past.verdict, Some(Verdict::Completed | Verdict::Stopped));
-    let certificate = Certificate {
+    Certificate {
         name: name.to_string(),
         run: past.run,
-        same_as: same_as(&call.ctx, (&name, spec), &past, &events),
+        same_as: same_as(&call.ctx, (name, spec), &past, events),
         alike: decision.state.failure.as_ref().filter(|failure| failure.run == past.run).and_then(Alike::of),
         usual: history::of(spec, &decision.state).map(|usual| usual.median),
-        compared: (!well).then(|| compare(&call.ctx, &name, past.run, &events)),
-        mend: mend(call, &name, spec, (past.run, &past.cause), &record, metadata.as_ref()),
-        next: next(&name, past.run, word, &past.cause),
+        compared: (!well).then(|| compare(&call.ctx, name, past.run, events)),
+        mend: mend(call, name, spec, (past.run, &past.cause), &record, metadata.as_ref()),
+        next: next(name, past.run, word, &past.cause),
         verdict: past.verdict,
         cause: past.cause,
         status: past.status,
@@ -100,17 +119,12 @@ pub(super) fn run(call: &Call, command: &Why) -> Result<u8, Error> {
         untraced: record.untraced.map(|errno| std::io::Error::from_raw_os_error(errno).to_string()),
         end: record.end,
         placed: record.placed,
-        hang: hang(call, &name, past.run),
+        hang: hang(call, name, past.run),
         metadata,
         tail,
         state: word.word(),
         next_at: next_at(&decision.state.phase),
-    };
-    call.out.json(&json(&certificate));
-    if !call.out.is_json() {
-        call.out.answer(&text(&certificate));
     }
-    Ok(complain_of(&loaded, call))
 }
 
 fn none(name: &Name, word: Word) -> Error {

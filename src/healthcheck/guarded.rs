@@ -2,6 +2,8 @@
 //!
 //! Ids are derived from what is told, so that any number of passes tell it once.
 
+use std::time::Duration;
+
 use crate::alert::ping::{self, Wells};
 use crate::context::Context;
 use crate::error::{Code, Error};
@@ -11,10 +13,11 @@ use crate::model::spec::Target;
 use crate::model::time::Wall;
 use crate::os::{clock, process};
 use crate::policy::heartbeat::{self, Standing};
+use crate::policy::lapse;
 use crate::policy::notify;
 use crate::policy::overdue::{self, Awake};
 use crate::registry::Registry;
-use crate::store::{self, journal, outbox};
+use crate::store::{self, journal, lapses, outbox};
 use crate::supervise::now;
 use crate::view::status::State as Word;
 
@@ -40,25 +43,36 @@ pub fn overdue(
     report: &mut Report,
     is_pass: bool,
 ) -> Result<Option<String>, Error> {
-    let Some(before) = last(&ctx.paths)? else { return Ok(None) };
-    let Some(awake_then) = &before.awake else { return Ok(None) };
+    let before = last(&ctx.paths)?;
+    let Some((before, awake_then)) = before.as_ref().and_then(|last| Some((last, last.awake.as_ref()?))) else {
+        if is_pass {
+            report.errors.extend(lapses::note(&ctx.paths, None, now()?.wall).err());
+        }
+        return Ok(None);
+    };
     let (wall, every) = (now()?.wall, registry.healthcheck.every);
     let awake = awake()?;
-    let Some(gap) = overdue::gap((before.at, awake_then), (wall, &awake), every) else { return Ok(None) };
-    // A container that was not there missed nothing: time counts from when its process 1 began.
-    let age = process::init_began(&awake.boot).zip(clock::boot_ms().ok()).map(|(began, now)| now.saturating_sub(began));
-    let began = age.map_or(0, |age| awake.ms.saturating_sub(age));
-    if began > awake_then.ms && awake_then.boot == awake.boot {
-        let then = Awake { boot: awake.boot.clone(), ms: began };
-        if overdue::gap((before.at, &then), (wall, &awake), every).is_none() {
-            return Ok(None);
-        }
+    let (then, now) = ((before.at, awake_then), (wall, &awake));
+    let gap = overdue::gap(then, now, every).filter(|_| was_there(then, now, every));
+    if is_pass && let Some(lapse) = lapse::lapse(then, now, every, gap.as_ref()) {
+        report.errors.extend(lapses::note(&ctx.paths, Some(lapse), wall).err());
     }
+    let Some(gap) = gap else { return Ok(None) };
     let event = overdue::event(&gap, &guardian()?, wall, is_pass);
     for sink in registry.sinks.iter().filter(|sink| notify::hears_of_guardian(sink, &event)) {
         report.queued += usize::from(put(ctx, &event, &sink.name)?);
     }
     Ok(Some(overdue::sentence(&gap, wall, is_pass)))
+}
+
+/// Whether there was anybody to run passes. A container that was not there missed nothing: time counts from when its process 1
+/// began.
+fn was_there(then: (Wall, &Awake), now: (Wall, &Awake), every: Duration) -> bool {
+    let boot = &now.1.boot;
+    let age = process::init_began(boot).zip(clock::boot_ms().ok()).map(|(began, now)| now.saturating_sub(began));
+    let began = age.map_or(0, |age| now.1.ms.saturating_sub(age));
+    let later = Awake { boot: boot.clone(), ms: began };
+    began <= then.1.ms || then.1.boot != *boot || overdue::gap((then.0, &later), now, every).is_some()
 }
 
 /// Tells the sinks that ask for it how all stands, when their time has come.

@@ -254,6 +254,8 @@ pub enum SpawnStep {
     Exec,
     /// Putting it into a control group of its own, where nothing less is allowed.
     Isolate,
+    /// Reading its `env_file`, before any process is made.
+    EnvFile,
     /// None of these, as far as is known: the shim ended before it wrote down anything.
     Shim,
 }

@@ -165,8 +165,8 @@ impl Report {
         let (kind, number, extra) = match self {
             Self::Started { pid, untraced } => (b'S', pid, untraced.unwrap_or(0)), // errno 0 is no error
             Self::Preparing => (b'P', 0, 0),
-            // No shim tells of its own silence.
-            Self::Failed { step: SpawnStep::Fork | SpawnStep::Shim, errno } => (b'f', errno, 0),
+            // No shim tells of its own silence, nor of what kept it from being started.
+            Self::Failed { step: SpawnStep::Fork | SpawnStep::Shim | SpawnStep::EnvFile, errno } => (b'f', errno, 0),
             Self::Failed { step: SpawnStep::User, errno } => (b'u', errno, 0),
             Self::Failed { step: SpawnStep::Cwd, errno } => (b'c', errno, 0),
             Self::Failed { step: SpawnStep::Exec, errno } => (b'x', errno, 0),

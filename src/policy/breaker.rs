@@ -112,7 +112,7 @@ pub fn cooldown(spec: &Spec, trips: u32) -> Duration {
 /// Why an end of this kind is never followed by a restart, if that is so.
 ///
 /// A program that cannot be found or executed counts as the shell's 127 and 126. A working directory that cannot be
-/// entered does not: it may lie on a file system that is not mounted yet.
+/// entered, or an `env_file` that cannot be read, does not: it may lie on a file system that is not mounted yet.
 #[must_use]
 pub fn never(spec: &Spec, cause: &Cause) -> Option<String> {
     let listed = |end: &Never| spec.never_restart.contains(end);
@@ -138,7 +138,7 @@ pub fn never(spec: &Spec, cause: &Cause) -> Option<String> {
 fn code_of(cause: &Cause) -> Option<(i32, String)> {
     match cause {
         Cause::Exited { code } => Some((*code, format!("exit code {code}"))),
-        Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. } => None,
+        Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::EnvFile | SpawnStep::Fork), .. } => None,
         Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. } => Some((127, "`not found` (127)".to_owned())),
         Cause::SpawnFailed { errno: libc::EACCES | libc::EPERM | libc::ENOEXEC | libc::EISDIR, .. } => {
             Some((126, "`cannot execute` (126)".to_owned()))

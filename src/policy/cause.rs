@@ -49,9 +49,12 @@ pub fn cause_of_end(end: &End, signals: &[SignalRecord]) -> Cause {
 pub fn cause_of_failed_start(failure: &SpawnFailure, what: String) -> Cause {
     match failure.step {
         SpawnStep::Shim => Cause::Unknown { why: what },
-        step @ (SpawnStep::Fork | SpawnStep::User | SpawnStep::Cwd | SpawnStep::Exec | SpawnStep::Isolate) => {
-            Cause::SpawnFailed { errno: failure.errno, what, step: Some(step) }
-        }
+        step @ (SpawnStep::Fork
+        | SpawnStep::User
+        | SpawnStep::Cwd
+        | SpawnStep::Exec
+        | SpawnStep::Isolate
+        | SpawnStep::EnvFile) => Cause::SpawnFailed { errno: failure.errno, what, step: Some(step) },
     }
 }
 

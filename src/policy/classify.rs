@@ -175,6 +175,10 @@ fn spawn_failure(spec: &Spec, failure: &SpawnFailure, record: &RunRecord) -> Str
             Some(user) => format!("user `{user}`"),
             None => "its user".to_owned(),
         },
+        SpawnStep::EnvFile => match &spec.env_file {
+            Some(file) => format!("`env_file` `{file}`"),
+            None => "its `env_file`".to_owned(),
+        },
         SpawnStep::Cwd => match &spec.cwd {
             Some(cwd) => format!("working directory `{cwd}`"),
             None => "the home directory".to_owned(),

@@ -342,7 +342,11 @@ fn a_committed_start_that_nobody_carried_out_is_carried_out_under_the_same_numbe
 #[test]
 fn a_program_that_does_not_exist_is_not_tried_again_but_a_directory_may_come_back() {
     let spec = Spec { cwd: Some("/nowhere".to_owned()), ..eight_hours() };
-    for (step, names, again) in [(SpawnStep::Exec, "/bin/sh", false), (SpawnStep::Cwd, "/nowhere", true)] {
+    for (step, names, again) in [
+        (SpawnStep::Exec, "/bin/sh", false),
+        (SpawnStep::Cwd, "/nowhere", true),
+        (SpawnStep::EnvFile, "env_file", true),
+    ] {
         let failure = SpawnFailure { errno: libc::ENOENT, step, at: at(1) };
         let record = RunRecord { shim: Some(identity(10)), spawn_failure: Some(failure), ..RunRecord::default() };
         let evidence = evidence(at(1), Lock::Free, Life::Gone, Lock::Free, record);

@@ -44,15 +44,18 @@ fn event(event: &mut Event, mask: &Masking<'_>) {
     signals(&mut event.signals, mask);
 }
 
-fn signals(signals: &mut [SignalRecord], mask: &Masking<'_>) {
+/// Masks what is known of who sent signals.
+pub fn signals(signals: &mut [SignalRecord], mask: &Masking<'_>) {
     signals.iter_mut().filter_map(|record| record.sender.as_mut()).for_each(|it| sender(it, mask));
 }
 
-fn sender(sender: &mut Sender, mask: &Masking<'_>) {
+/// Masks a command line.
+pub fn sender(sender: &mut Sender, mask: &Masking<'_>) {
     sender.cmdline.iter_mut().for_each(|line| text(line, mask));
 }
 
-fn cause(cause: &mut Cause, mask: &Masking<'_>) {
+/// Masks what a program may have said of its end.
+pub fn cause(cause: &mut Cause, mask: &Masking<'_>) {
     match cause {
         Cause::PreflightFailed { what, .. } | Cause::SpawnFailed { what, .. } => text(what, mask),
         Cause::Unknown { why } => text(why, mask),

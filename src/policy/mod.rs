@@ -38,6 +38,7 @@ mod incident_walk_tests;
 pub mod job_name;
 pub mod kernel_log;
 pub mod keys;
+pub mod lapse;
 pub mod last_word;
 pub mod liveness;
 pub mod masked;
@@ -71,6 +72,7 @@ pub mod stuck;
 #[cfg(test)]
 mod takeover_tests;
 pub mod terms;
+pub mod timeline;
 mod tokens;
 pub mod trigger;
 #[cfg(test)]

@@ -12,9 +12,9 @@ use crate::model::name::Name;
 use crate::model::time::{BootId, Wall};
 
 /// So many periods without a pass are a gap: cron may be late, and a pass may be long.
-const PERIODS: u32 = 3;
+pub(super) const PERIODS: u32 = 3;
 /// The least gap.
-const LEAST: Duration = Duration::from_secs(300);
+pub(super) const LEAST: Duration = Duration::from_secs(300);
 
 /// A moment on a clock that stands while the machine sleeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

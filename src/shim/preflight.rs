@@ -166,7 +166,8 @@ fn cannot(step: SpawnStep, errno: i32) -> String {
         SpawnStep::User => format!("it cannot run as its user: {error}"),
         SpawnStep::Cwd => format!("its working directory cannot be entered: {error}"),
         SpawnStep::Exec => format!("`/bin/sh` cannot be executed: {error}"),
-        SpawnStep::Shim => format!("it was not begun: {error}"),
+        // The launcher reads that, and begins no shim.
+        SpawnStep::EnvFile | SpawnStep::Shim => format!("it was not begun: {error}"),
     }
 }
 

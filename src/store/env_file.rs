@@ -23,27 +23,55 @@ const MOST: u64 = 2 << 20;
 /// Links that are followed.
 const LINKS: usize = 40;
 
+/// Why it cannot be taken.
+#[derive(Debug)]
+pub struct Failure {
+    /// The nearest errno; EINVAL: a line of it is no variable.
+    pub errno: i32,
+    /// The same in words.
+    pub why: String,
+}
+
+impl Failure {
+    fn io(error: &io::Error) -> Self {
+        let errno = match error.kind() {
+            io::ErrorKind::InvalidInput => libc::EOPNOTSUPP, // no regular file
+            io::ErrorKind::FileTooLarge => libc::EFBIG,
+            _ => error.raw_os_error().unwrap_or(libc::EIO), // all else is the kernel's
+        };
+        Self { errno, why: error.to_string() }
+    }
+
+    fn text(why: String) -> Self {
+        Self { errno: libc::EINVAL, why }
+    }
+
+    /// As an error about the file at `path`.
+    #[must_use]
+    pub fn error(self, path: &Path) -> Error {
+        let message = format!("cannot take `env_file` `{}`: {}", path.display(), self.why);
+        Error::new(if self.errno == libc::EINVAL { Code::Config } else { Code::System }, "env_file", message)
+    }
+}
+
 /// Its variables. `reader`: the user of the program, where that is not guardian's own.
 ///
 /// # Errors
 /// It cannot be read, a line is not `NAME=value`, or somebody else's link leads to it.
-pub fn read(path: &Path, reader: Option<u32>) -> Result<Vec<(String, String)>, Error> {
-    let fail = |error: io::Error| Error::io("read `env_file`", path, &error);
+pub fn read(path: &Path, reader: Option<u32>) -> Result<Vec<(String, String)>, Failure> {
+    let fail = |error: io::Error| Failure::io(&error);
     let bytes = match reader {
         None => regular(path, MOST).map_err(fail)?,
         Some(reader) => {
             let found = walk(path).map_err(fail)?;
             if let Some(why) = found.unfit(reader).map_err(fail)? {
-                let message = format!("`env_file` `{}` is not read with guardian's rights: {why}", path.display());
-                return Err(Error::new(Code::Refused, "env_file", message)
-                    .hint("name the file itself, in a directory that only root can write"));
+                return Err(Failure { errno: libc::EPERM, why: format!("not read with guardian's rights: {why}") });
             }
             whole(found.file, MOST).map_err(fail)?
         }
     };
-    let bad = |what: &str| Error::new(Code::Config, "env_file", format!("`env_file` `{}` {what}", path.display()));
-    let text = String::from_utf8(bytes).map_err(|_| bad("is not UTF-8"))?;
-    parse_env_file(&text).map_err(|line| bad(&format!("line {line} is not `NAME=value`")))
+    let text = String::from_utf8(bytes).map_err(|_| Failure::text("it is not UTF-8".to_owned()))?;
+    parse_env_file(&text).map_err(|line| Failure::text(format!("line {line} is not `NAME=value`")))
 }
 
 /// A file, open, and what led to it.
@@ -151,7 +179,7 @@ mod tests {
             return; // nothing can be given away
         }
         lchown(&link, Some(OTHER), None).unwrap();
-        assert_eq!(read(&link).unwrap_err().code, Code::Refused);
+        assert_eq!(read(&link).unwrap_err().errno, libc::EPERM);
         lchown(&own, Some(OTHER), None).unwrap();
         fs::remove_file(&link).unwrap();
         symlink(&own, &link).unwrap();
@@ -161,6 +189,6 @@ mod tests {
         fs::hard_link(&secret, &link).unwrap();
         assert!(read(&link).is_ok());
         lchown(dir.path(), Some(OTHER), None).unwrap();
-        assert_eq!(read(&link).unwrap_err().code, Code::Refused, "a second name that it made itself");
+        assert_eq!(read(&link).unwrap_err().errno, libc::EPERM, "a second name that it made itself");
     }
 }

@@ -6,6 +6,7 @@
 pub mod atomic;
 pub mod beat;
 pub mod checksum;
+pub mod document;
 pub mod env_file;
 pub mod environment;
 pub mod foreign;
@@ -14,6 +15,7 @@ pub mod hang;
 pub mod heartbeat;
 pub mod incident;
 pub mod journal;
+pub mod lapses;
 pub mod last_word;
 pub mod launch;
 pub mod ledger;

@@ -164,7 +164,8 @@ pub fn text(certificate: &Certificate) -> String {
     lines.join("\n") + "\n"
 }
 
-type Row = (&'static str, Vec<String>);
+/// What it is about, and that in lines.
+pub(super) type Row = (&'static str, Vec<String>);
 
 /// The rows in so many lines: first those that take most are cut, then the least telling are left out.
 fn shortened(mut rows: Vec<Row>, most: usize) -> Vec<Row> {
@@ -186,7 +187,8 @@ fn shortened(mut rows: Vec<Row>, most: usize) -> Vec<Row> {
     rows
 }
 
-fn rows(certificate: &Certificate) -> Vec<Row> {
+/// All that is known, without the output and what to do next.
+pub(super) fn rows(certificate: &Certificate) -> Vec<Row> {
     let mut rows: Vec<Row> = vec![(
         "cause",
         wrapped(&end_phrase(&certificate.cause, &certificate.signals, certificate.stopped_by.as_ref()), 2),

@@ -20,7 +20,7 @@ pub fn code_of(last: &EndedRun) -> u8 {
             Some(WaitStatus::Code(0)),
         ) => 128 + libc::SIGTERM,
         (_, Some(status)) => status.code(),
-        (Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::Fork), .. }, None) => 126,
+        (Cause::SpawnFailed { step: Some(SpawnStep::Cwd | SpawnStep::EnvFile | SpawnStep::Fork), .. }, None) => 126,
         (Cause::SpawnFailed { errno: libc::ENOENT | libc::ENOTDIR, .. }, None) => 127,
         (Cause::SpawnFailed { .. }, None) => 126,
         (Cause::PreflightFailed { code: Some(code), .. }, None) => *code,

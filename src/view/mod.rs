@@ -22,6 +22,7 @@ mod html;
 pub mod incident;
 pub mod metrics;
 pub mod outbox;
+pub mod report;
 pub mod schedule;
 pub mod silence;
 pub mod status;

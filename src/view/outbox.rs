@@ -20,26 +20,37 @@ const STUCK_WIDTH: usize = 220;
 #[must_use]
 pub fn human(overview: &Overview, now: &Stamp) -> String {
     let mut lines = Vec::new();
-    part(&mut lines, "open", &super::incident::rows(overview, now), |line| line.clone());
-    part(&mut lines, "silenced", &overview.silences, |silence| super::silence::row(silence, now));
-    let pending: Vec<(usize, &Entry)> = overview.pending.iter().enumerate().collect();
-    part(&mut lines, "pending", &pending, |(nth, entry)| {
-        let why = overview.reasons.get(*nth).map_or(String::new(), |why| format!(": {}", strip_control(why)));
-        format!("{}, queued {} ago{why}", about(entry), ago(now, &entry.queued))
-    });
-    part(&mut lines, "not told in the last day", &overview.hushed, |row| {
-        let (sink, why) = (strip_control(&row.sink), strip_control(&row.reason));
-        format!("{} → {sink}: {}, the last as {why}", row.process, row.count)
-    });
-    part(&mut lines, "given up (`guardian alerts retry` tries them again)", &overview.dead, |entry| {
-        given_up(entry, &overview.words, now)
-    });
-    part(&mut lines, "last", &overview.settled, |receipt| settled(receipt, now));
-    part(&mut lines, "unreadable", &overview.unreadable, |why| why.clone());
+    for (title, items) in parts(overview, now) {
+        lines.push(format!("{title}:"));
+        lines.extend(items.iter().map(|item| format!("  {item}")));
+    }
     if lines.is_empty() {
         lines.push("nothing was ever to be told".to_owned());
     }
     lines.join("\n") + "\n"
+}
+
+/// Its parts that are not empty, each with its title and its lines.
+#[must_use]
+pub fn parts(overview: &Overview, now: &Stamp) -> Vec<(&'static str, Vec<String>)> {
+    let mut parts = Vec::new();
+    part(&mut parts, "open", &super::incident::rows(overview, now), |line| line.clone());
+    part(&mut parts, "silenced", &overview.silences, |silence| super::silence::row(silence, now));
+    let pending: Vec<(usize, &Entry)> = overview.pending.iter().enumerate().collect();
+    part(&mut parts, "pending", &pending, |(nth, entry)| {
+        let why = overview.reasons.get(*nth).map_or(String::new(), |why| format!(": {}", strip_control(why)));
+        format!("{}, queued {} ago{why}", about(entry), ago(now, &entry.queued))
+    });
+    part(&mut parts, "not told in the last day", &overview.hushed, |row| {
+        let (sink, why) = (strip_control(&row.sink), strip_control(&row.reason));
+        format!("{} → {sink}: {}, the last as {why}", row.process, row.count)
+    });
+    part(&mut parts, "given up (`guardian alerts retry` tries them again)", &overview.dead, |entry| {
+        given_up(entry, &overview.words, now)
+    });
+    part(&mut parts, "last", &overview.settled, |receipt| settled(receipt, now));
+    part(&mut parts, "unreadable", &overview.unreadable, |why| why.clone());
+    parts
 }
 
 /// One line, with what to type; `None`: nothing is stuck.
@@ -57,10 +68,14 @@ pub fn stuck_alerts(backlog: &Backlog) -> Option<String> {
     Some(format!("{}; see: guardian alerts", cut(&line, STUCK_WIDTH)))
 }
 
-fn part<T>(lines: &mut Vec<String>, title: &str, items: &[T], line: impl Fn(&T) -> String) {
+fn part<T>(
+    parts: &mut Vec<(&'static str, Vec<String>)>,
+    title: &'static str,
+    items: &[T],
+    line: impl Fn(&T) -> String,
+) {
     if !items.is_empty() {
-        lines.push(format!("{title}:"));
-        lines.extend(items.iter().map(|item| format!("  {}", line(item))));
+        parts.push((title, items.iter().map(line).collect()));
     }
 }
 

@@ -308,7 +308,9 @@ fn missing(silence: Option<Silence>) -> &'static str {
 /// What the kernel said, where the step that failed is all that was said.
 fn spawn_error(errno: i32, step: Option<SpawnStep>) -> String {
     match step {
-        Some(SpawnStep::User | SpawnStep::Cwd | SpawnStep::Exec) => {
+        // A line of it is no variable.
+        Some(SpawnStep::EnvFile) if errno == libc::EINVAL => ": a line is not `NAME=value`".to_owned(),
+        Some(SpawnStep::User | SpawnStep::Cwd | SpawnStep::Exec | SpawnStep::EnvFile) => {
             let text = std::io::Error::from_raw_os_error(errno).to_string();
             let text = text.split(" (os error").next().unwrap_or(&text);
             format!(": {}", text.to_lowercase())

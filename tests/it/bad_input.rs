@@ -53,7 +53,9 @@ fn a_duration_without_a_unit_below_zero_or_beyond_reason_is_refused_with_a_hint(
 #[test]
 fn no_command_is_wrong_usage() {
     let home = Home::new();
-    home.run(&["register", "x"]).expect(2);
+    home.run(&["register", "x"]).expect(2).complains("hint: the command to run stands behind `--`");
+    home.run(&["register", "x", "sleep", "1"]).expect(2).complains("hint: the command to run stands behind `--`");
+    home.run(&["register", "--json"]).expect(2).complains("not provided: <NAME> <COMMAND>...");
     home.run(&["register", "x", "--"]).expect(2);
     home.run(&["register", "x", "--", ""]).expect(2);
     home.run(&["frobnicate"]).expect(2);

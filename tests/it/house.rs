@@ -201,6 +201,34 @@ fn the_commands_of_the_readme_exist() {
     }
 }
 
+/// The name by which a heading is linked to.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase().replace(' ', "-");
+    kept.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect()
+}
+
+#[test]
+fn every_link_of_the_readme_leads_somewhere_and_all_of_the_manual_is_linked() {
+    let readme = read("README.md");
+    let headings: Vec<String> = readme
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')).map(anchor))
+        .collect();
+    let links: Vec<&str> = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    for link in &links {
+        match link.strip_prefix('#') {
+            Some(to) => assert!(headings.iter().any(|heading| heading == to), "{link}"),
+            None => assert!(link.contains("://") || root().join(link).exists(), "{link}"),
+        }
+    }
+    for heading in readme.lines().filter_map(|line| line.strip_prefix("### ")) {
+        assert!(
+            links.contains(&format!("#{}", anchor(heading)).as_str()),
+            "`{heading}` is not in the list of the manual"
+        );
+    }
+}
+
 #[test]
 fn every_defect_that_concerns_these_commands_has_a_test_with_its_number() {
     let tests: String = sources("tests").into_iter().map(|(_, text)| text).collect();

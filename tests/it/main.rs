@@ -69,6 +69,7 @@ mod races;
 mod ready;
 mod reboot;
 mod register;
+mod report;
 mod rig_cron;
 mod rotation;
 mod run;

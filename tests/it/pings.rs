@@ -282,7 +282,7 @@ fn cache_is_there(home: &Home, cache: &Path) -> bool {
 }
 
 /// Makes the last pass one that ended so long ago.
-fn last_pass_was(home: &Home, ms: i64) {
+pub(crate) fn last_pass_was(home: &Home, ms: i64) {
     let path = home.state_dir().join("last-pass.json");
     let mut last: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     last["at"] = json!(last["at"].as_i64().unwrap() - ms);

@@ -5,9 +5,10 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::Signal;
 
 use crate::home::{Home, finish};
-use crate::procs::{alive, cmdline, eventually, group, parent, session, until, within};
+use crate::procs::{alive, cmdline, eventually, group, parent, session, signal, until, within};
 
 #[test]
 fn the_parent_is_init_before_start_returns() {
@@ -103,6 +104,30 @@ fn d11_a_program_that_does_not_exist_is_a_failed_start_that_names_it() {
     let last = home.status("bot")["last_exit"].clone();
     assert_eq!(last["cause"]["kind"], "spawn_failed", "{last}");
     assert_eq!(last["cause"]["errno"], 2);
+}
+
+#[test]
+fn an_env_file_that_cannot_be_read_is_a_failed_start_that_is_told_and_tried_again() {
+    let home = Home::new();
+    let file = home.path("env");
+    fs::write(&file, "A=1\n").unwrap();
+    home.listen("");
+    home.up(
+        "bot",
+        &["--env-file", file.to_str().unwrap(), "--max-failures", "99", "--backoff", "100ms"],
+        "exec sleep 600",
+    );
+    fs::remove_file(&file).unwrap();
+    signal(home.pid("bot"), Signal::SIGKILL);
+    let told = eventually("the failed start is told", || {
+        home.told().into_iter().find(|told| told["cause"]["kind"] == "spawn_failed")
+    });
+    assert!(told["cause"]["what"].as_str().unwrap().contains("env_file"), "{told}");
+    assert_ne!(home.run(&["status", "bot"]).code, 0, "it is not as desired");
+    fs::write(&file, "A=1\nno variable\n").unwrap();
+    home.run(&["start", "bot"]).expect(1).complains("line 2 is not `NAME=value`");
+    fs::write(&file, "A=1\n").unwrap();
+    home.reaches("bot", "running"); // nobody asks for it, and no cron is here
 }
 
 #[test]
