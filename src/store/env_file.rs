@@ -34,11 +34,9 @@ pub struct Failure {
 
 impl Failure {
     fn io(error: &io::Error) -> Self {
-        let errno = match error.kind() {
-            io::ErrorKind::InvalidInput => libc::EOPNOTSUPP, // no regular file
-            io::ErrorKind::FileTooLarge => libc::EFBIG,
-            _ => error.raw_os_error().unwrap_or(libc::EIO), // all else is the kernel's
-        };
+        let too_large = error.kind() == io::ErrorKind::FileTooLarge;
+        // All but these two is the kernel's: it is too large, or no regular file.
+        let errno = error.raw_os_error().unwrap_or(if too_large { libc::EFBIG } else { libc::EOPNOTSUPP });
         Self { errno, why: error.to_string() }
     }
 
