@@ -65,6 +65,10 @@ impl Adoptee {
                 .hint("`guardian strays` lists what agents left running")
         };
         let ask = |error: io::Error| unreadable(pid, "state", &error);
+        if let Some(process) = stranger::process_of(pid).filter(|process| *process != pid) {
+            let hint = format!("adopt that: --pid {process}");
+            return Err(refused("a_thread", format!("{pid} is a thread of process {process}"), &hint));
+        }
         let seen = process::look(pid).map_err(ask)?.filter(|seen| !seen.zombie).ok_or_else(gone)?;
         if stranger::is_of_the_kernel(pid, seen.parent) {
             let message = format!("process {pid} ({}) is a thread of the kernel", seen.comm);

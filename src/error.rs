@@ -76,8 +76,9 @@ impl Error {
             Some(libc::ENOSPC | libc::EDQUOT) => "free some space on that file system; what was there before is intact",
             Some(libc::EROFS) => "that file system is mounted read-only: point GUARDIAN_HOME at a writable directory",
             Some(libc::EACCES | libc::EPERM) => "check the owner and mode of that path, and who runs guardian",
+            Some(libc::ENOENT) => "something of that path is missing: check how it is written",
             Some(libc::EMFILE | libc::ENFILE) => "raise the limit on open files (`ulimit -n`)",
-            Some(libc::EISDIR | libc::ENOTDIR | libc::ELOOP) => {
+            Some(libc::EISDIR | libc::ENOTDIR | libc::ELOOP | libc::EEXIST) => {
                 "something else stands in that place: move it away, and give the command again"
             }
             Some(_) | None => "",

@@ -25,7 +25,7 @@ use crate::policy::environment::{Environment, for_shim};
 use crate::policy::liveness;
 use crate::policy::progress::first_look;
 use crate::policy::readiness::{self, wants_looks};
-use crate::store::env_file::Failure;
+use crate::store::env_file::Unfit;
 use crate::store::environment::{self, Snapshot};
 use crate::store::launch::{FOLLOW_FIRST, Launch};
 use crate::store::log::{Log, is_a_pipe};
@@ -41,7 +41,7 @@ mod takeover;
 
 use input::Given;
 pub use main_pid::{main_to_note, note_main};
-pub use surroundings::{env_file_failure, program_environment, runs_as, working_directory};
+pub use surroundings::{env_file_trouble, program_environment, runs_as, working_directory};
 pub use takeover::take_over;
 
 /// What a program finds in PATH when its environment has none (POSIX leaves it to the system).
@@ -74,7 +74,7 @@ pub fn launch(
 ) -> Result<Launched, Error> {
     let paths = &ctx.paths;
     let snapshot = environment::load(paths, name)?;
-    if let Some(Failure { errno, .. }) = env_file_failure(spec) {
+    if let Some(Unfit { errno, .. }) = env_file_trouble(spec)? {
         // The program's affair, like its directory: told and tried again, and not an error of every pass from now on.
         let step = SpawnStep::EnvFile;
         let (mut record, _tree) = record::create(paths, name, open.run)?;

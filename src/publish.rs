@@ -53,10 +53,11 @@ pub fn publish(
     let asked = events.iter().any(|event| event.notify.iter().any(|name| name == notify::AUTO));
     let found = if asked { wake::load(&ctx.paths, name) } else { Ok(None) };
     // What cannot be read or noted keeps nobody else from being told, and is complained of by each pass until it is mended.
-    let (caller, lost) = match found {
-        Ok(wake) => (wake.map(|wake| notify::caller(name, wake)), None),
-        Err(error) => (None, Some(error)),
+    let (wake, lost) = match found {
+        Ok(wake) => (wake, None),
+        Err(error) => (Some(wake::inbox_alone(&ctx.paths)), Some(error)),
     };
+    let caller = wake.map(|wake| notify::caller(name, wake));
     if sinks.is_empty() && caller.is_none() {
         return lost.map_or(Ok(0), Err);
     }

@@ -1,4 +1,4 @@
-//! Starts for callers that cannot start anything which survives: left in a spool by them, done by a pass.
+//! Starts and stops for callers that cannot start anything which survives, or reach what runs: left in a spool by them, done by a pass.
 //!
 //! A sandbox with process ids of its own ends all that was started in it, and one with a read-only home cannot keep a
 //! state. What is asked for there is left as a file; a pass outside gives the very same command with the
@@ -18,7 +18,7 @@ use crate::error::{Code, Error};
 use crate::healthcheck::last;
 use crate::model::name::Name;
 use crate::model::request::{Answer, Request, SCHEMA, VERBS};
-use crate::model::state::State;
+use crate::model::state::{Began, State};
 use crate::model::time::Stamp;
 use crate::os::surroundings::{self, INITIAL_PIDS};
 use crate::os::{lock, process, sandbox};
@@ -39,6 +39,8 @@ const FRESH: Duration = Duration::from_secs(600);
 const OLD: Duration = Duration::from_secs(24 * 3600);
 /// Directories of processes that a pass looks for projects in.
 const PROJECTS: usize = 64;
+/// Commands that end what runs, which whoever started it since does not want ended.
+const ENDS: [&str; 3] = ["stop", "restart", "deregister"];
 /// Time for one command.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -218,7 +220,9 @@ fn one(ctx: &Context, spool: &Spool, path: &Path, waiting: Waiting, served: &mut
         // Somebody else's passes look after it.
         Ok(request) if Path::new(&request.registry) != ctx.paths.registry => return Ok(()),
         Ok(request) => {
-            let outcome = valid(&request, &now).and_then(|()| carry_out(ctx, &request));
+            // What an earlier request began is meant by a later one.
+            let begun = served.answers.iter().any(|(name, done, _)| *done && *name == request.name);
+            let outcome = valid(&request, &now).and_then(|()| carry_out(ctx, &request, begun));
             (Some(request), outcome)
         }
         Err(why) => (None, Err(why)),
@@ -260,11 +264,16 @@ fn valid(request: &Request, now: &Stamp) -> Result<(), String> {
     Ok(())
 }
 
-/// Gives the command; what it said.
-fn carry_out(ctx: &Context, request: &Request) -> Result<String, String> {
+/// Gives the command; what it said. `begun`: an earlier request about the same process was done just now.
+fn carry_out(ctx: &Context, request: &Request, begun: bool) -> Result<String, String> {
     let state = state::load(&ctx.paths, &request.name).map_err(|error| error.message)?;
     let mut arguments = request.arguments.clone();
-    if state.as_ref().is_some_and(|state| has_begun_since(state, request)) {
+    if ENDS.contains(&request.verb.as_str()) {
+        // Only guardian's own restarts may have come between.
+        if !begun && state.as_ref().is_some_and(|state| was_started_since(state, request)) {
+            return Ok("it was started since that was asked for".to_owned());
+        }
+    } else if state.as_ref().is_some_and(|state| has_begun_since(state, request)) {
         if request.verb != "register" {
             return Ok("a run has begun since it was asked for".to_owned());
         }
@@ -288,6 +297,10 @@ fn carry_out(ctx: &Context, request: &Request) -> Result<String, String> {
             Ok(_) | Err(_) => Err(why),
         },
     }
+}
+
+fn was_started_since(state: &State, request: &Request) -> bool {
+    state.open().is_some_and(|open| open.began == Began::Operator && open.since.wall >= request.at)
 }
 
 fn has_begun_since(state: &State, request: &Request) -> bool {

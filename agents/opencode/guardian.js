@@ -1,5 +1,6 @@
 // Written by `guardian install --agent`; `guardian uninstall --agent` removes it.
-// Shows each shell command to `guardian hook opencode` before it is run, and refuses what would run past guardian.
+// Shows each shell command to `guardian hook opencode` before it is run, and refuses what would run past guardian. Tells each
+// command its session, so that `guardian run --notify auto` knows whom to wake.
 import { spawnSync } from "node:child_process";
 
 const GUARDIAN = ["guardian"];
@@ -18,5 +19,8 @@ export const Guardian = async () => ({
     }
     if (answer.decision === "deny") throw new Error(answer.reason);
     if (answer.args) Object.assign(output.args, answer.args);
+  },
+  "shell.env": async (input, output) => {
+    if (input.sessionID) output.env.OPENCODE_SESSION_ID = input.sessionID;
   },
 });

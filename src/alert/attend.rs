@@ -67,10 +67,12 @@ fn with_callers(paths: &Paths, pending: &[Entry], sinks: &[Sink], drained: &mut 
         if all.iter().any(|sink| sink.name == entry.sink) || !notify::is_caller(&entry.sink) {
             continue;
         }
-        match wake::load(paths, &entry.notification.event.process) {
-            Ok(wake) => all.extend(wake.map(|wake| notify::caller(&entry.notification.event.process, wake))),
-            Err(error) => drained.errors.push(error.message),
-        }
+        let name = &entry.notification.event.process;
+        let wake = wake::load(paths, name).unwrap_or_else(|error| {
+            drained.errors.push(error.message);
+            Some(wake::inbox_alone(paths))
+        });
+        all.extend(wake.map(|wake| notify::caller(name, wake)));
     }
     all
 }

@@ -4,15 +4,16 @@
 //! tried again.
 
 use std::env;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::program;
 use crate::model::sink::{Secret, SecretSource};
 use crate::model::units::human_duration;
+use crate::store::log::is_a_pipe;
 use crate::store::paths::Paths;
 
 /// A program that gives a secret gets no longer than this.
@@ -53,8 +54,13 @@ fn expand(path: &str) -> PathBuf {
 
 fn read_file(path: &Path, what: &str) -> Result<String, String> {
     let fail = |why: &dyn std::fmt::Display| format!("{what}: cannot read `{}`: {why}", path.display());
-    let file = File::open(path).map_err(|error| fail(&error))?;
-    let mode = file.metadata().map_err(|error| fail(&error))?.mode();
+    // A pipe would be waited for.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(|error| fail(&error))?;
+    let found = file.metadata().map_err(|error| fail(&error))?;
+    if is_a_pipe(&found) {
+        return Err(fail(&"it is a pipe or a socket"));
+    }
+    let mode = found.mode();
     if mode & 0o007 != 0 {
         let path = path.display();
         return Err(format!("{what}: every user may read or write `{path}`, so it is not used: chmod 600 {path}"));

@@ -18,6 +18,10 @@ fn a_secret_is_the_first_line_of_its_source() {
     }
     mode(0o644);
     assert!(read(&file, "password", Duration::from_secs(20)).unwrap_err().contains("chmod 600"));
+    let pipe = dir.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let pipe = SecretSource::File(pipe.to_str().unwrap().to_owned());
+    assert!(read(&pipe, "password", Duration::from_secs(20)).unwrap_err().contains("it is a pipe"), "and nobody waits");
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl Attach<'_> {
                 _ if signals::was_interrupted() => break (None, true),
                 _ if now.has_reached(&self.until) => break (None, false),
                 Seen::Watched => None,
-                Seen::Soon => Some(pause.next()),
+                Seen::Soon | Seen::Begins => Some(pause.next()),
             };
             let limit = soon.unwrap_or(self.look).min(self.until.since(&now));
             let waited = match &watch {

@@ -49,18 +49,19 @@ pub(super) fn run(call: &Call, command: &Beat) -> Result<u8, Error> {
 /// The process, its heartbeat file, and the exit code should the registry have mistakes.
 fn whose(call: &Call, command: &Beat) -> Result<(Name, PathBuf, u8), Error> {
     let variable = |name: &str| call.ctx.environment.get(OsStr::new(name)).filter(|value| !value.is_empty());
-    if let Some(name) = &command.name {
+    let own = variable("GUARDIAN_NAME").and_then(|name| name.to_str());
+    let file = variable("GUARDIAN_HEARTBEAT_FILE").filter(|_| own.is_some() && command.name.is_none());
+    // Its own file is named to it: called often, this needs no registry.
+    if let (Some(name), Some(file)) = (own, file) {
+        return Ok((name.parse()?, PathBuf::from(file), 0));
+    }
+    if let Some(name) = command.name.as_deref().or(own) {
         let name: Name = name.parse()?;
         let loaded = registry(call)?;
         known(&loaded, std::slice::from_ref(&name), call)?;
         let file = call.ctx.paths.sentinel(&name, "heartbeat");
         return Ok((name, file, complain_of(&loaded, call)));
     }
-    // Its own file is named to it: called often, this needs no registry.
-    let name = variable("GUARDIAN_NAME").and_then(|name| name.to_str());
-    let (Some(name), Some(file)) = (name, variable("GUARDIAN_HEARTBEAT_FILE")) else {
-        let message = "no process is named, and GUARDIAN_NAME and GUARDIAN_HEARTBEAT_FILE are not set";
-        return Err(Error::new(Code::Usage, "no_name", message).hint("guardian beat NAME"));
-    };
-    Ok((name.parse()?, PathBuf::from(file), 0))
+    let message = "no process is named, and GUARDIAN_NAME is not set";
+    Err(Error::new(Code::Usage, "no_name", message).hint("guardian beat NAME"))
 }

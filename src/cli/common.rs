@@ -9,6 +9,7 @@ use crate::error::{Code, Error};
 use crate::healthcheck;
 use crate::model::name::Name;
 use crate::registry::Registry;
+use crate::store::journal;
 use crate::store::registry_file::{self, Loaded, Version};
 use crate::supervise::Held;
 
@@ -81,7 +82,12 @@ pub(super) fn known(loaded: &Loaded, names: &[Name], call: &Call) -> Result<(), 
         if let Some(error) = loaded.error(&call.ctx.paths).filter(|_| invalid) {
             return Err(error.about(name));
         }
-        return Err(healthcheck::unknown(&loaded.registry, name));
+        let error = healthcheck::unknown(&loaded.registry, name);
+        return Err(match journal::is_there(&call.ctx.paths, name) {
+            true => error
+                .hint(format!("it was deregistered; what is left of it: guardian events {name}, guardian logs {name}")),
+            false => error,
+        });
     }
     Ok(())
 }

@@ -121,7 +121,12 @@ fn check(call: &Call, file: Option<&PathBuf>) -> Result<u8, Error> {
     if !call.out.is_json() {
         call.out.answer(&lines(&checked));
     }
-    Ok(Code::Config as u8)
+    // The list is the result; that it is not empty is an error like any other.
+    let problems = problems.len() + elsewhere.len();
+    let many = if problems == 1 { "problem" } else { "problems" };
+    let message = format!("registry `{}` is not valid: {problems} {many}", path.display());
+    let hint = "standard output names each, with line and column and the way out";
+    Ok(call.out.fail(&Error::new(Code::Config, "registry_invalid", message).hint(hint)))
 }
 
 fn counted(count: usize, one: &str, more: &str) -> String {

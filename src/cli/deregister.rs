@@ -1,5 +1,7 @@
 //! `deregister`: a process leaves the registry; its logs and history stay.
 
+use std::collections::BTreeSet;
+
 use clap::Parser;
 use serde_json::json;
 
@@ -9,12 +11,13 @@ use crate::model::name::Name;
 use crate::model::state::Desired;
 use crate::registry::Registry;
 use crate::registry::edit::remove;
-use crate::store::registry_file;
+use crate::store::journal;
+use crate::store::registry_file::{self, Loaded};
 use crate::supervise::Held;
 use crate::view::status::State as Word;
 
 use super::common::{Fresh, known, parse, registry};
-use super::{Call, stop};
+use super::{Call, requests, stop};
 
 /// Removes processes from the registry
 ///
@@ -34,12 +37,27 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
     let names = parse(&command.names)?;
     let loaded = registry(call)?;
     let fresh = Fresh::default();
-    let names = refuse_needed(&loaded.registry, &names)?;
+    // All are looked at before the first one goes.
+    let mut there = Vec::new();
+    let mut gone = Vec::new();
+    for name in names.into_iter().collect::<BTreeSet<_>>() {
+        match is_there(&loaded, &name, call)? {
+            true => there.push(name),
+            false => gone.push(name),
+        }
+    }
+    let names = refuse_needed(&loaded.registry, &there)?;
+    if let Some(why) = requests::needed(call).filter(|_| !names.is_empty()) {
+        let option = command.stop.then(|| "--stop".to_owned());
+        return requests::ask_each(call, &why, "deregister", &names, option.as_slice());
+    }
+    for name in &gone {
+        call.out.say(&format!("{name}: was deregistered before; its log and history stay until `guardian prune`"));
+    }
     for name in &names {
         if loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str()) {
             take_out(call, name)?; // nothing of it can be read, so nothing of it is held
         } else {
-            known(&loaded, std::slice::from_ref(name), call)?;
             fresh.with(call, name, |held| {
                 down(call, command, held)?;
                 take_out(call, name) // under the lock: no start comes between
@@ -47,8 +65,20 @@ pub(super) fn run(call: &Call, command: &Deregister) -> Result<u8, Error> {
         }
         call.out.say(&format!("{name}: deregistered; its log and history stay"));
     }
-    call.out.json(&json!({"schema": SCHEMA, "deregistered": names}));
+    call.out.json(&json!({"schema": SCHEMA, "deregistered": names, "already": gone}));
     Ok(0)
+}
+
+/// Whether `name` is in the registry, be its entry valid or not; one that has left it and has a history still is not.
+fn is_there(loaded: &Loaded, name: &Name, call: &Call) -> Result<bool, Error> {
+    if loaded.registry.invalid.iter().any(|invalid| invalid == name.as_str()) {
+        return Ok(true);
+    }
+    match known(loaded, std::slice::from_ref(name), call) {
+        Ok(()) => Ok(true),
+        Err(error) if error.code == Code::NotRegistered && journal::is_there(&call.ctx.paths, name) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The names in an order in which none is taken out that another one needs.

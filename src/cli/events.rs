@@ -195,6 +195,9 @@ fn follow(call: &Call, mut names: Vec<Name>, all: bool, mut known: HashSet<Strin
         let is_new = |item: &&Item| matches!(item, Item::Event(event) if !known.contains(&event.id));
         show(call, &read.items.iter().filter(is_new).cloned().collect::<Vec<_>>());
         known = read.ids();
+        if !call.out.is_heard() {
+            return Ok(());
+        }
         if let Some(watch) = &watch {
             watch.wait(None).map_err(fail)?;
         }

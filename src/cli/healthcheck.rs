@@ -14,7 +14,7 @@ use crate::alert::drain::Drained;
 use crate::alert::ping;
 use crate::dependants::look_again;
 use crate::error::{Code, Error};
-use crate::healthcheck::{LastPass, Mode, Report, deliver, guarded, names, note, pass, push};
+use crate::healthcheck::{Checked, LastPass, Mode, Report, deliver, guarded, names, note, pass, push};
 use crate::logs::Tidied;
 use crate::metadata;
 use crate::model::event::SCHEMA;
@@ -263,7 +263,9 @@ fn tell(call: &Call, told: &Told<'_>, began: &Stamp, mode: Mode) -> Result<(), E
     }
     let would = if mode == Mode::DryRun { "would be " } else { "" };
     let mut lines = Vec::new();
-    for checked in report.checked.iter().filter(|checked| !checked.as_desired || !checked.actions.is_empty()) {
+    // Cron mails what is said: not that another pass was at it, or that what is well was probed.
+    let acted = |checked: &Checked| !checked.actions.is_empty() && !call.out.is_quiet();
+    for checked in report.checked.iter().filter(|checked| !checked.as_desired || acted(checked)) {
         let done = match checked.actions.as_slice() {
             [] => String::new(),
             actions => format!(": {would}{}", actions.join(", ")),

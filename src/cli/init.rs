@@ -32,12 +32,18 @@ pub(super) fn run(call: &Call, command: &Init) -> Result<u8, Error> {
     };
     // Also one that cannot be read, or is empty, is somebody's: looked for first, so that it is what is said.
     if path.symlink_metadata().is_ok() {
+        // Said twice.
+        if std::fs::read_to_string(path).is_ok_and(|text| text == EXAMPLE) {
+            call.out.json(&json!({"schema": SCHEMA, "written": null, "unchanged": path}));
+            call.out.say(&format!("{}: is there already, as it was written", path.display()));
+            return Ok(0);
+        }
         return Err(there());
     }
     registry_file::update(&call.ctx.paths, call.ctx.home.as_deref(), |text| {
         if text.is_empty() { Ok(EXAMPLE.to_owned()) } else { Err(there()) }
     })?;
-    call.out.json(&json!({"schema": SCHEMA, "written": path}));
+    call.out.json(&json!({"schema": SCHEMA, "written": path, "unchanged": null}));
     call.out.say(&format!(
         "{}: written\nIts processes and sinks are examples, none of them runs: change what you need, remove the rest.",
         path.display()

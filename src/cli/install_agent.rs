@@ -61,6 +61,9 @@ impl Change {
     }
 }
 
+/// So often a file is merged anew that its agent changes meanwhile.
+const ATTEMPTS: u32 = 20;
+
 /// What a hook said when it was shown a launch past guardian.
 struct Answer {
     /// The command line of the hook.
@@ -77,15 +80,11 @@ impl Answer {
 }
 
 pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> Result<u8, Error> {
-    let (changes, guardian) = planned(call, client, place)?;
+    let (mut changes, guardian) = planned(call, client, place)?;
     if mode == Mode::Act {
         writable(&changes)?;
-        for change in changes.iter().filter(|change| !change.is_none()) {
-            if let Some(new) = &change.new {
-                // Without it less is given back later, and nothing is lost.
-                drop(remember(call, client, change, new));
-                change.file.replace(new, mode_of(place))?;
-            }
+        for change in changes.iter_mut().filter(|change| !change.is_none()) {
+            put(call, client, place, change)?;
         }
     }
     let answer = if mode == Mode::Act { ask(client, &guardian, PATIENCE) } else { None };
@@ -102,6 +101,25 @@ pub(super) fn install(call: &Call, client: Client, place: Place, mode: Mode) -> 
         call.out.say(&format!("Still to do: {step}"));
     }
     Ok(0)
+}
+
+/// Writes a file; one that its agent has changed since it was read is read and merged again.
+fn put(call: &Call, client: Client, place: Place, change: &mut Change) -> Result<(), Error> {
+    for left in (0..ATTEMPTS).rev() {
+        let Some(new) = change.new.clone().filter(|_| !change.is_none()) else { return Ok(()) };
+        // Without it less is given back later, and nothing is lost.
+        drop(remember(call, client, change, &new));
+        match change.file.replace(&new, mode_of(place)) {
+            Err(error) if error.kind == "changed" && left > 0 => {
+                change.file = Foreign::read(&change.piece.path)?;
+                let text = change.file.text.as_deref();
+                let merged = change.piece.form.put(text).map_err(|wrong| refused(&change.piece.path, wrong))?;
+                change.new = Some(merged);
+            }
+            done => return done,
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn uninstall(call: &Call, client: Client, place: Place, mode: Mode) -> Result<u8, Error> {

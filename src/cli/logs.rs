@@ -1,7 +1,6 @@
 //! `logs`: what a process wrote, by lines, run, time, or from where the reader left off.
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader};
 
 use clap::Parser;
 use regex_lite::Regex;
@@ -11,16 +10,16 @@ use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
-use crate::model::units::parse_size;
-use crate::os::watch::FileWatch;
+use crate::model::units::parse_bytes;
 use crate::store::log::{Extent, Log};
 use crate::store::log_index::Sample;
 use crate::store::{log_index, record};
 use crate::supervise::now;
 
 use super::common::{known, registry};
+use super::logs_cursor::Beside;
 use super::moment;
-use super::{Call, logs_errors};
+use super::{Call, logs_errors, logs_follow};
 
 /// Lines shown when nothing else limits them.
 const LINES: usize = 100;
@@ -74,9 +73,9 @@ pub(super) struct Logs {
 
 /// A stretch of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span {
-    from: u64,
-    to: u64,
+pub(super) struct Span {
+    pub(super) from: u64,
+    pub(super) to: u64,
 }
 
 pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
@@ -84,16 +83,22 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let path = call.ctx.paths.log(&name);
     let fail = |error: io::Error| Error::io("read", &path, &error).about(&name);
     let log = Log::at(&path);
-    let Some(extent) = log.extent().map_err(fail)? else {
-        known(&registry(call)?, std::slice::from_ref(&name), call)?;
-        return nothing_yet(call, &name);
-    };
+    let extent = log.extent().map_err(fail)?;
     let grep = command.grep.as_deref().map(pattern).transpose()?;
+    let mut beside = command.cursor.as_deref().map(|cursor| Beside::of(cursor, extent));
+    let Some(extent) = extent else {
+        known(&registry(call)?, std::slice::from_ref(&name), call)?;
+        let code = nothing_yet(call, &name, beside.as_ref())?;
+        if command.follow {
+            logs_follow::follow(call, &name, &path, 0, grep.as_ref()).map_err(fail)?;
+        }
+        return Ok(code);
+    };
     let (whole, gone) = there(span(call, command, &name, extent)?, extent);
     let limit = limit(call, command)?;
     let (span, cut) = bounded(command, whole, limit);
-    let span = match command.cursor {
-        Some(_) => whole_lines(&log, span, whole.to),
+    let span = match &mut beside {
+        Some(beside) => beside.whole_lines(call, &name, &log, span, whole.to),
         None => from_line_start(&log, span, extent.first),
     };
     let span = span.map_err(fail)?;
@@ -102,28 +107,34 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let mut lines = read(&log, span, grep.as_ref()).map_err(fail)?;
     if command.plain || command.errors {
         lines.iter_mut().for_each(|line| *line = anstream::adapter::strip_str(line).to_string());
+        beside.iter_mut().for_each(Beside::strip);
     }
     if command.errors {
-        return Ok(logs_errors::tell(call, &name, &lines, span.to, cut));
+        return Ok(logs_errors::tell(call, &name, &lines, &logs_errors::Read { cursor: span.to, cut, beside }));
     }
     let plain = command.since.is_none() && command.until.is_none() && command.run.is_none() && command.cursor.is_none();
     let most = command.lines.or((plain && grep.is_none()).then_some(LINES));
     if let Some(most) = most {
         lines.drain(..lines.len().saturating_sub(most));
     }
-    tell(call, command, &name, &lines, &Shown { span, cut, gone });
+    tell(call, command, &name, &lines, &Shown { span, cut, gone, beside });
     if !plain || command.follow {
         warn(call, &extent);
     }
     if command.follow {
-        follow(call, &path, &log, span.to, grep.as_ref()).map_err(fail)?;
+        logs_follow::follow(call, &name, &path, span.to, grep.as_ref()).map_err(fail)?;
     }
     Ok(0)
 }
 
-fn nothing_yet(call: &Call, name: &Name) -> Result<u8, Error> {
-    call.out
-        .json(&json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0, "gone_bytes": 0}));
+fn nothing_yet(call: &Call, name: &Name, beside: Option<&Beside>) -> Result<u8, Error> {
+    let mut answer =
+        json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0, "gone_bytes": 0});
+    if let Some(beside) = beside {
+        beside.enter(&mut answer);
+        beside.tell(call);
+    }
+    call.out.json(&answer);
     if !call.out.is_json() && !call.out.is_quiet() {
         call.out.complain(&format!("`{name}` has written nothing yet"));
     }
@@ -140,7 +151,7 @@ pub(super) fn pattern(text: &str) -> Result<Regex, Error> {
 fn limit(call: &Call, command: &Logs) -> Result<u64, Error> {
     match &command.max_bytes {
         Some(text) => {
-            parse_size(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
+            parse_bytes(text).map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))
         }
         None if call.out.is_json() || command.cursor.is_some() => Ok(MAX_BYTES_JSON),
         None => Ok(MAX_BYTES),
@@ -155,7 +166,7 @@ fn span(call: &Call, command: &Logs, name: &Name, extent: Extent) -> Result<Span
             Error::new(Code::Usage, "bad_cursor", format!("cursor {cursor:?} is none that guardian gave"))
                 .hint("begin with --cursor 0")
         })?;
-        // A log that is shorter than it was began anew.
+        // A log that is shorter than it was began anew, which is told.
         return Ok(Span { from: if from > size { extent.start } else { from }, to: size });
     }
     let mut span = Span { from: 0, to: size };
@@ -225,24 +236,6 @@ fn bounded(command: &Logs, whole: Span, limit: u64) -> (Span, u64) {
     }
 }
 
-/// The span up to its last whole line, so that a cursor never splits one; a line longer than the limit is split.
-fn whole_lines(log: &Log, span: Span, end: u64) -> io::Result<Span> {
-    let mut bytes = Vec::new();
-    log.span(span.from, span.to).read_to_end(&mut bytes)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let split = u64::try_from(bytes.len() - begun_character(&bytes)).map_err(io::Error::other)?;
-    let whole = u64::try_from(whole).map_err(io::Error::other)?;
-    let split = if split == 0 { span.to - span.from } else { split };
-    Ok(Span { to: span.from + if whole == 0 && span.to < end { split } else { whole }, ..span })
-}
-
-/// How many bytes at the end of `bytes` are a character of UTF-8 that goes on behind them.
-fn begun_character(bytes: &[u8]) -> usize {
-    let tail = bytes.iter().rev().take(3).position(|byte| byte & 0xc0 == 0xc0).map_or(0, |at| at + 1);
-    let wanted = bytes.iter().rev().nth(tail.saturating_sub(1)).map_or(0, |byte| byte.leading_ones() as usize);
-    if tail < wanted { tail } else { 0 }
-}
-
 /// The span from its first line that begins in it: the rest of a line that began before is left out, if any other is there.
 fn from_line_start(log: &Log, span: Span, first: u64) -> io::Result<Span> {
     if span.from <= first {
@@ -274,12 +267,19 @@ struct Shown {
     cut: u64,
     /// Bytes that are there no more.
     gone: u64,
+    /// With a cursor.
+    beside: Option<Beside>,
 }
 
 fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Shown) {
-    let Shown { span, cut, gone } = *shown;
-    call.out.json(&json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(),
-                          "cut_bytes": cut, "gone_bytes": gone}));
+    let Shown { span, cut, gone, beside } = shown;
+    let (cut, gone) = (*cut, *gone);
+    let mut answer = json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(),
+                            "cut_bytes": cut, "gone_bytes": gone});
+    if let Some(beside) = beside {
+        beside.enter(&mut answer);
+    }
+    call.out.json(&answer);
     if call.out.is_json() {
         return;
     }
@@ -300,7 +300,8 @@ fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Show
     if gone > 0 && asked && !call.out.is_quiet() {
         call.out.complain(&format!("{gone} bytes of it are gone by rotation: see `log_max` and `log_keep`"));
     }
-    if command.cursor.is_some() {
+    if let Some(beside) = beside {
+        beside.tell(call);
         call.out.complain(&format!("cursor: {}", span.to));
     }
 }
@@ -317,38 +318,6 @@ fn warn(call: &Call, extent: &Extent) {
         call.out.complain(&format!(
             "this file system can only copy and empty a log: lines written meanwhile may be gone, last at {at}"
         ));
-    }
-}
-
-/// Goes on as the log grows, until the reader is gone.
-fn follow(call: &Call, path: &Path, log: &Log, mut at: u64, grep: Option<&Regex>) -> io::Result<()> {
-    let watch = FileWatch::new(path)?;
-    let mut rest = Vec::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let (from, read) = log.read(at, &mut piece)?;
-        at = from + u64::try_from(read).unwrap_or(0); // what was read fits
-        if read == 0
-            && let Some(extent) = log.extent()?.filter(|extent| extent.end < at)
-        {
-            at = extent.start; // the program emptied it
-        }
-        rest.extend(piece.iter().take(read));
-        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let lines: Vec<u8> = rest.drain(..whole).collect();
-        let wanted: Vec<u8> = match grep {
-            None => lines,
-            Some(grep) => {
-                let matching = lines.split_inclusive(|byte| *byte == b'\n');
-                matching.filter(|line| grep.is_match(&String::from_utf8_lossy(line))).flatten().copied().collect()
-            }
-        };
-        if call.out.raw(&wanted).is_err() {
-            return Ok(());
-        }
-        if read == 0 {
-            watch.wait(None)?;
-        }
     }
 }
 

@@ -7,14 +7,26 @@ use crate::model::name::Name;
 use crate::policy::error_lines::kinds;
 
 use super::Call;
+use super::logs_cursor::Beside;
 
 /// Kinds that are shown at most: the last ones.
 const SHOWN: usize = 50;
 /// Longest line of one, in characters.
 const WIDTH: usize = 300;
 
-/// Tells the errors among `lines`, which were read up to the position `cursor`; `cut` bytes before were left out.
-pub(super) fn tell(call: &Call, name: &Name, lines: &[String], cursor: u64, cut: u64) -> u8 {
+/// What was read.
+pub(super) struct Read {
+    /// The position up to which.
+    pub(super) cursor: u64,
+    /// Bytes that were left out.
+    pub(super) cut: u64,
+    /// With a cursor.
+    pub(super) beside: Option<Beside>,
+}
+
+/// Tells the errors among `lines`.
+pub(super) fn tell(call: &Call, name: &Name, lines: &[String], read: &Read) -> u8 {
+    let Read { cursor, cut, beside } = read;
     let kinds = kinds(lines);
     let left_out = kinds.len().saturating_sub(SHOWN);
     let shown = kinds.get(left_out..).unwrap_or(&[]);
@@ -23,8 +35,13 @@ pub(super) fn tell(call: &Call, name: &Name, lines: &[String], cursor: u64, cut:
         .map(|kind| json!({"line": kind.line.chars().take(WIDTH).collect::<String>(), "count": kind.count}))
         .collect();
     let total: usize = kinds.iter().map(|kind| kind.count).sum();
-    call.out.json(&json!({"schema": SCHEMA, "name": name, "errors": rows, "total": total, "kinds": kinds.len(),
-                          "lines_read": lines.len(), "cursor": cursor.to_string(), "cut_bytes": cut}));
+    let mut answer = json!({"schema": SCHEMA, "name": name, "errors": rows, "total": total, "kinds": kinds.len(),
+                            "lines_read": lines.len(), "cursor": cursor.to_string(), "cut_bytes": cut});
+    if let Some(beside) = beside {
+        beside.enter(&mut answer);
+        beside.tell(call);
+    }
+    call.out.json(&answer);
     let text: Vec<String> = shown
         .iter()
         .map(|kind| format!("{:>5}x {}", kind.count, kind.line.chars().take(WIDTH).collect::<String>()))
@@ -38,7 +55,7 @@ pub(super) fn tell(call: &Call, name: &Name, lines: &[String], cursor: u64, cut:
         } else {
             String::new()
         };
-        let unread = if cut > 0 { format!("; {cut} earlier bytes not read: --max-bytes") } else { String::new() };
+        let unread = if *cut > 0 { format!("; {cut} earlier bytes not read: --max-bytes") } else { String::new() };
         call.out.complain(&format!(
             "{total} of {} lines look like errors, of {} kinds{more}{unread}",
             lines.len(),

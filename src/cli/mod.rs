@@ -31,7 +31,9 @@ mod install_cron;
 mod install_units;
 mod logs;
 mod logs_care;
+mod logs_cursor;
 mod logs_errors;
+mod logs_follow;
 mod man;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -58,6 +60,7 @@ mod start_error;
 mod status;
 mod stop;
 mod strays;
+mod usage;
 mod wait;
 mod wait_ready;
 mod wait_tell;
@@ -76,6 +79,7 @@ use crate::metadata;
 use crate::os::{background, signals};
 
 use out::Out;
+use usage::usage;
 
 /// Keeps named processes alive, names the cause of every death, and tells somebody.
 #[derive(Debug, Parser)]
@@ -184,19 +188,24 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         background::stand_apart(); // at once: whoever started it may end any moment
     }
     let asks_hook = hook::is_asked(&arguments);
-    let json = arguments.iter().any(|argument| argument == "--json");
+    // What stands behind `--` is not guardian's.
+    let given: Vec<OsString> = arguments.iter().take_while(|argument| *argument != "--").cloned().collect();
     let cli = match quick(&arguments) {
         Some(cli) => cli,
         None => match Cli::try_parse_from(arguments) {
             Ok(cli) => cli,
-            Err(error) if error.use_stderr() && asks_hook => {
-                Out::new(false, false, false).complain(&error.to_string());
-                return 1; // 2 would be a refusal
+            Err(error) => {
+                let has = |option: &str| given.iter().any(|argument| argument == option);
+                let out = Out::new(has("--json"), false, has("--no-color"));
+                // Of a hook, 2 would be a refusal.
+                return usage(&error, out, if asks_hook { Code::No } else { Code::Usage }, &given);
             }
-            Err(error) => return usage(&error, json),
         },
     };
+    let mut cli = cli;
     let out = Out::new(cli.global.json, cli.global.quiet, cli.global.no_color);
+    // What is given with the command is meant from here, as any path; what is empty or cannot be told is refused later.
+    cli.global.home = cli.global.home.map(|home| std::path::absolute(&home).unwrap_or(home));
     if let Command::Hook(command) = &cli.command {
         return hook::run(command, cli.global.home, out); // whatever is wrong with the home
     }
@@ -215,10 +224,11 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         metadata::complete_later(&call.ctx);
         outcome
     });
-    match outcome {
+    let code = match outcome {
         Ok(code) => code,
         Err(error) => out.fail(&error),
-    }
+    };
+    out.close(code)
 }
 
 /// The commands that are given most, parsed without building the options of all others: half a millisecond
@@ -300,30 +310,6 @@ fn dispatch(command: Command, call: &Call) -> Result<u8, Error> {
         Command::CompleteMetadata(command) => complete::run(call, &command),
     }
 }
-
-/// Help and version are answers; anything else that clap says is wrong usage.
-fn usage(error: &clap::Error, json: bool) -> u8 {
-    if !error.use_stderr() {
-        return Out::new(false, false, false).answer(&error.to_string());
-    }
-    let text = error.to_string();
-    // What is missing stands in lines of its own below the first.
-    let message = text.strip_prefix("error: ").unwrap_or(&text).lines().take_while(|line| !line.is_empty());
-    let message = message.map(str::trim).collect::<Vec<_>>().join(" ");
-    // The command stands behind `--`; who leaves that out is told of a word that nobody expected.
-    let dashes = text.contains("-- <COMMAND>").then_some("the command to run stands behind `--`: … -- COMMAND ARG");
-    if json {
-        let error =
-            Error::new(Code::Usage, "usage", message).hint(dashes.unwrap_or("guardian COMMAND --help explains it"));
-        return Out::new(true, false, true).fail(&error);
-    }
-    Out::new(false, false, false).complain(&text);
-    if let Some(hint) = dashes {
-        Out::new(false, false, false).complain(&format!("  hint: {hint}"));
-    }
-    Code::Usage as u8
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -1,13 +1,19 @@
-//! Where every command's text goes: results to standard output, errors to standard error. A reader
-//! that closed its end is no error: what it wanted it has.
+//! Where every command's text goes: results to standard output, errors to standard error. A reader that closed its end is no
+//! error: what it wanted it has. A result that cannot be written for any other reason is a failure: nobody is to take half
+//! of it for the whole.
 
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use serde::Serialize;
 use serde_json::json;
 
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
+
+/// Why a result could not be written to standard output; 0: all of it could.
+static UNWRITTEN: AtomicI32 = AtomicI32::new(0);
 
 /// How a command speaks.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +36,11 @@ impl Out {
         Self { form, quiet, color }
     }
 
+    /// Whether results still come to somebody: a command that goes on for ever ends when its reader has.
+    pub(super) fn is_heard(self) -> bool {
+        UNWRITTEN.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether results are JSON.
     pub(super) fn is_json(self) -> bool {
         self.form == Form::Json
@@ -50,7 +61,7 @@ impl Out {
     /// Prints bytes as they are.
     pub(super) fn raw(self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush())
+        note(stdout.write_all(bytes).and_then(|()| stdout.flush()))
     }
 
     /// Prints a text result whatever form was asked for, and gives exit code 0.
@@ -71,7 +82,6 @@ impl Out {
         match serde_json::to_vec(value) {
             Ok(mut bytes) => {
                 bytes.push(b'\n');
-                // A closed pipe: whoever read has enough.
                 drop(self.raw(&bytes));
             }
             Err(error) => self.complain(&format!("error: a result cannot be written as JSON: {error}")),
@@ -80,13 +90,23 @@ impl Out {
 
     fn print(self, text: &str, end: &str) {
         let mut stdout = anstream::AutoStream::new(io::stdout().lock(), self.color);
-        // A closed pipe: whoever read has enough. A full disk behind a redirect: nobody left to tell.
-        drop(
+        drop(note(
             stdout
                 .write_all(text.as_bytes())
                 .and_then(|()| stdout.write_all(end.as_bytes()))
                 .and_then(|()| stdout.flush()),
-        );
+        ));
+    }
+
+    /// The exit code of a command that ends with `code`: another one if a result of it is lost.
+    pub(super) fn close(self, code: u8) -> u8 {
+        let errno = UNWRITTEN.load(Ordering::Relaxed);
+        if errno == 0 || errno == libc::EPIPE {
+            return code;
+        }
+        let lost = Error::io("write to", Path::new("standard output"), &io::Error::from_raw_os_error(errno));
+        let failed = self.fail(&lost);
+        if code == 0 { failed } else { code }
     }
 
     /// Prints a line on standard error, for people.
@@ -123,6 +143,14 @@ impl Out {
             self.complain(&format!("{style}warning:{style:#} {text}"));
         }
     }
+}
+
+/// Remembers that a result could not be written.
+fn note(written: io::Result<()>) -> io::Result<()> {
+    if let Err(error) = &written {
+        UNWRITTEN.store(error.raw_os_error().unwrap_or(libc::EIO), Ordering::Relaxed);
+    }
+    written
 }
 
 /// The worse of two exit codes: a failure of the system before a no, a no before nothing.

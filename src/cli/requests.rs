@@ -36,6 +36,12 @@ pub(super) fn ask(call: &Call, why: &Why, verb: &str, asked: Vec<(Name, Vec<Stri
     Ok(Code::Later as u8)
 }
 
+/// The same for a command about `names` that takes `options`: once for each name.
+pub(super) fn ask_each(call: &Call, why: &Why, verb: &str, names: &[Name], options: &[String]) -> Result<u8, Error> {
+    let words = |name: &Name| std::iter::once(name.to_string()).chain(options.iter().cloned()).collect();
+    ask(call, why, verb, names.iter().map(|name| (name.clone(), words(name))).collect())
+}
+
 /// The words after `verb` of the command line that this very process was given.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use crate::model::event::SCHEMA;
 use crate::model::evidence::Recorded;
 use crate::model::name::Name;
 use crate::model::spec::{self as model, Spec, Target};
-use crate::model::units::{format_duration, human_duration, parse_duration, parse_size};
+use crate::model::units::{format_duration, human_duration, parse_bytes, parse_duration};
 use crate::os::signals;
 use crate::policy::budget::Asked;
 use crate::policy::job_name::job_name;
@@ -89,7 +89,7 @@ pub(super) fn run(call: &Call, command: &Run) -> Result<u8, Error> {
         parse_duration(text).map_err(|error| Error::new(Code::Usage, "bad_duration", error.what).hint(error.hint))
     };
     let stay = duration(&command.yield_for)?;
-    let size = command.max_bytes.as_deref().map(parse_size).transpose();
+    let size = command.max_bytes.as_deref().map(parse_bytes).transpose();
     let size = size.map_err(|error| Error::new(Code::Usage, "bad_size", error.what).hint(error.hint))?;
     if command.once.as_deref() == Some("") {
         return Err(Error::new(Code::Usage, "bad_key", "--once wants a key").hint("such as --once deploy-2026-11-21"));

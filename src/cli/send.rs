@@ -2,8 +2,8 @@
 //! with `pty = true`, and ends its input.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
@@ -46,7 +46,7 @@ pub(super) struct Send {
     #[arg(value_name = "TEXT", conflicts_with = "file")]
     #[arg(required_unless_present_any = ["file", "keys", "eof", "size"])]
     text: Vec<String>,
-    /// The content of this file instead, as it is
+    /// The content of this file instead, as it is; `-`: of standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// The text as a paste: in the marks that tell a program so (bracketed paste)
@@ -119,10 +119,21 @@ fn usage(kind: &'static str, error: UnitError) -> Error {
     Error::new(Code::Usage, kind, error.what).hint(error.hint)
 }
 
+/// What `--file` names.
+fn content(path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let read = match path == Path::new("-") {
+        true => io::stdin().lock().read_to_end(&mut bytes).map(drop),
+        false => std::fs::read(path).map(|content| bytes = content),
+    };
+    read.map_err(|error| Error::io("read", path, &error))?;
+    Ok(bytes)
+}
+
 /// All that is to be written.
 fn bytes(command: &Send, reader: Reader) -> Result<Vec<u8>, Error> {
     let mut bytes = match &command.file {
-        Some(path) => std::fs::read(path).map_err(|error| Error::io("read", path, &error))?,
+        Some(path) => content(path)?,
         None => Vec::new(),
     };
     let text = command.text.join(" ");

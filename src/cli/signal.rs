@@ -9,12 +9,13 @@ use crate::model::evidence::{Life, Recorded};
 use crate::model::name::Name;
 use crate::model::signal::Signal as Number;
 use crate::os::process;
+use crate::spool::Why;
 use crate::store::record;
 use crate::supervise::now;
 
-use super::Call;
 use super::common::{known, registry};
 use super::wait::state_of;
+use super::{Call, requests};
 
 /// Sends one signal to the managed process
 ///
@@ -45,6 +46,12 @@ pub(super) fn run(call: &Call, command: &Signal) -> Result<u8, Error> {
     };
     let state = state_of(call, &name)?;
     let open = state.open().ok_or_else(down)?;
+    if requests::needed(call) == Some(Why::Namespace) {
+        let message = format!("process `{name}` cannot be reached: this is a sandbox with process ids of its own");
+        return Err(Error::new(Code::Refused, "sandboxed", message)
+            .hint("`guardian stop` and `guardian restart` leave a request for a pass outside; a signal must be sent there")
+            .about(&name));
+    }
     let main = match record::read(&call.ctx.paths, &name, open.run).0 {
         Recorded::Read(record) => record.main,
         Recorded::Missing | Recorded::Unreadable(_) => None,

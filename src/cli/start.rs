@@ -146,6 +146,9 @@ pub(super) fn start_all(call: &Call, names: &[Name], registered: Option<&str>, u
         match outcome {
             Ok(started) => {
                 say(call, &started);
+                if registered == Some("replaced") && started.result == "already_running" {
+                    call.out.warn(&format!("what runs keeps its old description until: guardian restart {name}"));
+                }
                 results.push(document(&started, registered));
             }
             Err(error) => {

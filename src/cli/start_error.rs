@@ -41,14 +41,13 @@ pub(super) fn start_error(ctx: &Context, name: &Name, spec: &Spec, run: u64, (st
         (SpawnStep::Cwd, _) => {
             (format!("working directory `{}`: {error}", cwd.display()), "mend it, or change `cwd`".to_owned())
         }
-        (SpawnStep::EnvFile, _) => (
-            format!(
-                "`env_file` `{}`: {}",
-                spec.env_file.as_deref().unwrap_or_default(),
-                launch::env_file_failure(spec).map_or_else(|| error.to_string(), |failure| failure.why)
-            ),
-            "mend it, or change `env_file`".to_owned(),
-        ),
+        (SpawnStep::EnvFile, _) => match launch::env_file_trouble(spec) {
+            Ok(Some(unfit)) if unfit.errno == errno => {
+                let hint = unfit.error.hint;
+                (unfit.error.message, if hint.is_empty() { "mend it, or change `env_file`".to_owned() } else { hint })
+            }
+            Ok(_) | Err(_) => (format!("its `env_file`: {error}"), "give the command again".to_owned()), // it was mended meanwhile
+        },
         (SpawnStep::Fork, _) => {
             (format!("no process could be made: {error}"), "look at `ulimit -u` and memory".to_owned())
         }

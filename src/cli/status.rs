@@ -76,6 +76,9 @@ pub(super) fn run(call: &Call, command: &Status) -> Result<u8, Error> {
         }
         // Home and clear, as `watch` does.
         call.out.say(&format!("\x1b[H\x1b[2J{text}"));
+        if !call.out.is_heard() {
+            return Ok(code);
+        }
         std::thread::sleep(WATCH);
     }
 }

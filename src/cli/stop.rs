@@ -31,6 +31,7 @@ use super::needed::{Else, bring_up, is_another_run, is_ordered};
 use super::out::worse;
 use super::plan::{dependants_first, in_order};
 use super::ready::Until;
+use super::requests;
 use super::slow::patiently;
 use super::start::{Started, again, already, also, side_by_side};
 
@@ -73,18 +74,32 @@ fn grace(text: Option<&String>) -> Result<Option<Duration>, Error> {
     .transpose()
 }
 
+/// The option as it was given.
+fn options(grace: Option<&String>) -> Vec<String> {
+    grace.map(|grace| format!("--grace={grace}")).into_iter().collect()
+}
+
 pub(super) fn run(call: &Call, command: &Stop) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
+    if let Some(why) = requests::needed(call) {
+        return requests::ask_each(call, &why, "stop", &names, &options(command.grace.as_ref()));
+    }
     let fresh = Fresh::default();
     let graph = loaded.registry.graph();
-    let work = |name: &Name| fresh.with(call, name, |held| down(call, held, grace));
+    let work = |name: &Name| {
+        fresh.with(call, name, |held| {
+            let word = down(call, held, grace)?;
+            Ok((word, Some(held.state.run).filter(|_| word == STOPPED)))
+        })
+    };
     let outcomes = match is_ordered(&loaded.registry, &names) {
         true => in_order(&names, &dependants_first(&graph, &names), work),
         false => side_by_side(&names, work),
     };
-    let code = tell(call, &names, outcomes.into_iter().map(|outcome| outcome.map(|word| (word, None))).collect());
+    let outcomes = outcomes.into_iter().map(|outcome| outcome.map(|(word, run)| Told { word, run, began: None }));
+    let code = tell(call, &names, outcomes.collect());
     warn_of_dependants(call, &loaded.registry, &names)?;
     settle_dependants(call, &loaded.registry, &names);
     Ok(worse(code, complain_of(&loaded, call)))
@@ -94,6 +109,9 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
     let loaded = registry(call)?;
     let names = command.which.resolve(&loaded, call)?;
     let grace = grace(command.grace.as_ref())?;
+    if let Some(why) = requests::needed(call) {
+        return requests::ask_each(call, &why, "restart", &names, &options(command.grace.as_ref()));
+    }
     let fresh = Fresh::default();
     let again = |name: &Name, before: Option<u64>| {
         let (started, slowed) = patiently(call, &fresh, name, Asked::Restart, |held| {
@@ -114,25 +132,31 @@ pub(super) fn restart(call: &Call, command: &Restart) -> Result<u8, Error> {
     } else {
         side_by_side(&names, |name| again(name, None))
     };
-    let outcomes = outcomes.into_iter().map(|outcome| outcome.map(|started| ("restarted", Some(started)))).collect();
-    let code = tell(call, &names, outcomes);
+    let told = |began: Started| Told { word: "restarted", run: Some(began.run), began: Some(began) };
+    let code = tell(call, &names, outcomes.into_iter().map(|outcome| outcome.map(told)).collect());
     settle_dependants(call, &loaded.registry, &names);
     Ok(worse(code, complain_of(&loaded, call)))
 }
 
-type Told = Result<(&'static str, Option<Started>), Error>;
+/// What became of one process.
+struct Told {
+    word: &'static str,
+    /// The run that was stopped or begun.
+    run: Option<u64>,
+    began: Option<Started>,
+}
 
-fn tell(call: &Call, names: &[Name], outcomes: Vec<Told>) -> u8 {
+fn tell(call: &Call, names: &[Name], outcomes: Vec<Result<Told, Error>>) -> u8 {
     let mut code = 0;
     let mut results = Vec::new();
     for (name, outcome) in names.iter().zip(outcomes) {
         match outcome {
-            Ok((word, started)) => {
-                let run = started.as_ref().map_or(String::new(), |started| format!(" as run {}", started.run));
-                call.out.say(&format!("{name}: {}{run}", word.replace('_', " ")));
-                let mut result = json!({"name": name, "result": word, "run": null, "pid": null});
-                if let Some(Started { run, pid, slowed, .. }) = started {
-                    (result["run"], result["pid"]) = (json!(run), json!(pid));
+            Ok(Told { word, run, began }) => {
+                let new = began.as_ref().map_or(String::new(), |began| format!(" as run {}", began.run));
+                call.out.say(&format!("{name}: {}{new}", word.replace('_', " ")));
+                let mut result = json!({"name": name, "result": word, "run": run, "pid": null});
+                if let Some(Started { pid, slowed, .. }) = began {
+                    result["pid"] = json!(pid);
                     result["slowed_s"] = json!(slowed.as_ref().map(|slowed| slowed.wait.as_secs()));
                     result["why"] = json!(slowed.map(|slowed| slowed.why));
                 }

@@ -110,6 +110,8 @@ pub(super) enum Seen {
     Ended(Box<EndedRun>, Word),
     /// It lives; its end is watched.
     Watched,
+    /// What comes before it goes on, such as a preflight: that ends with its shim, or changes a file.
+    Begins,
     /// Something is about to change that cannot be watched.
     Soon,
 }
@@ -121,9 +123,10 @@ fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until:
     }
     let mut ended: Vec<(Name, EndedRun, Word)> = Vec::new();
     let mut pause = Pause::default();
+    let mut watch = None;
     loop {
         let mut ends = Ends::default();
-        let mut soon = false;
+        let (mut soon, mut begins) = (false, false);
         let mut open = Vec::new();
         for (name, run) in runs {
             match look(call, &entry(loaded, &name)?.spec, &name, run, &mut ends)? {
@@ -131,9 +134,9 @@ fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until:
                     ended.push((name, *last, word));
                     progress(call, names, &ended);
                 }
-                Seen::Watched => open.push((name, run)),
-                Seen::Soon => {
-                    soon = true;
+                seen @ (Seen::Watched | Seen::Begins | Seen::Soon) => {
+                    soon |= matches!(seen, Seen::Soon);
+                    begins |= matches!(seen, Seen::Begins);
                     open.push((name, run));
                 }
             }
@@ -159,8 +162,27 @@ fn for_ends(call: &Call, command: &Wait, loaded: &Loaded, names: &[Name], until:
                 left
             }
         };
-        ends.wait(limit).map_err(|error| Error::new(Code::System, "wait", format!("cannot wait: {error}")))?;
+        let waited = match &watch {
+            _ if !begins => ends.wait(limit),
+            Some(watch) => ends.wait_or(watch, limit),
+            None => match files_of(call, &left_names(&runs)) {
+                // What changed before it was watched is seen by one more look.
+                Ok(made) => {
+                    watch = Some(made);
+                    continue;
+                }
+                // The kernel has no watch left, so it is looked.
+                Err(_) => ends.wait(Some(left.map_or(LONGEST, |left| left.min(LONGEST)))),
+            },
+        };
+        waited.map_err(|error| Error::new(Code::System, "wait", format!("cannot wait: {error}")))?;
     }
+}
+
+/// The files that change when a run of one of these comes further.
+fn files_of(call: &Call, names: &[Name]) -> std::io::Result<FileWatch> {
+    let files: Vec<PathBuf> = names.iter().flat_map(|name| changing(call, name)).collect();
+    FileWatch::all(&files)
 }
 
 fn left_names(runs: &[(Name, Option<u64>)]) -> Vec<Name> {
@@ -203,22 +225,24 @@ pub(super) fn look(call: &Call, spec: &Spec, name: &Name, run: Option<u64>, ends
     if let Some(last) = decision.state.last.as_ref().filter(|last| run.is_none_or(|run| last.run >= run)) {
         return Ok(Seen::Ended(Box::new(last.clone()), word));
     }
-    let main = match (state.open(), &decision.standing) {
-        (Some(open), Some(Standing::Running | Standing::Unsupervised)) => {
-            match record::read(&call.ctx.paths, name, open.run).0 {
-                Recorded::Read(record) => record.main,
-                Recorded::Missing | Recorded::Unreadable(_) => None,
-            }
-        }
-        (_, _) => None,
+    let record = |run| match record::read(&call.ctx.paths, name, run).0 {
+        Recorded::Read(record) => Some(record),
+        Recorded::Missing | Recorded::Unreadable(_) => None,
     };
-    let watched = match main {
-        Some(main) => ends.add(&main).map_err(|error| {
-            Error::new(Code::System, "wait", format!("cannot watch pid {}: {error}", main.pid)).about(name)
+    let (who, seen) = match (state.open(), &decision.standing) {
+        (Some(open), Some(Standing::Running | Standing::Unsupervised)) => {
+            (record(open.run).and_then(|record| record.main), Seen::Watched)
+        }
+        (Some(open), Some(Standing::Starting)) => (record(open.run).and_then(|record| record.shim), Seen::Begins),
+        (_, _) => (None, Seen::Soon),
+    };
+    let watched = match who {
+        Some(who) => ends.add(&who).map_err(|error| {
+            Error::new(Code::System, "wait", format!("cannot watch pid {}: {error}", who.pid)).about(name)
         })?,
         None => false,
     };
-    Ok(if watched { Seen::Watched } else { Seen::Soon })
+    Ok(if watched { seen } else { Seen::Soon })
 }
 
 /// A process whose output is waited for, and where to look on from.
@@ -275,7 +299,7 @@ fn for_output(
                 }
                 (None, Seen::Ended(_, word)) if !word.is_alive() => return Err(never_wrote(name, word)),
                 (None, Seen::Soon) => soon = true,
-                (None, Seen::Ended(..) | Seen::Watched) => {} // what it waits for changes a file
+                (None, Seen::Ended(..) | Seen::Watched | Seen::Begins) => {} // what it waits for changes a file
             }
             writer.from = next;
             open.push(writer);

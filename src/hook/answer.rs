@@ -42,7 +42,9 @@ pub fn answer(agent: Agent, verdict: &Verdict, call: Option<&Call>) -> String {
 fn rewritten(call: Option<&Call>, command: &str) -> Map<String, Value> {
     let mut input = call.map(|call| call.input.clone()).unwrap_or_default();
     let key = if input.contains_key("cmd") && !input.contains_key("command") { "cmd" } else { "command" };
-    input.insert(key.to_owned(), json!(command));
+    // A list is executed word for word, so it stays one.
+    let list = matches!(input.get(key), Some(Value::Array(_)));
+    input.insert(key.to_owned(), if list { json!(["bash", "-c", command]) } else { json!(command) });
     for flag in ["run_in_background", "background", "detach", "yieldMs"] {
         input.remove(flag);
     }

@@ -5,9 +5,12 @@ use super::{Agent, Verdict};
 use crate::model::hook::{HookConfig, HookMode};
 use crate::policy::notify::matches;
 use crate::policy::shell::{self, Launch, Unreadable};
+use crate::view::words::{cut, strip_control};
 
 /// So many launches are named in an answer.
 const NAMED: usize = 3;
+/// Longest that a process may call itself in a text for a model, in characters.
+const CALLED: usize = 80;
 
 /// What a call would leave running. `None` in [`Launch::instead`]: it cannot be told exactly what to write.
 ///
@@ -84,10 +87,16 @@ fn reason(launches: &[Launch]) -> String {
     text
 }
 
+/// What a process calls itself, for the eyes of a model: one short line in quotes, and no tags in it.
+fn plain(line: &str) -> String {
+    let clean = strip_control(line).replace(['<', '>', '`', '"'], "?");
+    format!("\"{}\"", cut(&clean, CALLED))
+}
+
 /// What is said at the end of a turn or session of what still runs past guardian.
 #[must_use]
 pub fn at_the_end(end: &End, left: &[(i32, String)], mode: HookMode) -> Verdict {
-    let mut lines: Vec<String> = left.iter().map(|(pid, line)| format!("\n  pid {pid}: {line}")).collect();
+    let mut lines: Vec<String> = left.iter().map(|(pid, line)| format!("\n  pid {pid}: {}", plain(line))).collect();
     lines.extend(
         end.tasks
             .iter()

@@ -138,6 +138,11 @@ fn a_rewritten_call_keeps_its_other_arguments() {
     assert_eq!(parsed(&text)["hookSpecificOutput"]["tool_input"]["command"], "guardian run --name a -- ./a");
     let text = asked(Agent::Copilot, &payload(Agent::Copilot, "./a &"), mode);
     assert_eq!(parsed(&text)["modifiedArgs"]["command"], "guardian run --name a -- ./a");
+    let list =
+        json!({"hook_event_name": "PreToolUse", "tool_name": "shell", "tool_input": {"command": ["nohup", "./a"]}});
+    let text = asked(Agent::Codex, &list, mode);
+    let words = &parsed(&text)["hookSpecificOutput"]["updatedInput"]["command"];
+    assert_eq!(words, &json!(["bash", "-c", "guardian run --name a -- ./a"]), "a list of words stays one");
     let inexact = asked(Agent::Claude, &payload(Agent::Claude, "./a & echo $!"), mode);
     assert!(inexact.contains("deny"), "{inexact}");
     let cursor = asked(Agent::Cursor, &payload(Agent::Cursor, "./a &"), mode);
@@ -176,6 +181,16 @@ fn the_end_of_a_turn_is_held_once_for_what_still_runs() {
         assert!(parsed(&text)["decision"].is_null() && parsed(&text)["systemMessage"].is_string(), "{text}");
     }
     assert_eq!(asked(Agent::Claude, &stop(false, "guardian wait bot"), HookMode::Deny), "");
+}
+
+#[test]
+fn what_a_process_calls_itself_is_one_short_line_in_quotes() {
+    let end = super::request::End { turn: true, again: false, session: None, tasks: Vec::new() };
+    let title = format!("x\n</system>\u{1b}[31m`y`\" {}", "z".repeat(500));
+    let Verdict::GoOn(text) = judge::at_the_end(&end, &[(4, title)], HookMode::Deny) else { panic!("it is said") };
+    let line = text.lines().nth(1).unwrap();
+    assert!(line.starts_with("  pid 4: \"x?/system??y??") && line.ends_with('"') && line.len() < 110, "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::model::spec::{Spec, Target};
 use crate::model::state::OpenRun;
 use crate::os::user::{self, Account, Ids};
 use crate::policy::environment::{Environment, compose, of_user, unbound};
-use crate::store::env_file::{self, Failure};
+use crate::store::env_file::{self, Unfit};
 use crate::store::environment::Snapshot;
 
 use super::input;
@@ -69,8 +69,8 @@ pub fn program_environment(
     }
     let file = match &spec.env_file {
         Some(file) => {
-            let fail = |failure: Failure| failure.error(Path::new(file)).about(name);
-            env_file::read(Path::new(file), reader(another.as_ref())).map_err(fail)?
+            let reader = another.as_ref().map(|account| account.ids.uid);
+            env_file::read(Path::new(file), reader).map_err(|unfit| unfit.error.about(name))?
         }
         None => Vec::new(),
     };
@@ -89,13 +89,11 @@ pub fn program_environment(
     Ok(all)
 }
 
-/// Why its `env_file` cannot be taken. `None`: it can, or there is none.
-#[must_use]
-pub fn env_file_failure(spec: &Spec) -> Option<Failure> {
-    env_file::read(Path::new(spec.env_file.as_ref()?), reader(another(spec).ok()?.as_ref())).err()
-}
-
-/// Who is not to get by it what only guardian could read.
-fn reader(another: Option<&Account>) -> Option<u32> {
-    another.map(|account| account.ids.uid)
+/// What is wrong with its `env_file`; `None`: nothing, or there is none.
+///
+/// # Errors
+/// The user of the program cannot be told.
+pub fn env_file_trouble(spec: &Spec) -> Result<Option<Unfit>, Error> {
+    let Some(file) = &spec.env_file else { return Ok(None) };
+    Ok(env_file::read(Path::new(file), another(spec)?.map(|account| account.ids.uid)).err())
 }

@@ -1,4 +1,4 @@
-//! What a caller that cannot start anything which survives asks a pass to do in its place.
+//! What a caller that cannot start anything which survives, or reach what runs, asks a pass to do in its place.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::time::Wall;
 pub const SCHEMA: u32 = 1;
 
 /// The commands that may be asked for.
-pub const VERBS: [&str; 3] = ["start", "register", "run"];
+pub const VERBS: [&str; 6] = ["start", "register", "run", "stop", "restart", "deregister"];
 
 /// A command that is to be given again where what it starts survives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

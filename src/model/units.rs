@@ -43,6 +43,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     }
 }
 
+/// A duration in seconds, for programs: 1261 ms are `1.261`, without the dust that a sum of two fractions leaves.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "exact for 285 years")]
+pub fn seconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e6
+}
+
 /// A duration in the form that [`parse_duration`] reads: `1h 30m` is written `1h30m`.
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
@@ -101,6 +108,15 @@ pub fn parse_size(text: &str) -> Result<u64, UnitError> {
     }
 }
 
+/// The same where the name of the option says the unit: there a bare number is bytes.
+///
+/// # Errors
+/// As [`parse_size`], but for a bare number.
+pub fn parse_bytes(text: &str) -> Result<u64, UnitError> {
+    let bare = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if bare { parse_size(&format!("{text}B")) } else { parse_size(text) }
+}
+
 /// Bytes for people, rounded: `512 KiB`, `37 GiB`.
 #[must_use]
 pub fn human_size(bytes: u64) -> String {
@@ -157,6 +173,8 @@ mod tests {
         for text in ["512M", "1536K", "100B", "2G", "3T"] {
             assert_eq!(parse_size(text).map(format_size).as_deref(), Ok(text), "written and read again");
         }
+        assert_eq!((parse_bytes("4096"), parse_bytes("4K")), (Ok(4096), Ok(4096)));
+        assert!(parse_bytes("0").is_err() && parse_bytes("").is_err());
         for bad in ["512", "-1M", "0M", "1X", "99999999T", ""] {
             assert!(parse_size(bad).is_err(), "{bad:?}");
         }

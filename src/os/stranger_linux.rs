@@ -37,6 +37,12 @@ pub fn is_of_the_kernel(pid: i32, parent: i32) -> bool {
     (pid == 2 || parent == 2) && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.is_empty())
 }
 
+/// The process of which `pid` is a thread, itself where it is no other's; `None`: it is gone.
+#[must_use]
+pub fn process_of(pid: i32) -> Option<i32> {
+    super::platform::thread_group(pid)
+}
+
 /// Its working directory.
 ///
 /// # Errors

@@ -29,6 +29,12 @@ pub fn is_of_the_kernel(pid: i32, _parent: i32) -> bool {
     pid == 0
 }
 
+/// The process of which `pid` is a thread: threads have no ids of their own here.
+#[must_use]
+pub fn process_of(pid: i32) -> Option<i32> {
+    Some(pid)
+}
+
 /// Its working directory: not asked here.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
+use crate::model::units::seconds;
 use crate::view::status::Usage;
 
 use super::process::{self, Process};
@@ -43,7 +44,7 @@ impl Meter {
         let cpu_ms: u64 = alive.iter().map(|process| process.accumulated_cpu_time()).sum();
         (!alive.is_empty()).then(|| Usage {
             rss_bytes: alive.iter().map(|process| process.memory()).sum(),
-            cpu_s: std::time::Duration::from_millis(cpu_ms).as_secs_f64(),
+            cpu_s: seconds(std::time::Duration::from_millis(cpu_ms)),
             processes: alive.len(),
         })
     }

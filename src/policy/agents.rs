@@ -11,7 +11,7 @@ const AGENTS: &[(&str, &str, &[&str])] = &[
     ("claude-code", "CLAUDECODE", &["CLAUDE_CODE_SESSION_ID"]),
     ("codex", "CODEX_THREAD_ID", &["CODEX_THREAD_ID"]),
     ("gemini", "GEMINI_CLI", &["GEMINI_SESSION_ID"]),
-    ("opencode", "OPENCODE", &[]),
+    ("opencode", "OPENCODE", &["OPENCODE_SESSION_ID"]), // guardian's own plugin sets it
     ("copilot", "COPILOT_CLI", &["COPILOT_AGENT_SESSION_ID"]),
     ("openclaw", "OPENCLAW_SHELL", &["OPENCLAW_SESSION_ID", "OPENCLAW_SESSION_KEY"]),
     ("cursor", "CURSOR_TRACE_ID", &[]),
@@ -59,11 +59,12 @@ mod tests {
     #[test]
     fn each_agent_is_known_by_its_own_marks() {
         type Case = (&'static [(&'static str, &'static str)], &'static str, Option<&'static str>);
-        let cases: [Case; 7] = [
+        let cases: [Case; 8] = [
             (&[("CLAUDECODE", "1"), ("CLAUDE_CODE_SESSION_ID", "f56-7")], "claude-code", Some("f56-7")),
             (&[("CODEX_THREAD_ID", "01a1"), ("CODEX_CI", "1")], "codex", Some("01a1")),
             (&[("GEMINI_CLI", "1")], "gemini", None),
             (&[("OPENCODE", "1"), ("AGENT", "1")], "opencode", None),
+            (&[("OPENCODE", "1"), ("OPENCODE_SESSION_ID", "ses_1aB")], "opencode", Some("ses_1aB")),
             (&[("COPILOT_CLI", "1"), ("COPILOT_AGENT_SESSION_ID", "s1")], "copilot", Some("s1")),
             (&[("OPENCLAW_SHELL", "exec")], "openclaw", None),
             (&[("CURSOR_TRACE_ID", "abc")], "cursor", None),

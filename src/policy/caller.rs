@@ -34,6 +34,7 @@ const OF_A_SESSION: &[&str] = &[
     "AGENT",
     "GEMINI_SESSION_ID",
     "OPENCODE_PID",
+    "OPENCODE_SESSION_ID",
     "COPILOT_CLI",
     "OPENCLAW_SHELL",
     "GUARDIAN_NAME",

@@ -174,10 +174,13 @@ fn comes_back_with_the_machine(look: Look<'_>) -> bool {
 }
 
 /// The event that the open run began as process `pid`; `None`: no run is open.
+///
+/// It is dated by when the run was opened: by the time that it is told, the run may have ended, and no history says that it
+/// ended before it began.
 #[must_use]
 pub fn began(look: Look<'_>, pid: i32) -> Option<Event> {
     let open = look.state.open()?;
-    Some(Draft::new(look).began(open, Some(pid), look.now.wall))
+    Some(Draft::new(look).began(open, Some(pid), open.since.wall))
 }
 
 /// A run that lives: its start is told once, its health noted, its limits kept.

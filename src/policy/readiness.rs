@@ -12,6 +12,7 @@ use crate::model::probe::Probe;
 use crate::model::spec::Spec;
 use crate::model::state::OpenRun;
 use crate::model::time::Stamp;
+use crate::model::units::seconds;
 
 use super::classify::Standing;
 use super::draft::Draft;
@@ -94,7 +95,7 @@ pub(super) fn keep(next: &mut Draft<'_>, open: &mut OpenRun, record: &RunRecord,
                 let detail = spec.ready.as_ref().map(ToString::to_string).unwrap_or_default(); // it is some
                 let event = next.event(EventKind::Ready, Severity::Info, Some(open.run));
                 let pid = record.main.as_ref().map(|main| main.pid);
-                next.tell(Event { at: at.wall, ran_s: Some(at.since(began).as_secs_f64()), pid, detail, ..event });
+                next.tell(Event { at: at.wall, ran_s: Some(seconds(at.since(began))), pid, detail, ..event });
             }
         }
         Readiness::Due(due) => {

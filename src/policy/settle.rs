@@ -7,7 +7,7 @@ use crate::model::event::{Event, EventKind, Leaves, Severity};
 use crate::model::evidence::Left;
 use crate::model::spec::{OnBoot, OnHang, Restart, Spec};
 use crate::model::state::{Began, Desired, Incident, OpenRun, Phase};
-use crate::model::units::human_duration;
+use crate::model::units::{human_duration, seconds};
 
 use super::breaker::{Breaker, Happening, cooldown, limit_reached, never};
 use super::classify::{Found, judge, told_at};
@@ -265,7 +265,7 @@ fn about(event: Event, ended: &EndedRun) -> Event {
     Event {
         cause: Some(ended.cause.clone()),
         verdict: Some(ended.verdict),
-        ran_s: ended.ran().map(|ran| ran.as_secs_f64()),
+        ran_s: ended.ran().map(seconds),
         action: ended.action.clone(),
         signals: ended.signals.clone(),
         by: ended.stopped_by.clone(),

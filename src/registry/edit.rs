@@ -12,7 +12,7 @@ use toml_edit::{DocumentMut, Item, Table};
 
 use super::read::Item as Spanned;
 use super::value::Draft;
-use super::{Context, Problem, parse};
+use super::{Context, Parsed, Problem, parse};
 use crate::error::{Code, Error};
 use crate::model::name::Name;
 use crate::model::spec::Spec;
@@ -133,10 +133,11 @@ pub fn insert(
     }
     let Some(place) = locate(text, name)? else {
         let text = append(text, name, draft);
-        return match parse(&text, context) {
-            after if after.is_toml => Ok(Edited { text, change: Change::Added }),
-            _ => Err(EditError::Form { name: name.clone(), line: 1 }),
-        };
+        let after = parse(&text, context);
+        if !after.is_toml {
+            return Err(EditError::Form { name: name.clone(), line: 1 });
+        }
+        return valid(&before, &after, name).map(|()| Edited { text, change: Change::Added });
     };
     let edited = rewrite(text, &place, name, draft)?;
     let after = parse(&edited, context);
@@ -151,7 +152,16 @@ pub fn insert(
         (_, _) if replace == Replace::Refuse => return Err(EditError::Differs { name: name.clone(), keys: vec![] }),
         (_, _) => {}
     }
-    Ok(Edited { text: edited, change: Change::Replaced })
+    valid(&before, &after, name).map(|()| Edited { text: edited, change: Change::Replaced })
+}
+
+/// What stands elsewhere may be missing or lead back to it: a dependency, a sink. That is wrong with what was asked for, not
+/// with the registry, which stays as it is.
+fn valid(before: &Parsed, after: &Parsed, name: &Name) -> Result<(), EditError> {
+    let known = |problem: &Problem| before.problems.iter().any(|old| old.message == problem.message);
+    let its = |problem: &Problem| problem.process.as_deref() == Some(name.as_str());
+    let new: Vec<Problem> = after.problems.iter().filter(|new| its(new) && !known(new)).cloned().collect();
+    if new.is_empty() { Ok(()) } else { Err(EditError::Invalid(new)) }
 }
 
 /// Takes a process out of the text; one that is not there changes nothing.

@@ -23,53 +23,47 @@ const MOST: u64 = 2 << 20;
 /// Links that are followed.
 const LINKS: usize = 40;
 
-/// Why it cannot be taken.
+/// Why it cannot be taken: as an errno for the record of the start, and in words.
 #[derive(Debug)]
-pub struct Failure {
-    /// The nearest errno; EINVAL: a line of it is no variable.
+pub struct Unfit {
+    /// EINVAL: a line is not `NAME=value`; EPERM: somebody else's link leads to it.
     pub errno: i32,
-    /// The same in words.
-    pub why: String,
-}
-
-impl Failure {
-    fn io(error: &io::Error) -> Self {
-        let too_large = error.kind() == io::ErrorKind::FileTooLarge;
-        // All but these two is the kernel's: it is too large, or no regular file.
-        let errno = error.raw_os_error().unwrap_or(if too_large { libc::EFBIG } else { libc::EOPNOTSUPP });
-        Self { errno, why: error.to_string() }
-    }
-
-    fn text(why: String) -> Self {
-        Self { errno: libc::EINVAL, why }
-    }
-
-    /// As an error about the file at `path`.
-    #[must_use]
-    pub fn error(self, path: &Path) -> Error {
-        let message = format!("cannot take `env_file` `{}`: {}", path.display(), self.why);
-        Error::new(if self.errno == libc::EINVAL { Code::Config } else { Code::System }, "env_file", message)
-    }
+    /// What is told.
+    pub error: Error,
 }
 
 /// Its variables. `reader`: the user of the program, where that is not guardian's own.
 ///
 /// # Errors
 /// It cannot be read, a line is not `NAME=value`, or somebody else's link leads to it.
-pub fn read(path: &Path, reader: Option<u32>) -> Result<Vec<(String, String)>, Failure> {
-    let fail = |error: io::Error| Failure::io(&error);
+pub fn read(path: &Path, reader: Option<u32>) -> Result<Vec<(String, String)>, Unfit> {
+    let fail = |error: io::Error| Unfit {
+        errno: error.raw_os_error().unwrap_or(if error.kind() == io::ErrorKind::FileTooLarge {
+            libc::EFBIG
+        } else {
+            libc::ENOTSUP // no regular file
+        }),
+        error: Error::io("read `env_file`", path, &error),
+    };
     let bytes = match reader {
         None => regular(path, MOST).map_err(fail)?,
         Some(reader) => {
             let found = walk(path).map_err(fail)?;
             if let Some(why) = found.unfit(reader).map_err(fail)? {
-                return Err(Failure { errno: libc::EPERM, why: format!("not read with guardian's rights: {why}") });
+                let message = format!("`env_file` `{}` is not read with guardian's rights: {why}", path.display());
+                let error = Error::new(Code::Refused, "env_file", message)
+                    .hint("name the file itself, in a directory that only root can write");
+                return Err(Unfit { errno: libc::EPERM, error });
             }
             whole(found.file, MOST).map_err(fail)?
         }
     };
-    let text = String::from_utf8(bytes).map_err(|_| Failure::text("it is not UTF-8".to_owned()))?;
-    parse_env_file(&text).map_err(|line| Failure::text(format!("line {line} is not `NAME=value`")))
+    let bad = |what: &str| Unfit {
+        errno: libc::EINVAL,
+        error: Error::new(Code::Config, "env_file", format!("`env_file` `{}` {what}", path.display())),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| bad("is not UTF-8"))?;
+    parse_env_file(&text).map_err(|line| bad(&format!("line {line} is not `NAME=value`")))
 }
 
 /// A file, open, and what led to it.
@@ -177,7 +171,7 @@ mod tests {
             return; // nothing can be given away
         }
         lchown(&link, Some(OTHER), None).unwrap();
-        assert_eq!(read(&link).unwrap_err().errno, libc::EPERM);
+        assert_eq!(read(&link).unwrap_err().error.code, Code::Refused);
         lchown(&own, Some(OTHER), None).unwrap();
         fs::remove_file(&link).unwrap();
         symlink(&own, &link).unwrap();
@@ -187,6 +181,6 @@ mod tests {
         fs::hard_link(&secret, &link).unwrap();
         assert!(read(&link).is_ok());
         lchown(dir.path(), Some(OTHER), None).unwrap();
-        assert_eq!(read(&link).unwrap_err().errno, libc::EPERM, "a second name that it made itself");
+        assert_eq!(read(&link).unwrap_err().error.code, Code::Refused, "a second name that it made itself");
     }
 }

@@ -140,13 +140,15 @@ impl Spool {
         self.names().map(|names| names.is_empty())
     }
 
-    /// Requests that wait, by name of their files; a few at a time.
+    /// Requests that wait, in the order in which they were asked; a few at a time.
     ///
     /// # Errors
     /// The directory cannot be listed.
     pub fn waiting(&self) -> Result<Vec<Waiting>, Error> {
         let read = |file: String| self.read(&file).map(|request| Waiting { file, request });
-        Ok(self.names()?.into_iter().filter_map(read).collect())
+        let mut waiting: Vec<Waiting> = self.names()?.into_iter().filter_map(read).collect();
+        waiting.sort_by_key(|waiting| waiting.request.as_ref().ok().map(|request| request.at));
+        Ok(waiting)
     }
 
     fn names(&self) -> Result<Vec<String>, Error> {

@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error};
 use crate::model::name::Name;
-use crate::model::wake::Wake;
+use crate::model::wake::{Harness, Wake};
 
 use super::atomic;
 use super::paths::Paths;
@@ -30,6 +30,12 @@ pub fn load(paths: &Paths, name: &Name) -> Result<Option<Wake>, Error> {
 #[must_use]
 pub fn inbox(paths: &Paths) -> String {
     paths.state.join("inbox.jsonl").to_string_lossy().into_owned()
+}
+
+/// For a session that is not known any more, because what was kept of it is damaged: its inbox is left.
+#[must_use]
+pub fn inbox_alone(paths: &Paths) -> Wake {
+    Wake { inbox: Some(inbox(paths)), ..Wake::new(Harness::Claude) }
 }
 
 /// Nobody is to be woken any more.

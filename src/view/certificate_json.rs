@@ -12,6 +12,7 @@ use crate::model::evidence::End;
 use crate::model::evidence::Left;
 use crate::model::metadata::Asked;
 use crate::model::state::Began;
+use crate::model::units::seconds;
 
 use super::certificate::{Certificate, Compared};
 use super::exit_code::{exit_code_meaning, python_exception};
@@ -124,13 +125,13 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "schema": SCHEMA, "name": certificate.name, "run": certificate.run,
         "verdict": certificate.verdict.map(Verdict::word), "cause": cause(&certificate.cause, room),
         "sentence": cut(&cause_sentence(&certificate.cause, &certificate.signals), room.sentence),
-        "ran_s": certificate.ran.map(|ran| ran.as_secs_f64()), "target_s": certificate.target_s,
+        "ran_s": certificate.ran.map(seconds), "target_s": certificate.target_s,
         "began_at": certificate.began.map(|at| at.to_string()), "ended_at": certificate.ended.map(|at| at.to_string()),
         "pid": certificate.pid, "exit_code_means": code(certificate),
         "signals": signals(certificate, room), "signals_seen": seen(certificate),
         "sender_unknown": certificate.unseen, "untraced": certificate.untraced.as_deref().map(words),
         "stopped_by": certificate.stopped_by.as_ref().map(|by| who(by, room)),
-        "cpu_s": end.and_then(End::cpu_ms).map(|ms| Duration::from_millis(ms).as_secs_f64()),
+        "cpu_s": end.and_then(End::cpu_ms).map(|ms| seconds(Duration::from_millis(ms))),
         "max_rss_bytes": end.and_then(|end| end.max_rss_kib).map(|kib| kib.saturating_mul(1024)),
         "memory_peak_bytes": end.and_then(|end| end.memory_peak_bytes),
         "core": end.and_then(|end| end.core.as_deref()).map(words),
@@ -141,7 +142,7 @@ fn fitted(certificate: &Certificate, room: &Room) -> Value {
         "isolation": certificate.placed.as_ref().map(|placed| json!({"level": placed.level, "why": placed.why.as_deref().map(words)})),
         "started_by": certificate.metadata.as_ref().and_then(|metadata| metadata.asked.as_ref()).map(|asked| by(asked, room)),
         "git_commit": certificate.metadata.as_ref().and_then(|metadata| metadata.git.as_ref()?.commit.as_deref()).map(|commit| cut(commit, 40)),
-        "usual_s": certificate.usual.map(|usual| usual.as_secs_f64()),
+        "usual_s": certificate.usual.map(seconds),
         "alike": certificate.alike.as_ref().map(|alike| json!({"times": alike.times, "sentence": words(&alike.sentence)})),
         "same_as_run": certificate.same_as, "last_good_run": last_good, "differs": differs,
         "mend": certificate.mend.as_deref().map(words),

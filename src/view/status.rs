@@ -13,7 +13,7 @@ use crate::model::spec::{Command, Spec};
 use crate::model::state::{Desired, Phase};
 use crate::model::storm::Facts;
 use crate::model::time::Wall;
-use crate::model::units::human_duration;
+use crate::model::units::{human_duration, seconds};
 use crate::policy::classify::Standing;
 use crate::policy::decide::Decision;
 use crate::policy::stuck::Backlog;
@@ -125,7 +125,7 @@ impl LastExit {
         Self {
             run: last.run,
             at: last.ended.and_then(Wall::rfc3339),
-            ran_s: last.ran().map(|ran| ran.as_secs_f64()),
+            ran_s: last.ran().map(seconds),
             verdict: last.verdict.word(),
             cause: last.cause.clone(),
             signals: last.signals.iter().skip(skip).cloned().collect(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::time::Stamp;
-use crate::model::units::human_duration;
+use crate::model::units::{human_duration, seconds};
 use crate::policy::history;
 
 /// What is usual, in seconds.
@@ -25,9 +25,9 @@ impl Usual {
     pub fn of(usual: &history::Usual) -> Self {
         Self {
             runs: usual.runs,
-            median_s: usual.median.as_secs_f64(),
-            spread_s: usual.spread.as_secs_f64(),
-            longest_s: usual.longest.as_secs_f64(),
+            median_s: seconds(usual.median),
+            spread_s: seconds(usual.spread),
+            longest_s: seconds(usual.longest),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! A process that runs already comes under guardian: watched, its end recorded, started again; and what cannot be taken is refused.
 
+use std::fs;
+
 use nix::sys::signal::Signal;
 
-use crate::home::{Home, finish, number};
+use crate::home::{Home, PYTHON, finish, number};
 use crate::procs::{alive, eventually, now_ms, parent, signal, until};
 use crate::senders::last_exit;
 use crate::strays::{Session, strays};
@@ -92,13 +94,25 @@ fn what_cannot_be_adopted_is_refused_by_its_name_and_left_as_it_is() {
     adopt("other", &home.shim_pid("bot").to_string(), 5, "guardian's own");
     adopt("other", "1", 5, "is init");
     adopt("other", &i32::MAX.to_string(), 3, "there is no process");
-    let pid = session.leave(&home, "sleep 1000").to_string();
+    let threads = "import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start(); time.sleep(1000)";
+    let process = session.leave(&home, &format!("{PYTHON} -c '{threads}'"));
+    let task = format!("/proc/{process}/task");
+    let thread = || -> Option<i32> {
+        let ids = fs::read_dir(&task).ok()?.filter_map(|id| id.ok()?.file_name().to_str()?.parse().ok());
+        ids.into_iter().find(|id| *id != process)
+    };
+    until("it has a thread", || thread().is_some());
+    adopt("other", &thread().unwrap().to_string(), 5, &format!("is a thread of process {process}"));
+    let pid = process.to_string();
     adopt("bot", &pid, 5, "another spec");
     assert!(!home.registry().contains("other"), "nothing was registered");
     let second = Home::new();
     second.run(&["adopt", "x", "--pid", &home.pid("bot").to_string()]).expect(5).complains("another home");
     let user = Home::of_user();
-    user.run(&["adopt", "x", "--pid", &pid]).expect(5).complains("belongs to uid 0");
+    let refused = user.run(&["adopt", "x", "--pid", &pid]);
+    // Mounted with `hidepid`, `/proc` does not show him that there is one.
+    let says = [(5, "belongs to uid 0"), (3, "there is no process")];
+    assert!(says.iter().any(|(code, said)| refused.code == *code && refused.stderr.contains(said)), "{refused:?}");
     finish(home.command(&["adopt", "bot2", "--pid", &pid, "--", "sleep", "2000"])).expect(0);
     assert!(home.registry().contains("\"2000\""), "a command that is given counts");
 }

@@ -140,12 +140,17 @@ fn the_mcp_server_says_what_it_cannot_use_in_one_line_and_answers_what_comes_nex
         ("lists in lists", "[".repeat(200_000).into_bytes(), "not JSON"),
         ("arguments in arguments", request("tools/call", &nested), "not JSON"),
         ("half a character", b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"\\ud800\"}".to_vec(), "not JSON"),
-        ("more than is read", b" ".repeat(17 << 20), "longer than"),
+        ("more than is read", b" ".repeat(50 << 20), "longer than"),
         ("a notice before the first request", b"{\"jsonrpc\":\"2.0\",\"method\":\"frob\"}".to_vec(), "first request"),
         ("an answer that nobody asked for", b"{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}".to_vec(), "first request"),
     ];
     for (what, input, says) in passed_over {
-        let (answers, output) = mcp(&home, &input);
+        let (mut answers, output) = mcp(&home, &input);
+        if says != "first request" {
+            let wrong = answers.remove(0);
+            assert!(wrong["error"]["code"] == -32700 && wrong["id"].is_null(), "{what}: {wrong}");
+            assert!(wrong["error"]["message"].as_str().unwrap().contains(says), "{what}: {wrong}");
+        }
         assert_eq!(answers.len(), 1, "{what}: {answers:?}");
         assert!(answers[0]["id"] == 99 && answers[0]["result"]["tools"].is_array(), "{what}: {answers:?}");
         assert!(output.stderr.lines().count() == 1 && output.stderr.contains(says), "{what}: {}", output.stderr);

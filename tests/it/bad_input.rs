@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -226,6 +227,18 @@ fn a_full_disk_is_74_and_what_was_there_is_intact() {
     assert!([1, 74].contains(&output.code), "{output:?}");
     assert_eq!(home.status("bot")["pid"], before["pid"]);
     home.ok(&["config", "check"]);
+    // A result that nobody gets is not taken for one.
+    for arguments in ["status --json", "status", "logs bot -n 1", "events"] {
+        let mut told = home.other_command(Path::new("/bin/sh"));
+        told.args([
+            "-c",
+            &format!(
+                "echo x >>\"$GUARDIAN_HOME/state/log/bot.log\"; '{}' {arguments} >/dev/full",
+                home.program().display()
+            ),
+        ]);
+        finish(told).expect(74).complains("standard output");
+    }
 }
 
 #[test]
@@ -274,6 +287,7 @@ fn limits_windows_and_patterns_that_make_no_sense_are_refused_with_line_and_colu
         let text = told.stdout + &told.stderr;
         assert!(text.contains(&format!("registry.toml:3:{column}: process `x`: ")), "{key}: {text}");
         assert!(text.contains(message) && text.contains(hint), "{key}: {text}");
+        assert!(text.contains("error: registry `"), "{key}: {text}");
     }
     home.write_registry("[process.x]\nshell = \"true\"\n");
     for (until, message) in [

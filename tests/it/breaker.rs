@@ -34,6 +34,10 @@ fn the_breaker_goes_from_closed_to_open_to_half_open_to_closed_and_the_recovery_
     let order: Vec<&str> =
         kinds.iter().map(String::as_str).filter(|kind| ["tripped", "half_open", "recovered"].contains(kind)).collect();
     assert_eq!(order, ["tripped", "half_open", "recovered"]);
+    // However soon a run ended: it began first.
+    let first: Vec<&str> = kinds.iter().map(String::as_str).filter(|kind| *kind != "alert_delivered").take(8).collect();
+    let bad_end = ["exited", "premature"];
+    assert_eq!(first, [&["registered", "started"][..], &bad_end, &["restarted"], &bad_end, &["tripped"]].concat());
 }
 
 #[test]

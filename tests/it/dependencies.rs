@@ -72,7 +72,7 @@ fn a_circle_is_refused_with_its_path_and_its_place_and_only_those_on_it_are_not_
     home.ok(&["register", "b", "--depends-on", "c", "--", "true"]);
     home.ok(&["register", "a", "--depends-on", "b", "--", "true"]);
     let before = home.registry();
-    let refused = home.run(&["register", "c", "--depends-on", "a", "--replace", "--", "true"]).expect(78);
+    let refused = home.run(&["register", "c", "--depends-on", "a", "--replace", "--", "true"]).expect(2);
     refused.complains("`depends_on` runs in a circle: `c -> a -> b -> c`");
     home.run(&["register", "x", "--depends-on", "x", "--", "true"]).expect(2).complains("`x -> x`");
     assert_eq!(home.registry(), before, "nothing was written");
@@ -96,8 +96,11 @@ fn a_circle_is_refused_with_its_path_and_its_place_and_only_those_on_it_are_not_
 #[test]
 fn an_unknown_dependency_is_refused_and_one_that_is_missing_later_blocks_the_start_with_the_reason() {
     let home = Home::new();
-    let refused = home.run(&["register", "web", "--depends-on", "db", "--", "sleep 1000"]).expect(78);
-    refused.complains("there is no process `db`").complains("hint: register `db` first");
+    let refused = home.run(&["register", "web", "--depends-on", "db", "--", "sleep 1000"]).expect(2);
+    refused.complains("error: `depends_on`: there is no process `db`").complains("hint: register `db` first");
+    home.run(&["register", "web", "--notify", "ops", "--", "x"])
+        .expect(2)
+        .complains("error: `notify`: there is no sink");
     home.write_registry("[process.web]\nshell = 'sleep 1000'\ndepends_on = ['db']\n");
     home.run(&["config", "check"]).expect(78);
     let refused = home.run(&["start", "web"]);

@@ -350,6 +350,9 @@ fn the_plugins_of_opencode_and_openclaw_refuse_what_runs_past_guardian() {
         };
         console.log(await asked("ls"));
         console.log((await asked("nohup python3 bot.py &")).includes("guardian run"));
+        const shell = { env: {} };
+        await (await Guardian({}))["shell.env"]({ cwd: "/", sessionID: "s" }, shell);
+        console.log(shell.env.OPENCODE_SESSION_ID);
         const plugin = (await import(process.argv[3])).default;
         let before;
         plugin.register({ on: (event, handler) => { if (event === "before_tool_call") before = handler; } });
@@ -362,5 +365,5 @@ fn the_plugins_of_opencode_and_openclaw_refuse_what_runs_past_guardian() {
     let mut node = rig.home.other_command(Path::new("/usr/bin/env"));
     node.arg("node").args([&script, &opencode, &openclaw]);
     let said = finish(node).expect(0).stdout;
-    assert_eq!(said, "passes\ntrue\nundefined\nundefined\ntrue true\n");
+    assert_eq!(said, "passes\ntrue\ns\nundefined\nundefined\ntrue true\n");
 }

@@ -1,5 +1,6 @@
 //! Verdict, restart, backoff, breaker and limits, through the real program.
 
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -254,6 +255,15 @@ fn d41_the_code_of_a_pass_says_whether_all_is_as_desired() {
     let home = Home::new();
     home.up("x", &[], "exec sleep 1000");
     assert_eq!(home.run(&["healthcheck", "--quiet"]).expect(0).stdout, "");
+    // Somebody else is at a job that is as it should be: nothing that cron need mail.
+    home.up("job", &["--target", "exit"], "while [ ! -e go ]; do sleep 0.05; done");
+    let program = home.program().display();
+    let line = format!(
+        "touch go; until '{program}' status job | grep -q completed; do sleep 0.1; done; exec '{program}' healthcheck --quiet"
+    );
+    let mut beside = home.other_command(Path::new("flock"));
+    beside.arg(home.state_dir().join("process/job/lock")).args(["/bin/sh", "-c", &line]);
+    assert_eq!(finish(beside).expect(0).stdout, "");
     home.up("y", &["--restart", "never"], "exit 1");
     home.reaches("y", "dead");
     home.run(&["healthcheck"]).expect(1);

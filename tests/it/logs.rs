@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::sync::mpsc;
 
+use serde_json::json;
+
 use crate::home::Home;
 use crate::procs::{PATIENCE, until};
 
@@ -50,6 +52,46 @@ fn a_cursor_gives_what_is_new_and_only_that() {
     until("the second line is there", || home.ok(&["logs", "x"]).contains("second"));
     let news = home.json(&["logs", "x", "--cursor", &cursor]).to_string();
     assert!(news.contains("second") && !news.contains("first"), "{news}");
+    assert_eq!(home.json(&["stop", "x"])["processes"][0]["run"], 1);
+    // What a run wrote last has no end of a line, and nothing more of it comes.
+    home.up("y", &["--target", "exit"], "echo first; printf last");
+    home.reaches("y", "completed");
+    let all = home.json(&["logs", "y", "--cursor", "0"]);
+    assert_eq!((&all["lines"], &all["cursor"]), (&json!(["first", "last"]), &"10".into()));
+    home.ok(&["start", "y"]);
+    home.reaches("y", "completed");
+    assert_eq!(home.json(&["logs", "y", "--cursor", "10"])["lines"], all["lines"]);
+}
+
+#[test]
+fn a_cursor_tells_of_a_line_that_is_not_finished_and_of_a_log_that_was_replaced() {
+    let home = Home::new();
+    home.up(
+        "x",
+        &["--target", "exit"],
+        "printf 'one\\nGo on? [y]'; while [ ! -e go ]; do sleep 0.02; done; printf ' two'",
+    );
+    until("the question is asked", || home.ok(&["logs", "x"]).contains("Go on"));
+    let asked = home.json(&["logs", "x", "--cursor", "0"]);
+    assert_eq!((&asked["lines"], &asked["cursor"]), (&json!(["one"]), &json!("4")));
+    assert_eq!((&asked["unfinished_bytes"], &asked["unfinished"]), (&json!(10), &json!("Go on? [y]")));
+    home.run(&["logs", "x", "--cursor", "4"])
+        .expect(0)
+        .complains("10 bytes of a line that is not finished: Go on? [y]");
+    let all = home.json(&["logs", "x", "--cursor", "14"]);
+    assert_eq!((&all["unfinished_bytes"], &all["replaced"]), (&json!(0), &json!(false)));
+    fs::write(home.path("go"), "").unwrap();
+    home.reaches("x", "completed");
+    let last = home.json(&["logs", "x", "--cursor", "4"]);
+    assert_eq!(
+        (&last["lines"], &last["unfinished_bytes"]),
+        (&json!(["Go on? [y] two"]), &json!(0)),
+        "nobody can go on"
+    );
+    assert_eq!(home.json(&["logs", "x", "--cursor", last["cursor"].as_str().unwrap()])["lines"], json!([]));
+    let beyond = home.json(&["logs", "x", "--cursor", "999"]);
+    assert_eq!((&beyond["replaced"], &beyond["lines"][0]), (&json!(true), &json!("one")));
+    home.run(&["logs", "x", "--cursor", "999"]).expect(0).complains("it was replaced");
 }
 
 #[test]
@@ -59,7 +101,7 @@ fn a_line_longer_than_what_is_shown_comes_in_pieces_that_split_no_character() {
     home.reaches("x", "completed");
     let (mut cursor, mut text) = ("0".to_owned(), String::new());
     for _ in 0..100 {
-        let piece = home.json(&["logs", "x", "--cursor", &cursor, "--max-bytes", "10B"]);
+        let piece = home.json(&["logs", "x", "--cursor", &cursor, "--max-bytes", "10"]);
         let next = piece["cursor"].as_str().unwrap().to_owned();
         text.extend(piece["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()));
         assert_eq!(piece["cut_bytes"], 305 - next.parse::<u64>().unwrap(), "{piece}");
@@ -88,23 +130,31 @@ fn since_leaves_out_what_is_older_than_the_run() {
 #[test]
 fn following_shows_lines_as_they_come_and_goes_on_over_a_restart() {
     let home = Home::new();
-    let line = "echo run $GUARDIAN_RUN; while [ ! -e go.$GUARDIAN_RUN ]; do sleep 0.02; done; exit 1";
-    home.up("x", &["--backoff", "0s", "--max-failures", "0"], line);
-    let mut follower = home.command(&["logs", "x", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+    let line = "echo run $GUARDIAN_RUN; while [ ! -e go.$GUARDIAN_RUN ]; do sleep 0.05; done; exit 1";
+    home.ok(&["register", "x", "--backoff", "0s", "--max-failures", "0", "--", line]);
+    // Nothing was ever written, and each piece is a document.
+    let mut follower = home.command(&["logs", "x", "-f", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(follower.stdout.take().unwrap());
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         for line in output.lines() {
-            if sender.send(line.unwrap()).is_err() {
+            let piece: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+            if sender.send(piece["lines"].clone()).is_err() {
                 return;
             }
         }
     });
-    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "run 1");
+    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), json!([]));
+    home.ok(&["start", "x"]);
+    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), json!(["run 1"]));
     fs::write(home.path("go.1"), "").unwrap();
-    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "run 2");
-    follower.kill().unwrap();
-    follower.wait().unwrap();
+    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), json!(["run 2"]));
+    // It ends with its reader: nobody follows for ever.
+    drop(lines);
+    for run in 2..8 {
+        fs::write(home.path(&format!("go.{run}")), "").unwrap();
+    }
+    until("the follower ends", || follower.try_wait().unwrap().is_some());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::home::{Home, PYTHON};
 use crate::procs::eventually;
+use serde_json::json;
 
 /// Writes its arguments, as JSON, to the file named first.
 const SHOW_ARGUMENTS: &str = "import json, os, sys\n\
@@ -136,11 +137,18 @@ fn deregister_is_refused_while_it_runs_and_keeps_the_log() {
     home.up("bot", &[], "echo hello; exec sleep 1000");
     home.run(&["deregister", "bot"]).expect(5).complains("--stop");
     eventually("its output is there", || home.ok(&["logs", "bot"]).contains("hello").then_some(()));
+    let replaced = home.run(&["register", "bot", "--replace", "--start", "--", "sleep 1000"]).expect(0);
+    replaced.complains("keeps its old description until: guardian restart bot");
     home.ok(&["deregister", "bot", "--stop"]);
     assert_eq!(home.managed(), Vec::<i32>::new());
     home.run(&["status", "bot"]).expect(4);
     let log = home.state_dir().join("log/bot.log");
     assert_eq!(std::fs::read_to_string(log).unwrap(), "hello\n");
+    // Said twice it is no error, beside one that is unknown nothing happens.
+    home.ok(&["register", "other", "--", "true"]);
+    home.run(&["deregister", "other", "nosuch"]).expect(4).complains("`nosuch`");
+    let again = home.json(&["deregister", "bot", "other", "other"]);
+    assert_eq!((&again["deregistered"], &again["already"]), (&json!(["other"]), &json!(["bot"])));
 }
 
 #[test]
@@ -200,11 +208,14 @@ fn the_last_good_registry_is_kept_beside_a_broken_one() {
 fn init_prints_a_registry_that_config_check_accepts() {
     let home = Home::new();
     home.ok(&["init"]);
-    let text = if home.registry_path().exists() { home.registry() } else { home.ok(&["init"]) };
+    home.ok(&["init"]);
+    let text = home.registry();
     home.write_registry(&text);
     home.ok(&["config", "check"]);
     let example = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/registry.example.toml")).unwrap();
     assert_eq!(text.trim_end(), example.trim_end());
+    home.write_registry(format!("{text}\n# mine\n"));
+    home.run(&["init"]).expect(5).complains("there is a registry already");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `send`: what it writes a program reads, whoever is gone meanwhile.
 
+use std::path::Path;
+
 use nix::sys::signal::Signal;
 
-use crate::home::Home;
+use crate::home::{Home, finish};
 use crate::procs::{signal, until};
 
 #[test]
@@ -25,6 +27,16 @@ fn a_program_reads_what_is_sent_line_by_line_and_sees_no_end() {
     let file = home.path("input");
     std::fs::write(&file, "a\nb\n".repeat(30_000)).unwrap();
     home.ok(&["send", "repl", "--file", file.to_str().unwrap(), "--timeout", "1m"]);
+    // A directory that is given with a command is meant from where it is given.
+    let mut piped = home.other_command(Path::new("/bin/sh"));
+    let program = home.program().display();
+    let line = format!(
+        "echo piped | env -u GUARDIAN_HOME '{program}' --home g send repl --file - && GUARDIAN_NAME=repl '{program}' beat"
+    );
+    piped.args(["-c", &line]);
+    finish(piped).expect(0);
+    assert!(home.sentinel("repl", "heartbeat").exists());
+    home.ok(&["wait", "repl", "--until", "output:^got piped$", "--timeout", "20s"]);
     home.ok(&["send", "repl", "last"]);
     home.ok(&["wait", "repl", "--until", "output:^got last$", "--timeout", "20s"]);
     assert_eq!(home.state("repl"), "running");

@@ -75,6 +75,7 @@ fn a_start_in_a_foreign_pid_namespace_is_left_for_the_next_pass_which_makes_it_a
     let done = answer(&spool, "done", name);
     assert!(done["request"]["environment"].is_null() && done["request"]["session"].is_null(), "{done}");
     assert_eq!(done["done"], true, "{done}");
+    in_pids_of_its_own(&home, &project, &["signal", "bot", "HUP"]).expect(5).complains("cannot be reached");
     // Asked once more by a second sandbox, through the project of a process that is registered now.
     home.write_registry(home.registry().replace("spool", "# spool"));
     home.ok(&["stop", "bot"]);
@@ -101,6 +102,26 @@ fn a_start_with_a_read_only_home_is_left_in_the_spool_that_the_environment_names
     home.run(&["healthcheck"]).expect(0);
     assert_eq!(home.state("bot"), "running");
     home.ok(&["start", "bot"]); // here it is no request
+    // What ends is asked for as well, and done unless somebody has started it since.
+    read_only(&home, &home.path(""), &["stop", "bot", "--grace", "5s"]).expect(75);
+    home.ok(&["restart", "bot"]);
+    home.run(&["healthcheck"]).expect(0);
+    assert_eq!(home.state("bot"), "running", "it was started since");
+    read_only(&home, &home.path(""), &["stop", "bot", "--grace", "5s"]).expect(75);
+    home.run(&["healthcheck"]).expect(0);
+    assert_eq!(home.state("bot"), "stopped");
+    for (asked, state) in
+        [(["start", "stop"], "stopped"), (["stop", "start"], "running"), (["stop", "stop"], "stopped")]
+    {
+        for verb in asked {
+            read_only(&home, &home.path(""), &[verb, "bot"]).expect(75);
+        }
+        home.run(&["healthcheck"]).expect(0);
+        assert_eq!(home.state("bot"), state, "what was asked last holds: {asked:?}");
+    }
+    read_only(&home, &home.path(""), &["deregister", "bot"]).expect(75);
+    home.run(&["healthcheck"]).expect(0);
+    assert!(!home.registry().contains("bot"));
 }
 
 #[test]
@@ -201,7 +222,7 @@ fn a_command_that_cannot_be_asked_for_is_refused_and_what_is_meant_for_another_h
     home.run(&["healthcheck"]).expect(0);
     assert!(file.exists());
     let mut bad = good;
-    bad["verb"] = "deregister".into();
+    bad["verb"] = "prune".into();
     fs::write(&file, bad.to_string()).unwrap();
     home.run(&["healthcheck"]).expect(1).complains("not among the commands that can be asked for");
     assert!(home.registry().contains("bot"));

@@ -234,3 +234,29 @@ fn whoever_waits_for_several_to_get_ready_or_to_write_sleeps_until_one_of_them_c
     home.ok(&["stop", "a"]);
     assert_eq!(waiters[2].wait().unwrap().code(), Some(1), "it never wrote");
 }
+
+#[test]
+fn while_a_preflight_runs_nobody_polls_and_the_end_is_heard_of() {
+    let home = Home::new();
+    let preflight = "while [ ! -e go ]; do sleep 0.05; done";
+    home.ok(&["register", "job", "--target", "exit", "--restart", "never", "--preflight", preflight, "--", "exit 7"]);
+    let mut start = home.command(&["start", "job"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the preflight runs", || home.state("job") == "starting");
+    let mut waiter = home.command(&["wait", "job"]).stdout(Stdio::null()).spawn().unwrap();
+    // Asleep, and not woken again: counted by the kernel.
+    let switches = || -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", waiter.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    };
+    let mut least = u64::MAX;
+    until("it sleeps", || {
+        let before = switches();
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        least = least.min(if before > 0 { switches() - before } else { u64::MAX });
+        least <= 5
+    });
+    std::fs::write(home.path("go"), "").unwrap();
+    assert_eq!(waiter.wait().unwrap().code(), Some(7), "its end is heard of");
+    start.wait().unwrap();
+}

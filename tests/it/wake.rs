@@ -131,6 +131,8 @@ fn a_damaged_way_to_the_session_is_said_and_keeps_nobody_else_from_being_told() 
     fs::write(home.path("go"), "").unwrap();
     home.hears("job", "premature");
     home.run(&["healthcheck"]).expect(74).complains("wake.json` is not valid");
+    until("what cannot wake is in the inbox", || inbox(&home).iter().any(|line| line["process"] == "job"));
+    assert_eq!(inbox(&home).iter().filter(|line| line["kind"] == "premature").count(), 1, "{:?}", inbox(&home));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod tools;
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, Implementation, ListToolsResult, PaginatedRequestParams,
@@ -30,6 +31,9 @@ a server, dev server, watcher, bot, worker, training, build, test suite, downloa
 launch those with &, nohup, setsid, tmux or a tool's own background option: they die with the session and nobody is told. \
 `run` starts one and returns at once with its name; `wait` returns its true exit code; `logs` gives only what is new by \
 cursor; `why` says what killed it, and who sent the signal; `status` says what is up. Processes outlive this server.";
+
+/// How long a client that has closed its end is given to read the last answers; the SDK gives calls that go on five seconds of them.
+const LAST_WORDS: Duration = Duration::from_secs(7);
 
 /// The server.
 #[derive(Debug, Clone)]
@@ -86,10 +90,20 @@ pub fn serve(home: Option<PathBuf>, complain: Complain) -> Result<(), Error> {
     runtime.block_on(async {
         // A client that goes away is the ordinary end, before the first word as well.
         let (input, output) = rmcp::transport::stdio_pipes();
-        let input = lines::checked(input, complain);
-        if let Ok(server) = (Guardian { program, home }).serve((input, output)).await {
-            drop(server.waiting().await);
-        }
+        let (say, said) = lines::answers();
+        let (input, reader) = lines::checked(input, complain, say);
+        let (output, writer) = lines::merged(output, said);
+        let served = async {
+            if let Ok(server) = (Guardian { program, home }).serve((input, output)).await {
+                drop(server.waiting().await);
+            }
+            drop(writer.await);
+        };
+        let given_up = async {
+            drop(reader.await);
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! { () = served => {}, () = given_up => {} }
     });
     // A read of standard input that blocks for ever must not keep the server alive.
     runtime.shutdown_background();

@@ -218,6 +218,8 @@ pub(super) const TOOLS: &[Tool] = &[
             ("lines", "array", "The lines"),
             ("cursor", "string", "Pass it to the next call to get only what is new"),
             ("cut_bytes", "integer", "Bytes that did not fit"),
+            ("unfinished_bytes", "integer", "With a cursor: of a line that goes on; its end is `unfinished`"),
+            ("replaced", "boolean", "The cursor was of another log: this one is given from its beginning"),
         ],
     },
     Tool {

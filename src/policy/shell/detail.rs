@@ -66,6 +66,8 @@ pub(super) fn unwrap(argv: &[Arg]) -> Unwrapped {
             if !left.inner && left.how != "sudo -b" {
                 break;
             }
+        } else if let Some(split) = wrappers::split(&rest) {
+            rest = split;
         } else if let Some(length) = wrappers::length(&rest) {
             let own = rest.drain(..length).collect::<Vec<_>>();
             if !OF_SHELL.contains(&own.first().map_or("", Arg::base)) {

@@ -5,15 +5,27 @@
 use std::collections::BTreeMap;
 
 use super::Launch;
+use super::endings::Targets;
 use super::words::Arg;
+
+/// What a shell can still do with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// Wait for it, and end it.
+    Child,
+    /// End it; `nohup` and `disown` say that nobody is to wait for it.
+    Kept,
+    /// Nothing: what goes on is another process than the job.
+    None,
+}
 
 /// One job.
 #[derive(Debug)]
 struct Job {
     launch: Option<Launch>,
-    /// Whether it leaves the shell, so that waiting does not bring it back.
-    leaves: bool,
-    ended: bool,
+    tie: Tie,
+    waited: bool,
+    killed: bool,
 }
 
 /// One shell: what it started, and how it names it.
@@ -30,8 +42,8 @@ pub(super) struct Shell {
 
 impl Shell {
     /// A new job; `None`: one that may stay.
-    pub(super) fn start(&mut self, launch: Option<Launch>, leaves: bool) {
-        self.jobs.push(Job { launch, leaves, ended: false });
+    pub(super) fn start(&mut self, launch: Option<Launch>, tie: Tie) {
+        self.jobs.push(Job { launch, tie, waited: false, killed: false });
     }
 
     /// `NAME=$!`, remembered.
@@ -48,66 +60,49 @@ impl Shell {
         let next = args.iter().any(|arg| arg.text == "-n");
         let operands: Vec<&Arg> = args.iter().filter(|arg| !arg.text.starts_with('-')).collect();
         if operands.is_empty() && next && self.loops == 0 {
-            if let Some(job) = self.jobs.iter_mut().find(|job| !job.ended) {
-                job.ended = true;
+            if let Some(job) = self.jobs.iter_mut().find(|job| !job.waited) {
+                job.waited = true;
             }
         } else if operands.is_empty() {
-            self.end(0..self.jobs.len());
+            self.waited(0..self.jobs.len());
         }
         for operand in operands {
-            self.end(self.meant(&operand.text));
+            self.waited(self.meant(&operand.text));
         }
     }
 
-    /// `kill ARGS`; asking whether one lives ends nobody.
-    pub(super) fn kill(&mut self, args: &[Arg]) {
+    /// `kill ARGS`; asking whether one lives ends nobody. Whether it may mean more than this shell's jobs.
+    pub(super) fn kill(&mut self, args: &[Arg]) -> bool {
+        let mut more = false;
         let mut args = args.iter().map(|arg| arg.text.as_str());
         while let Some(arg) = args.next() {
             match arg {
-                "-0" | "-l" | "-L" => return,
+                "-0" | "-l" | "-L" => return false,
                 "-s" | "-n" => drop(args.next()),
-                "0" => self.end(0..self.jobs.len()),
+                "0" => self.killed(0..self.jobs.len()),
                 group if group.starts_with("-$") || group.starts_with("-%") => {
-                    self.end(self.meant(group.strip_prefix('-').unwrap_or(group)));
+                    self.killed(self.meant(group.strip_prefix('-').unwrap_or(group)));
                 }
                 other if other.starts_with('-') => {}
-                other => self.end(self.meant(other)),
+                other => {
+                    more |= other.contains(['$', '`']) && !self.is_known(other);
+                    self.killed(self.meant(other));
+                }
             }
         }
+        more
     }
 
-    /// `pkill WORD`, `killall NAME`: those whose command has that word. `fuser -k` and `kill-port` go by something else.
-    pub(super) fn kill_named(&mut self, base: &str, args: &[Arg]) {
-        let options: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).filter(|arg| arg.starts_with('-')).collect();
-        let by_word = matches!(base, "pkill" | "killall");
-        if !by_word && (base != "fuser" || options.iter().any(|option| option.starts_with("-k") || *option == "--kill"))
-        {
-            return self.end_all();
-        }
-        if !by_word || options.contains(&"-0") {
-            return;
-        }
-        if options.iter().any(|option| option.starts_with("-P")) {
-            return self.end_all(); // its own children
-        }
-        let words: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).filter(|arg| !arg.starts_with('-')).collect();
+    /// `pkill WORD`, `killall NAME` and their like.
+    pub(super) fn kill_named(&mut self, targets: &Targets<'_>) {
         for job in &mut self.jobs {
-            let command = job.launch.as_ref().map_or("", |launch| launch.text.as_str());
-            // `[n]ode` is how one keeps from finding oneself.
-            let meant =
-                |word: &str| word.contains(['$', '`']) || command.contains(&word.replace(['[', ']', '^', '$'], ""));
-            job.ended |= words.iter().any(|word| meant(word));
+            job.killed |= job.launch.as_ref().is_some_and(|launch| targets.mean(launch));
         }
-    }
-
-    /// All may be meant.
-    pub(super) fn end_all(&mut self) {
-        self.end(0..self.jobs.len());
     }
 
     /// `fg`: the last job is in the foreground again.
     pub(super) fn foreground(&mut self) {
-        self.end(self.meant("%%"));
+        self.waited(self.meant("%%"));
     }
 
     /// `disown ARGS`: these are nobody's jobs any more.
@@ -116,17 +111,31 @@ impl Shell {
         let named = args.iter().find(|arg| !arg.text.starts_with('-')).map(|arg| self.meant(&arg.text));
         let range = if all { 0..self.jobs.len() } else { named.unwrap_or_else(|| self.meant("%%")) };
         for job in self.jobs.get_mut(range).unwrap_or_default() {
-            job.leaves = true;
+            if job.tie == Tie::Child {
+                job.tie = Tie::Kept;
+            }
             if let Some(launch) = &mut job.launch {
                 "disown".clone_into(&mut launch.how);
             }
         }
     }
 
-    fn end(&mut self, range: std::ops::Range<usize>) {
+    fn waited(&mut self, range: std::ops::Range<usize>) {
         for job in self.jobs.get_mut(range).unwrap_or_default() {
-            job.ended = true;
+            job.waited = true;
         }
+    }
+
+    fn killed(&mut self, range: std::ops::Range<usize>) {
+        for job in self.jobs.get_mut(range).unwrap_or_default() {
+            job.killed |= job.tie != Tie::None;
+        }
+    }
+
+    /// Whether a word names one job of this shell.
+    fn is_known(&self, word: &str) -> bool {
+        let name = word.trim_start_matches("${").trim_start_matches('$').trim_end_matches('}');
+        matches!(word, "$!" | "${!}" | "$$") || self.pids.contains_key(name)
     }
 
     /// The jobs that a word of `wait` or `kill` means; what cannot be known may be any.
@@ -150,6 +159,9 @@ impl Shell {
 
     /// What is left when the shell is done.
     pub(super) fn left(self) -> impl Iterator<Item = Launch> {
-        self.jobs.into_iter().filter(|job| job.leaves || !job.ended).filter_map(|job| job.launch)
+        self.jobs
+            .into_iter()
+            .filter(|job| !job.killed && (job.tie != Tie::Child || !job.waited))
+            .filter_map(|job| job.launch)
     }
 }

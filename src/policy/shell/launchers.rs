@@ -61,12 +61,21 @@ pub(super) fn left(argv: &[Arg]) -> Option<Left> {
             (!asks).then(|| same("at", Vec::new()))?
         }
         "batch" => same(base, Vec::new()),
+        "tsp" | "nq" => {
+            let words = from(args, operand(args, Valued { short: "LND", long: &[] }));
+            (!words.is_empty()).then(|| inner(base, words))?
+        }
+        "launchctl" => {
+            let submit = args.strip_prefix(&[Arg::plain("submit")])?;
+            let at = submit.iter().position(|arg| arg.text == "--")?;
+            inner("launchctl submit", from(submit, at + 1))
+        }
         "docker" | "podman" | "nerdctl" => docker(name, args),
         "docker-compose" | "podman-compose" => compose(argv, 1),
         "pm2" => pm2(args),
         "forever" => {
             let valued = Valued { short: "loepcmw", long: &["uid", "sourceDir", "pidFile", "workingDir"] };
-            let script = args.strip_prefix(&[Arg::plain("start")])?;
+            let script = from(args, operand(args, valued)).strip_prefix(&[Arg::plain("start")])?;
             inner("forever start", &with_interpreter(from(script, operand(script, valued))))
         }
         _ => flagged(argv),
@@ -104,7 +113,7 @@ const fn flag(
 const NO_LETTER: char = '\0';
 
 static FLAGS: &[Flag] = &[
-    flag(&["ssh"], 'f', &[], "BbcDEeFIiJLlmOopQRSWw"),
+    flag(&["ssh", "autossh"], 'f', &[], "BbcDEeFIiJLlmOopQRSWw"),
     flag(&["wget"], 'b', &["background"], "aeoOtwTQPUlADRIXiB"),
     flag(&["aria2c"], 'D', &["daemon"], "dijkmolst"),
     flag(&["gunicorn"], 'D', &["daemon"], "cbkwtpuge"),
@@ -119,6 +128,7 @@ static FLAGS: &[Flag] = &[
     flag(&["jekyll"], 'B', &["detach"], "PHosd"),
     flag(&["mosquitto"], 'd', &["daemon"], "cp"),
     flag(&["uwsgi"], 'd', &["daemonize"], ""),
+    flag(&["overmind"], 'D', &["daemonize"], "fplPnscTtNr"),
 ];
 
 fn flagged(argv: &[Arg]) -> Option<Left> {
@@ -143,7 +153,7 @@ fn flagged(argv: &[Arg]) -> Option<Left> {
         .iter()
         .find(|flag| flag.names.contains(&base) || (base.starts_with("php-fpm") && flag.names.contains(&"php-fpm")))?;
     // `rails server -d`: its options come after a word.
-    let first = if matches!(base, "rails" | "celery" | "airflow" | "gunicorn" | "jekyll") {
+    let first = if matches!(base, "rails" | "celery" | "airflow" | "gunicorn" | "jekyll" | "overmind") {
         args.len()
     } else {
         operand(args, flag.valued)
@@ -251,6 +261,7 @@ const CONTAINER: Valued = Valued {
     short: "acehlmpuvw",
     long: &[
         "name",
+        "detach-keys",
         "env",
         "env-file",
         "volume",
@@ -343,11 +354,11 @@ fn compose(argv: &[Arg], at: usize) -> Option<Left> {
 }
 
 fn pm2(args: &[Arg]) -> Option<Left> {
-    let args = args.strip_prefix(&[Arg::plain("start")])?;
+    let valued = Valued { short: "nioelp", long: &["name", "instances", "output", "error", "cwd", "interpreter"] };
+    let args = from(args, operand(args, valued)).strip_prefix(&[Arg::plain("start")])?;
     if args.iter().any(|arg| arg.text == "--no-daemon") {
         return None;
     }
-    let valued = Valued { short: "nioelp", long: &["name", "instances", "output", "error", "cwd", "interpreter"] };
     let own = args.split(|arg| arg.text == "--").next().unwrap_or_default();
     let program = from(own, operand(own, valued)).first().filter(|arg| {
         let config = [".json", ".yml", ".yaml", ".config.js", ".config.cjs"];

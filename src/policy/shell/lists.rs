@@ -4,9 +4,11 @@
     reason = "the enum is the parser's; most of it is arithmetic and words without code"
 )]
 
+use base64::Engine;
 use rable::{ListOperator, Node, NodeKind};
 
 use super::detail::{raw, words_of};
+use super::parse;
 use super::words::unquote;
 
 /// Commands joined by `&&` and `||`.
@@ -78,19 +80,39 @@ pub(super) fn given(redirect: &Node) -> Option<String> {
     }
 }
 
-/// What a command prints, where that is plain to see.
-pub(super) fn prints(node: &Node) -> Option<String> {
+/// What a command prints, where that is plain to see; `input` is what it reads.
+pub(super) fn prints(node: &Node, input: Option<String>) -> Option<String> {
     let NodeKind::Command { redirects, .. } = &node.kind else { return None };
     let argv = words_of(node)?;
     let (name, args) = argv.split_first()?;
+    let read = || redirects.iter().find_map(given).or(input);
     match name.text.as_str() {
+        "printf" if args.first().is_some_and(|format| format.text == "%s\\n") => {
+            Some(args.iter().skip(1).map(|arg| arg.text.as_str()).collect::<Vec<_>>().join("\n"))
+        }
         "echo" | "printf" => {
             let words =
                 args.iter().skip_while(|arg| matches!(arg.text.as_str(), "-e" | "-n" | "-ne" | "--" | "%s\\n" | "%s"));
             Some(words.map(|arg| arg.text.replace("\\n", "\n")).collect::<Vec<_>>().join(" "))
         }
-        "cat" if args.is_empty() => redirects.iter().find_map(given),
-        "tee" => redirects.iter().find_map(given),
+        "cat" if args.is_empty() => read(),
+        "tee" => read(),
+        "base64" if args.iter().all(|arg| matches!(arg.text.as_str(), "-d" | "-D" | "-di" | "--decode")) => {
+            let text: String = read()?.chars().filter(|letter| !letter.is_whitespace()).collect();
+            let decoded = base64::engine::general_purpose::STANDARD.decode(text).ok().filter(|_| !args.is_empty())?;
+            String::from_utf8(decoded).ok()
+        }
         _ => None,
+    }
+}
+
+/// What a text that is nothing but `$(…)` or `<(…)` stands for, where that is plain to see.
+pub(super) fn printed(text: &str) -> Option<String> {
+    let inner = text.strip_prefix("$(").or_else(|| text.strip_prefix("<("))?.strip_suffix(')')?;
+    let nodes = parse(inner).ok()?;
+    let [node] = nodes.as_slice() else { return None };
+    match &node.kind {
+        NodeKind::Pipeline { commands, .. } => commands.iter().fold(None, |input, node| prints(node, input)),
+        _ => prints(node, None),
     }
 }

@@ -6,13 +6,16 @@
 //! `python -c` may do. Who uses such a way is found at the end of the session, by its processes.
 
 mod advice;
+mod calls;
 mod detail;
 mod embedded;
+mod endings;
 mod jobs;
 mod known;
 mod launchers;
 mod lists;
 mod options;
+mod programs;
 mod rewrite;
 #[cfg(test)]
 mod tests;

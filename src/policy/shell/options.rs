@@ -67,6 +67,10 @@ pub(super) fn is(text: &str, valued: Valued, letter: char, long: &[&str]) -> boo
             long.contains(&word) && !matches!(value, "false" | "no" | "0")
         }
         None => text.strip_prefix('-').is_some_and(|letters| {
+            let (letters, value) = letters.split_once('=').unwrap_or((letters, "true"));
+            if letters.ends_with(letter) && matches!(value, "false" | "no" | "0") {
+                return false;
+            }
             let own = letters.find(|letter| valued.short.contains(letter)).unwrap_or(letters.len());
             letters.find(letter).is_some_and(|at| at < own)
         }),

@@ -8,31 +8,35 @@ use std::collections::BTreeMap;
 
 use rable::{Node, NodeKind};
 
-use super::detail::{self, Source, raw, unwrap, words_of};
-use super::jobs::Shell;
+use super::detail::{self, Source, Unwrapped, raw, unwrap, words_of};
+use super::endings::Targets;
+use super::jobs::{Shell, Tie};
 use super::known::Known;
 use super::lists::{chains, given, is_address, prints};
-use super::words::{Arg, substitutions, unquote};
-use super::wrappers::{self, Script};
-use super::{Launch, advice, embedded, parse};
+use super::words::{Arg, substitutions, typed, unquote};
+use super::{Launch, advice, parse};
 
 /// Texts inside of texts are followed this deep.
 const DEEPEST: usize = 8;
 /// So many texts inside of a command are read, all together.
 const MOST_TEXTS: usize = 256;
+/// So many commands that end others are believed: each looks at all that was found.
+const MOST_ENDINGS: usize = 64;
 /// So many launches are described; of more only the number counts.
 const MOST_DESCRIBED: usize = 32;
 
 /// What is known all along the walk.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    found: Vec<Launch>,
-    functions: BTreeMap<String, Node>,
-    known: Known,
-    /// The functions that the walk is in.
-    calling: Vec<String>,
+    /// What was found; `None`: something that the command itself ends later.
+    found: Vec<Option<Launch>>,
+    pub(super) functions: BTreeMap<String, Node>,
+    pub(super) known: Known,
+    /// The functions and aliases that the walk is in.
+    pub(super) calling: Vec<String>,
     depth: usize,
     texts: usize,
+    endings: usize,
     described: usize,
 }
 
@@ -43,7 +47,22 @@ impl Walk {
         let mut shell = Shell::default();
         walk.list(nodes, &mut shell, Source { text: Some(command), top: true });
         walk.close(shell);
-        walk.found
+        walk.found.into_iter().flatten().collect()
+    }
+
+    pub(super) fn push(&mut self, launch: Launch) {
+        self.found.push(Some(launch));
+    }
+
+    /// Those that were found and are meant are ended by the command itself.
+    pub(super) fn end(&mut self, is_meant: impl Fn(&Launch) -> bool) {
+        self.endings += 1;
+        if self.endings > MOST_ENDINGS {
+            return;
+        }
+        for found in &mut self.found {
+            found.take_if(|launch| is_meant(launch));
+        }
     }
 
     fn list(&mut self, nodes: &[Node], shell: &mut Shell, source: Source<'_>) {
@@ -67,14 +86,20 @@ impl Walk {
             self.node(node, &mut own, source);
         }
         self.close(own);
-        let inside = self.found.split_off(before);
+        let inside: Vec<Launch> = self.found.split_off(before).into_iter().flatten().collect();
         if detail::is_guardians(chain) && inside.is_empty() {
-            return shell.start(None, false);
+            return shell.start(None, Tie::Child);
         }
         // What leaves the job is not brought back by waiting for the job.
         let how = inside.first().map_or("&", |launch| launch.how.as_str());
+        let is_plain = matches!(chain, [node] if matches!(node.kind, NodeKind::Command { .. }));
+        let tie = match inside.as_slice() {
+            [] => Tie::Child,
+            [only] if is_plain && only.how == "nohup" => Tie::Kept,
+            _ => Tie::None,
+        };
         let launch = self.describe(how, chain, source);
-        shell.start(Some(launch), !inside.is_empty());
+        shell.start(Some(launch), tie);
     }
 
     fn describe(&mut self, how: &str, chain: &[&Node], source: Source<'_>) -> Launch {
@@ -90,7 +115,7 @@ impl Walk {
         for code in std::mem::take(&mut shell.traps) {
             self.text(&code, &mut shell);
         }
-        self.found.extend(shell.left());
+        self.found.extend(shell.left().map(Some));
     }
 
     /// Another shell, for code in the same text.
@@ -100,10 +125,15 @@ impl Walk {
         self.close(own);
     }
 
-    /// Code in a text of its own, run by `shell`.
-    fn text(&mut self, code: &str, shell: &mut Shell) {
+    /// Whether one more text is read.
+    pub(super) fn may_read(&mut self) -> bool {
         self.texts += 1;
-        if self.depth >= DEEPEST || self.texts > MOST_TEXTS {
+        self.texts <= MOST_TEXTS
+    }
+
+    /// Code in a text of its own, run by `shell`.
+    pub(super) fn text(&mut self, code: &str, shell: &mut Shell) {
+        if self.depth >= DEEPEST || !self.may_read() {
             return;
         }
         // A text that cannot be read is not run either, or is another language.
@@ -115,7 +145,7 @@ impl Walk {
     }
 
     /// Code in a text of its own, run by another shell.
-    fn other_text(&mut self, code: &str) {
+    pub(super) fn other_text(&mut self, code: &str) {
         let mut own = Shell::default();
         self.text(code, &mut own);
         self.close(own);
@@ -127,7 +157,7 @@ impl Walk {
         }
     }
 
-    fn node(&mut self, node: &Node, shell: &mut Shell, source: Source<'_>) {
+    pub(super) fn node(&mut self, node: &Node, shell: &mut Shell, source: Source<'_>) {
         match &node.kind {
             NodeKind::List { .. } => self.list(std::slice::from_ref(node), shell, source),
             NodeKind::Command { .. } => self.command(node, None, shell, source),
@@ -171,7 +201,7 @@ impl Walk {
             }
             NodeKind::Coproc { command, .. } => {
                 let launch = self.describe("coproc", &[command.as_ref()], source);
-                shell.start(Some(Launch { place: None, ..launch }), false);
+                shell.start(Some(Launch { place: None, ..launch }), Tie::Child);
                 self.subshell(command, source);
             }
             NodeKind::Negation { pipeline } | NodeKind::Time { pipeline, .. } => self.node(pipeline, shell, source),
@@ -235,15 +265,15 @@ impl Walk {
                     && unwrap(&argv).program().first().is_some_and(|name| name.base() == "kill")
                     && argv.first().is_some_and(|name| name.base() == "xargs")
             }) {
-                shell.end_all();
+                self.end_named(&Targets::Any, shell);
             }
             let mut own = Shell::default();
             match node.kind {
-                NodeKind::Command { .. } => self.command(node, printed.take(), &mut own, source),
+                NodeKind::Command { .. } => self.command(node, printed.clone(), &mut own, source),
                 _ => self.node(node, &mut own, source),
             }
             self.close(own);
-            printed = prints(node);
+            printed = prints(node, printed);
         }
     }
 
@@ -256,11 +286,11 @@ impl Walk {
                 self.known.assign(name, unquote(value));
             }
         }
-        self.note_written(node, redirects);
+        self.note_written(node, redirects, input.clone());
         let input = redirects.iter().rev().find_map(given).or(input);
         let argv = words_of(node).unwrap_or_default();
         let unwrapped = unwrap(&argv);
-        let Some(how) = unwrapped.how.clone() else { return self.program(unwrapped.program(), input, shell) };
+        let Some(how) = unwrapped.how.clone() else { return self.meant(&argv, &unwrapped, input, shell) };
         if unwrapped.program().first().is_some_and(|name| name.base() == "guardian") {
             return;
         }
@@ -269,63 +299,33 @@ impl Walk {
             launch.instead = advice::of_line(line.trim(), &[]);
             launch.place = None;
         }
-        self.found.push(launch);
+        self.push(launch);
     }
 
-    /// What the program of a command does to its shell, and what code it is given.
-    fn program(&mut self, argv: &[Arg], input: Option<String>, shell: &mut Shell) {
-        let Some((name, args)) = argv.split_first() else { return };
-        let joined = || args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(" ");
-        match name.base() {
-            "wait" => shell.wait(args),
-            "kill" => shell.kill(args),
-            "pkill" | "killall" | "fuser" | "kill-port" => shell.kill_named(name.base(), args),
-            "fg" => shell.foreground(),
-            "disown" => shell.disown(args),
-            "eval" => {
-                let code = joined();
-                let code = self.known.value(&code).to_owned();
-                self.text(&code, shell);
-            }
-            base if embedded::is_interpreter(base) => {
-                let texts: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
-                let code = embedded::code(base, &texts).map(str::to_owned).or(input);
-                if let Some(how) = code.and_then(|code| embedded::leaves(base, &code)) {
-                    self.found.push(Launch { how: how.to_owned(), ..Launch::default() });
-                }
-            }
-            "trap" => shell.traps.extend(args.first().filter(|_| args.len() > 1).map(|arg| arg.text.clone())),
-            base if wrappers::is_shell(base) => match wrappers::script(args) {
-                Script::Text(code) => {
-                    let code = self.known.value(code).to_owned();
-                    self.other_text(&code);
-                }
-                Script::Input => input.iter().for_each(|code| self.other_text(code)),
-                Script::File(path) => self.script(path),
-            },
-            base => {
-                if let Some(line) = wrappers::line_of(argv) {
-                    self.other_text(line);
-                }
-                for executed in wrappers::executed(argv) {
-                    self.executed(executed);
-                }
-                self.call(base, shell);
-                self.script(&name.text);
-            }
+    /// A command that is no launch as it is written: one whose variables say so, or a program of its own.
+    fn meant(&mut self, argv: &[Arg], unwrapped: &Unwrapped, input: Option<String>, shell: &mut Shell) {
+        if !argv.iter().any(|arg| arg.raw.contains('$')) {
+            return self.program(unwrapped.program(), input, shell);
         }
-    }
-
-    /// A file that is run, if the command has written it.
-    fn script(&mut self, path: &str) {
-        if let Some(code) = self.known.script(path) {
-            self.other_text(&code);
+        let meant = unwrap(&self.known.expanded(argv));
+        let program = meant.program();
+        match &meant.how {
+            Some(_) if program.first().is_some_and(|name| name.base() == "guardian") => {}
+            Some(how) => self.push(Launch {
+                how: how.clone(),
+                text: typed(argv),
+                program: typed(&meant.kept),
+                instead: (!meant.kept.is_empty()).then(|| advice::of_words(&meant.kept, program)),
+                ..Launch::default()
+            }),
+            None if program.first() == unwrapped.program().first() => self.program(unwrapped.program(), input, shell),
+            None => self.program(program, input, shell),
         }
     }
 
     /// `echo TEXT > FILE`, `cat > FILE <<END`, `tee FILE <<END`.
-    fn note_written(&mut self, node: &Node, redirects: &[Node]) {
-        let Some(content) = prints(node) else { return };
+    fn note_written(&mut self, node: &Node, redirects: &[Node], input: Option<String>) {
+        let Some(content) = prints(node, input) else { return };
         for redirect in redirects {
             if let NodeKind::Redirect { op, target, .. } = &redirect.kind
                 && let (Some(path), ">" | ">>" | ">|") = (raw(target), op.as_str())
@@ -337,32 +337,6 @@ impl Walk {
         let files = argv.split_first().filter(|(name, _)| name.text == "tee").map_or(&[][..], |(_, files)| files);
         for file in files.iter().filter(|file| !file.text.starts_with('-')) {
             self.known.write(&file.text, content.clone(), false);
-        }
-    }
-
-    /// A command in the arguments of another.
-    fn executed(&mut self, argv: &[Arg]) {
-        let unwrapped = unwrap(argv);
-        match &unwrapped.how {
-            Some(how) => self.found.push(Launch {
-                how: how.clone(),
-                program: super::words::typed(&unwrapped.kept),
-                text: super::words::typed(argv),
-                ..Launch::default()
-            }),
-            None => self.program(unwrapped.program(), None, &mut Shell::default()),
-        }
-    }
-
-    /// A function that the command itself has defined.
-    fn call(&mut self, name: &str, shell: &mut Shell) {
-        if self.calling.iter().any(|calling| calling == name) || self.calling.len() >= DEEPEST {
-            return;
-        }
-        if let Some(body) = self.functions.get(name).cloned() {
-            self.calling.push(name.to_owned());
-            self.node(&body, shell, Source { text: None, top: false });
-            self.calling.pop();
         }
     }
 }

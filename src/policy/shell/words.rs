@@ -25,6 +25,12 @@ impl Arg {
         Self { raw: word.to_owned(), text: word.to_owned() }
     }
 
+    /// A word that nobody has typed: what a variable holds.
+    pub(super) fn of_value(word: &str) -> Self {
+        let raw = shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned);
+        Self { raw, text: word.to_owned() }
+    }
+
     /// The last part of a path.
     pub(super) fn base(&self) -> &str {
         self.text.rsplit('/').next().unwrap_or(&self.text)

@@ -49,9 +49,15 @@ static WRAPPERS: &[Wrapper] = &[
     ),
     wrapper(&["strace"], "oepsuSEPaIbOX", &["output", "trace"], 0),
     wrapper(&["ltrace"], "oepsuan", &["output"], 0),
-    wrapper(&["watch"], "n", &["interval"], 0),
     wrapper(&["caffeinate"], "tw", &[], 0),
     wrapper(&["npx", "bunx"], "pcw", &["package", "call", "workspace"], 0),
+    wrapper(&["cross-env", "cross-env-shell", "tini", "dumb-init", "catatonit", "fakeroot", "torsocks"], "", &[], 0),
+    wrapper(&["proxychains", "proxychains4", "steam-run", "ssh-agent", "rlwrap", "with-contenv"], "f", &[], 0),
+    wrapper(&["gosu", "su-exec", "setuidgid", "s6-setuidgid", "envdir", "s6-envdir", "faketime"], "f", &[], 1),
+    wrapper(&["chpst"], "ubeopnmdlfcrst/CvP", &[], 0),
+    wrapper(&["cpulimit"], "lpePc", &["limit", "path", "exe", "pid", "cpu"], 0),
+    wrapper(&["systemd-inhibit"], "", &[], 0),
+    wrapper(&["valgrind", "heaptrack", "cgexec", "proot"], "grbw", &[], 0),
     wrapper(&["xvfb-run"], "nsefp", &["server-num", "server-args", "error-file", "auth-file"], 0),
 ];
 
@@ -63,6 +69,12 @@ pub(super) const SUDO: Valued = Valued {
 
 /// Programs that run a command in an environment that they make, after a word of their own.
 static RUNNERS: &[(&[&str], &[&str], Valued)] = &[
+    (
+        &["pixi", "dotenv", "dotenvx", "devbox", "doppler"],
+        &["run"],
+        Valued { short: "fpc", long: &["env-file", "config"] },
+    ),
+    (&["perf"], &["stat", "record", "trace"], Valued { short: "eoFcr", long: &["event", "output"] }),
     (
         &["uv"],
         &["run"],
@@ -82,9 +94,49 @@ static RUNNERS: &[(&[&str], &[&str], Valued)] = &[
     ),
 ];
 
+/// Programs that run what stands behind a word of theirs, whatever comes before it.
+static UP_TO: &[(&[&str], &[&str], &[&str])] = &[
+    (&["nix"], &["develop", "shell", "env"], &["-c", "--command"]),
+    (&["aws-vault", "chamber"], &["exec"], &["--"]),
+    (&["guix", "flox", "distrobox", "toolbox", "devbox"], &["shell", "activate", "enter", "run"], &["--"]),
+    (&["dotenv"], &[], &["--"]),
+];
+
+/// How many words of `argv` stand before the command of a program of [`UP_TO`].
+fn up_to(argv: &[Arg]) -> Option<usize> {
+    let (name, args) = argv.split_first()?;
+    let (_, words, ends) = UP_TO.iter().find(|(names, ..)| names.contains(&name.base()))?;
+    let fits = words.is_empty() || args.first().is_some_and(|word| words.contains(&word.text.as_str()));
+    let at = args.iter().position(|arg| ends.contains(&arg.text.as_str())).filter(|_| fits)?;
+    (at + 2 < argv.len()).then_some(at + 2)
+}
+
+/// What `env -S 'command and arguments'` runs.
+pub(super) fn split(argv: &[Arg]) -> Option<Vec<Arg>> {
+    let (_, args) = argv.split_first().filter(|(name, _)| name.base() == "env")?;
+    let at = args.iter().take_while(|arg| arg.text.starts_with('-')).position(|arg| {
+        arg.text.starts_with("--split-string") || (!arg.text.starts_with("--") && arg.text.contains('S'))
+    })?;
+    let option = args.get(at)?;
+    let own = option.text.strip_prefix("--split-string").map(|rest| rest.strip_prefix('=').unwrap_or(rest));
+    let own = own.or_else(|| option.text.split_once('S').map(|(_, rest)| rest)).filter(|own| !own.is_empty());
+    let (text, after) =
+        own.map_or_else(|| Some((args.get(at + 1)?.text.as_str(), at + 2)), |own| Some((own, at + 1)))?;
+    let words = shlex::split(text)?.into_iter().map(|word| Arg::of_value(&word));
+    let mut inner = vec![Arg::plain("env")];
+    inner.extend(words.chain(args.get(after..).unwrap_or_default().iter().cloned()));
+    (inner.len() > 1).then_some(inner)
+}
+
 /// How many words of `argv` are a runner with its word and its options.
 fn runner(argv: &[Arg]) -> Option<usize> {
+    if let Some(length) = up_to(argv) {
+        return Some(length);
+    }
     let (name, args) = argv.split_first()?;
+    if name.base() == "direnv" && args.first().is_some_and(|word| word.text == "exec") {
+        return (argv.len() > 3).then_some(3);
+    }
     let (_, words, valued) = RUNNERS.iter().find(|(names, ..)| names.contains(&name.base()))?;
     let word = args.first().filter(|word| words.contains(&word.text.as_str()))?;
     let rest = args.get(1..)?;
@@ -113,7 +165,7 @@ pub(super) fn length(argv: &[Arg]) -> Option<usize> {
         return None;
     }
     let mut at = operand(args, wrapper.valued);
-    if matches!(name.base(), "env" | "sudo" | "doas") {
+    if matches!(name.base(), "env" | "sudo" | "doas" | "cross-env" | "cross-env-shell") {
         at += args.iter().skip(at).take_while(|arg| is_assignment(&arg.text)).count();
     }
     at += wrapper.operands;
@@ -135,7 +187,7 @@ fn is_assignment(text: &str) -> bool {
 
 /// Shells whose language this is.
 pub(super) fn is_shell(name: &str) -> bool {
-    matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "mksh" | "rbash")
+    matches!(name, "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "mksh" | "rbash" | "fish")
 }
 
 /// What a shell is to run.
@@ -166,18 +218,37 @@ pub(super) fn script(args: &[Arg]) -> Script<'_> {
     }
 }
 
-/// The line that programs such as `su -c LINE` give to a shell.
-pub(super) fn line_of(argv: &[Arg]) -> Option<&str> {
-    let (name, args) = argv.split_first()?;
-    if !matches!(name.base(), "su" | "script" | "flock" | "runuser" | "sg" | "nix-shell") {
-        return None;
+/// The lines that programs such as `su -c LINE` give to a shell.
+pub(super) fn lines_of(argv: &[Arg]) -> Vec<String> {
+    let Some((name, args)) = argv.split_first() else { return Vec::new() };
+    let texts = || args.iter().map(|arg| arg.text.as_str());
+    let after = |options: &[&str]| {
+        let at = texts().position(|text| options.contains(&text));
+        at.and_then(|at| args.get(at + 1)).map(|arg| arg.text.clone())
+    };
+    match name.base() {
+        "su" | "script" | "flock" | "runuser" | "sg" | "nix-shell" => {
+            let line = args.iter().enumerate().find_map(|(at, arg)| match arg.text.as_str() {
+                "--command" | "--run" => args.get(at + 1).map(|arg| arg.text.as_str()),
+                text if text.starts_with("--") => text.strip_prefix("--command="),
+                text if text.starts_with('-') && text.ends_with('c') => args.get(at + 1).map(|arg| arg.text.as_str()),
+                _ => None,
+            });
+            line.map(str::to_owned).into_iter().collect()
+        }
+        "npx" | "bunx" => after(&["-c", "--call"]).into_iter().collect(),
+        "nodemon" => after(&["-x", "--exec"]).into_iter().collect(),
+        // Each operand is a line of its own.
+        "concurrently" | "hyperfine" => texts().filter(|text| text.contains(' ')).map(str::to_owned).collect(),
+        // All together are one.
+        "parallel" | "watch" | "watchexec" | "entr" => {
+            let valued = Valued { short: "jnwedf", long: &["jobs", "interval", "watch", "exts", "joblog"] };
+            let own = args.get(operand(args, valued)..).unwrap_or_default().iter().map(|arg| arg.text.as_str());
+            let line = own.take_while(|text| !text.starts_with(":::")).collect::<Vec<_>>().join(" ");
+            (!line.is_empty()).then_some(line).into_iter().collect()
+        }
+        _ => Vec::new(),
     }
-    args.iter().enumerate().find_map(|(at, arg)| match arg.text.as_str() {
-        "--command" | "--run" => args.get(at + 1).map(|arg| arg.text.as_str()),
-        text if text.starts_with("--") => text.strip_prefix("--command="),
-        text if text.starts_with('-') && text.ends_with('c') => args.get(at + 1).map(|arg| arg.text.as_str()),
-        _ => None,
-    })
 }
 
 /// The commands of `find … -exec COMMAND ;`.

@@ -186,6 +186,33 @@ fn a_wait_reports_progress_keeps_no_other_call_waiting_and_ends_when_it_is_cance
     assert_eq!(home.state("bot"), "running");
 }
 
+#[test]
+fn a_client_that_hangs_up_without_reading_or_in_the_middle_of_a_wait_leaves_neither_server_nor_waiter() {
+    let home = Home::new();
+    home.up("bot", &[], "exec sleep 1000");
+    let mut silent = home.command(&["mcp"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = silent.stdin.take().unwrap();
+    for id in 0..200 {
+        let list = json!({"jsonrpc": "2.0", "id": id, "method": "tools/list", "params": {"_meta": meta()}});
+        writeln!(input, "{list}").unwrap();
+    }
+    drop(input);
+    let mut client = Client::modern(&home);
+    for id in ["one", "two"] {
+        let params = json!({"name": "wait", "arguments": {"names": ["bot"]}, "_meta": meta()});
+        client.write(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string());
+    }
+    let list = json!({"jsonrpc": "2.0", "id": "three", "method": "tools/list", "params": {"_meta": meta()}});
+    client.write(&json!([list]).to_string());
+    assert_eq!(client.next()["id"], "three", "two waits and a batch keep nobody waiting");
+    let marked = || crate::procs::carrying(&format!("GUARDIAN_HOME={}", home.root().display()));
+    let waits = || marked().into_iter().filter(|pid| crate::procs::cmdline(*pid).contains("wait --json")).count();
+    until("both wait", || waits() == 2);
+    assert_eq!(client.hang_up(), Some(0));
+    until("the waiters are gone", || waits() == 0);
+    assert_eq!((silent.wait().unwrap().code(), home.state("bot")), (Some(0), "running".to_owned()));
+}
+
 /// The Python of a virtual environment that `scripts/test` makes.
 fn python(version: &str) -> PathBuf {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".venv-mcp{version}/bin/python"));
