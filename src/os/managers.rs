@@ -5,17 +5,17 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::unistd::{User, geteuid};
 
-use super::process;
+use super::{clock, process};
 
 /// Names under which cron daemons run.
 pub const CRON_DAEMONS: [&str; 4] = ["cron", "crond", "fcron", "dcron"];
 
 /// How long a manager may take for an answer: a pass waits for it.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT_MS: u64 = 5_000;
 /// How often its end is looked for.
 const LOOK: Duration = Duration::from_millis(5);
 /// Bytes of an answer that are read: a word.
@@ -55,12 +55,12 @@ pub fn is_stopping() -> bool {
     is_systemd() && (says_so("--system") || !geteuid().is_root() && says_so("--user"))
 }
 
-/// What a command says that is known to say little, within [`LIMIT`]; one that takes longer is killed.
+/// What a command says that is known to say little, within [`LIMIT_MS`]; one that takes longer is killed.
 fn answer(command: &mut Command) -> Option<Vec<u8>> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
-    let until = Instant::now() + LIMIT;
+    let begun = clock::boot_ms().ok()?;
     while child.try_wait().ok()?.is_none() {
-        if Instant::now() > until {
+        if clock::boot_ms().ok()?.saturating_sub(begun) > LIMIT_MS {
             child.kill().and_then(|()| child.wait()).ok()?;
             return None;
         }

@@ -38,9 +38,10 @@ pub struct Unfit {
 /// It cannot be read, a line is not `NAME=value`, or somebody else's link leads to it.
 pub fn read(path: &Path, reader: Option<u32>) -> Result<Vec<(String, String)>, Unfit> {
     let fail = |error: io::Error| Unfit {
-        errno: error.raw_os_error().unwrap_or(match error.kind() {
-            io::ErrorKind::FileTooLarge => libc::EFBIG,
-            _ => libc::ENOTSUP, // no regular file
+        errno: error.raw_os_error().unwrap_or(if error.kind() == io::ErrorKind::FileTooLarge {
+            libc::EFBIG
+        } else {
+            libc::ENOTSUP // no regular file
         }),
         error: Error::io("read `env_file`", path, &error),
     };
