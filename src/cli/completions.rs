@@ -112,9 +112,15 @@ fn with_values(command: clap::Command, home: &Option<PathBuf>) -> clap::Command 
     command.mut_subcommands(|command| with_values(command, home))
 }
 
+/// Whether every shell takes it as the word that it is: bash puts it into the line as it stands, where it may be executed.
+fn is_a_word(value: &str) -> bool {
+    !value.starts_with('-') && value.chars().all(|letter| letter.is_alphanumeric() || "._-/:@+,=%".contains(letter))
+}
+
 fn candidates(home: Option<PathBuf>, source: Source) -> Vec<CompletionCandidate> {
     let registry = Context::read(home).and_then(|ctx| registry_file::load(&ctx.paths, ctx.home.as_deref()));
     let mut values = registry.map_or_else(|_| Vec::new(), |loaded| source(&loaded.registry));
+    values.retain(|value| is_a_word(value));
     values.sort();
     values.dedup();
     values.into_iter().map(CompletionCandidate::new).collect()

@@ -50,7 +50,8 @@ const LINGER: Duration = Duration::from_secs(20);
 /// For systemd, Nomad, Kubernetes, Compose and their like. Shim, record, certificate and alerts are as ever, but guardian does not restart it: whoever runs this does. The
 /// exit code is that of the process, or 128 + the signal that ended it; 1 where it ended with 0 before its target time. TERM, INT and
 /// QUIT from the caller, from outside the container or from the terminal stop it; they and HUP, USR1, USR2 from anybody else are passed on. Runs it
-/// already, this stays with that run: never two at once. Its output is shown, unless --quiet.
+/// already, this stays with that run: never two at once. Its output is shown, unless --quiet; its input is not that of the caller, but what `stdin`
+/// in the registry says.
 #[derive(Debug, Parser)]
 #[command(after_help = "Example: guardian exec btc-bot")]
 pub(super) struct Exec {

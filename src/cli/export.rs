@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::error::{Code, Error};
 use crate::model::event::SCHEMA;
 use crate::os::user;
-use crate::transfer::export::{Leaving, Place, Written};
+use crate::transfer::export::{Leaving, Place, Written, namesakes};
 use crate::transfer::{to_compose, to_kubernetes, to_nomad, to_supervisord, to_systemd};
 
 use super::Call;
@@ -78,12 +78,21 @@ pub(super) fn run(call: &Call, command: &Export) -> Result<u8, Error> {
         let error = Error::new(Code::No, "nothing", "no process is registered, so there is nothing to export");
         return Err(error.hint("guardian register NAME -- COMMAND"));
     }
+    match (command.to, namesakes(&leaving)) {
+        (To::Kubernetes | To::Compose, Some((one, other, name))) => {
+            let message = format!("`{one}` and `{other}` would both be called `{name}` there");
+            let hint = "rename one of them, or name those that are to be exported";
+            return Err(Error::new(Code::Refused, "same_name", message).hint(hint));
+        }
+        (To::Systemd | To::Nomad | To::Kubernetes | To::Compose | To::Supervisord, _) => {}
+    }
     let home = call.ctx.paths.home.as_ref().map(|home| home.display().to_string());
     let (exe, me) = (call.ctx.exe.display().to_string(), user::name());
     let place = Place {
         exe: &exe,
         home: home.as_deref(),
         user: Some(me.as_str()).filter(|me| *me != "root"),
+        user_home: call.ctx.home.as_ref().and_then(|home| home.to_str()),
         image: command.image.as_deref(),
         wrap: command.wrap,
     };

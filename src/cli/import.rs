@@ -66,6 +66,7 @@ pub(super) struct Import {
 pub(super) fn run(call: &Call, command: &Import) -> Result<u8, Error> {
     let source = match (command.from, &command.file) {
         (From::Systemd, Some(unit)) => Source::unit(call, unit)?,
+        (From::Procfile, Some(file)) => Source::procfile(call, file)?,
         (_, Some(file)) => Source::file(call, file)?,
         (_, None) => Source::own_crontab(call)?,
     };
@@ -74,7 +75,7 @@ pub(super) fn run(call: &Call, command: &Import) -> Result<u8, Error> {
             .hint(damage.hint)
     };
     let mut read = parse_as(command.from, source.text()?, &source, command.of_system).map_err(damaged)?;
-    if let Some(dir) = source.more().filter(|_| command.from == From::Systemd) {
+    for dir in source.more().iter().filter(|_| command.from == From::Systemd) {
         let (what, why) = (dir.display().to_string(), "what it adds to the unit was not read".to_owned());
         let instead = "`systemctl cat UNIT > FILE`, and import that file".to_owned();
         read.notes.push(Note { line: 1, process: None, what, why, instead });

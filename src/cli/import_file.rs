@@ -33,6 +33,16 @@ pub(super) struct Source {
     user: String,
     host: String,
     dir: String,
+    dotenv: Option<String>,
+    /// The unit that was asked for, where what was read is its template.
+    instance: Option<String>,
+}
+
+/// What an instance of a unit is made from: `app@.service` of `app@blue.service`.
+fn template(unit: &str) -> Option<String> {
+    let (prefix, rest) = unit.split_once('@')?;
+    let (instance, kind) = rest.rsplit_once('.')?;
+    (!instance.is_empty()).then(|| format!("{prefix}@.{kind}"))
 }
 
 impl Source {
@@ -54,15 +64,29 @@ impl Source {
         Self::new(call, path.to_owned(), bytes)
     }
 
+    /// A Procfile, with the `.env` beside it.
+    pub(super) fn procfile(call: &Call, path: &Path) -> Result<Self, Error> {
+        let source = Self::file(call, path)?;
+        let beside = Path::new(&source.dir).join(".env");
+        if !beside.is_file() {
+            return Ok(source);
+        }
+        let text = std::fs::read(&beside).map_err(|error| Error::io("read", &beside, &error))?;
+        Ok(Self { dotenv: Some(String::from_utf8_lossy(&text).into_owned()), ..source })
+    }
+
     /// A unit of systemd by its file, or by its name.
     pub(super) fn unit(call: &Call, unit: &Path) -> Result<Self, Error> {
         let name = unit.to_str().filter(|name| !name.contains('/') && *name != "-");
         let Some(name) = name.filter(|_| !unit.exists()) else { return Self::file(call, unit) };
         let name = if name.contains('.') { name.to_owned() } else { format!("{name}.service") };
         let own = call.ctx.home.iter().map(|home| home.join(".config/systemd/user"));
-        let mut places = UNITS.iter().map(PathBuf::from).chain(own).map(|dir| dir.join(&name));
-        match places.find(|path| path.exists()) {
-            Some(path) => Self::file(call, &path),
+        let places: Vec<PathBuf> = UNITS.iter().map(PathBuf::from).chain(own).collect();
+        let find = |name: &str| places.iter().map(|dir| dir.join(name)).find(|path| path.exists());
+        let template = template(&name);
+        let instance = || find(template.as_deref()?).map(|path| (path, Some(name.clone())));
+        match find(&name).map(|path| (path, None)).or_else(instance) {
+            Some((path, instance)) => Ok(Self { instance, ..Self::file(call, &path)? }),
             None => {
                 let message = format!("there is no unit `{name}` where units lie");
                 let hint = format!("give its file: `systemctl show -p FragmentPath {name}` has the path");
@@ -98,13 +122,17 @@ impl Source {
             user: user::name(),
             host: call.ctx.host.clone(),
             path: whole,
+            dotenv: None,
+            instance: None,
         })
     }
 
     /// Its text.
     pub(super) fn text(&self) -> Result<&str, Error> {
-        std::str::from_utf8(&self.bytes).map_err(|error| {
-            let before = self.bytes.get(..error.valid_up_to()).unwrap_or(&[]);
+        // The mark with which editors of Windows begin a text is no part of it.
+        let bytes = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
+        std::str::from_utf8(bytes).map_err(|error| {
+            let before = bytes.get(..error.valid_up_to()).unwrap_or(&[]);
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
             Error::new(Code::Data, "damaged", format!("{}:{line}: not UTF-8 text", self.shown))
                 .hint("is it the right file?")
@@ -116,20 +144,35 @@ impl Source {
         let beside = self.path.parent();
         Around {
             dir: &self.dir,
-            file: self.path.file_name().and_then(|name| name.to_str()).unwrap_or(""),
+            file: self.unit_name(),
             home: self.home.as_deref(),
             user: &self.user,
             host: &self.host,
             env: &self.environment,
-            has_dotenv: beside.is_some_and(|dir| dir.join(".env").is_file()),
+            dotenv: self.dotenv.as_deref(),
             of_system: of_system || self.path == Path::new("/etc/crontab") || beside == Some(Path::new("/etc/cron.d")),
         }
     }
 
-    /// A directory with more of a unit of systemd, if there is one.
-    pub(super) fn more(&self) -> Option<PathBuf> {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".d");
-        Some(PathBuf::from(name)).filter(|dir| dir.is_dir())
+    /// The name of the file, or of the unit that is made from it.
+    fn unit_name(&self) -> &str {
+        let own = || self.path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        self.instance.as_deref().unwrap_or_else(own)
+    }
+
+    /// Directories with more of a unit of systemd: beside it, and wherever else units lie, whichever of them the unit itself is in.
+    pub(super) fn more(&self) -> Vec<PathBuf> {
+        let name = self.unit_name();
+        let of_system = UNITS.iter().any(|dir| self.path.parent() == Some(Path::new(dir)));
+        let dirs = UNITS.iter().filter(|_| of_system).map(PathBuf::from).chain(self.path.parent().map(Path::to_owned));
+        let names = [Some(name.to_owned()), template(name)];
+        let mut found: Vec<PathBuf> = Vec::new();
+        for dir in dirs {
+            let more = names.iter().flatten().map(|name| dir.join(format!("{name}.d")));
+            found.extend(more.filter(|more| more.is_dir()));
+        }
+        found.sort();
+        found.dedup();
+        found
     }
 }

@@ -13,18 +13,17 @@ use crate::model::name::Name;
 use crate::model::units::parse_bytes;
 use crate::store::log::{Extent, Log};
 use crate::store::log_index::Sample;
-use crate::store::{log_index, record};
+use crate::store::{log_index, record, state};
 use crate::supervise::now;
 
 use super::common::{known, registry};
 use super::logs_cursor::Beside;
+use super::logs_lines::{PIECE, Span, from_line_start, read};
 use super::moment;
 use super::{Call, logs_errors, logs_follow};
 
 /// Lines shown when nothing else limits them.
 const LINES: usize = 100;
-/// Bytes that are read at once.
-const PIECE: usize = 256 << 10;
 /// Bytes shown at most, unless `--max-bytes` says otherwise.
 const MAX_BYTES: u64 = 1 << 20;
 /// The same for `--json` and `--cursor`, whose readers have small windows.
@@ -51,7 +50,7 @@ pub(super) struct Logs {
     /// Up to this time
     #[arg(long, value_name = "TIME", conflicts_with = "follow")]
     until: Option<String>,
-    /// Only lines that match this regular expression
+    /// Only lines that match this regular expression; all of the log is searched
     #[arg(long, value_name = "RE")]
     grep: Option<String>,
     /// Only lines that look like errors, each kind once, counted
@@ -71,13 +70,6 @@ pub(super) struct Logs {
     max_bytes: Option<String>,
 }
 
-/// A stretch of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: u64,
-    pub(super) to: u64,
-}
-
 pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let name: Name = command.name.parse()?;
     let path = call.ctx.paths.log(&name);
@@ -88,7 +80,7 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let mut beside = command.cursor.as_deref().map(|cursor| Beside::of(cursor, extent));
     let Some(extent) = extent else {
         known(&registry(call)?, std::slice::from_ref(&name), call)?;
-        let code = nothing_yet(call, &name, beside.as_ref())?;
+        let code = nothing_there(call, &name, beside.as_ref())?;
         if command.follow {
             logs_follow::follow(call, &name, &path, 0, grep.as_ref()).map_err(fail)?;
         }
@@ -96,7 +88,12 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     };
     let (whole, gone) = there(span(call, command, &name, extent)?, extent);
     let limit = limit(call, command)?;
-    let (span, cut) = bounded(command, whole, limit);
+    // All of it is searched, and what matches is limited: who looks for a line does not know how far back it is.
+    let (most_read, most_kept) = match grep.is_some() && command.max_bytes.is_none() && command.cursor.is_none() {
+        true => (u64::MAX, limit),
+        false => (limit, u64::MAX),
+    };
+    let (span, cut) = bounded(command, whole, most_read);
     let span = match &mut beside {
         Some(beside) => beside.whole_lines(call, &name, &log, span, whole.to),
         None => from_line_start(&log, span, extent.first),
@@ -104,7 +101,8 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     let span = span.map_err(fail)?;
     // What was left out so that no line is split counts too.
     let cut = if cut == 0 { 0 } else { (whole.to - span.to) + (span.from - whole.from) };
-    let mut lines = read(&log, span, grep.as_ref()).map_err(fail)?;
+    let (mut lines, dropped) = read(&log, span, grep.as_ref(), most_kept).map_err(fail)?;
+    let cut = cut + dropped;
     if command.plain || command.errors {
         lines.iter_mut().for_each(|line| *line = anstream::adapter::strip_str(line).to_string());
         beside.iter_mut().for_each(Beside::strip);
@@ -114,10 +112,12 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     }
     let plain = command.since.is_none() && command.until.is_none() && command.run.is_none() && command.cursor.is_none();
     let most = command.lines.or((plain && grep.is_none()).then_some(LINES));
+    // Who asks for the last lines and gets as many need not hear of what is before them.
+    let enough = most.is_some_and(|most| lines.len() >= most) && command.cursor.is_none();
     if let Some(most) = most {
         lines.drain(..lines.len().saturating_sub(most));
     }
-    tell(call, command, &name, &lines, &Shown { span, cut, gone, beside });
+    tell(call, command, &name, &lines, &Shown { span, cut, gone, enough, beside });
     if !plain || command.follow {
         warn(call, &extent);
     }
@@ -127,7 +127,7 @@ pub(super) fn run(call: &Call, command: &Logs) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn nothing_yet(call: &Call, name: &Name, beside: Option<&Beside>) -> Result<u8, Error> {
+fn nothing_there(call: &Call, name: &Name, beside: Option<&Beside>) -> Result<u8, Error> {
     let mut answer =
         json!({"schema": SCHEMA, "name": name, "lines": [], "cursor": "0", "cut_bytes": 0, "gone_bytes": 0});
     if let Some(beside) = beside {
@@ -136,7 +136,15 @@ fn nothing_yet(call: &Call, name: &Name, beside: Option<&Beside>) -> Result<u8, 
     }
     call.out.json(&answer);
     if !call.out.is_json() && !call.out.is_quiet() {
-        call.out.complain(&format!("`{name}` has written nothing yet"));
+        // A start makes the file, so who has run without one has lost it.
+        let runs = state::load(&call.ctx.paths, name)?.is_some_and(|state| state.open().is_some());
+        call.out.complain(&match (runs, record::runs(&call.ctx.paths, name)?.is_empty()) {
+            (true, _) => format!(
+                "the log of `{name}` is gone, somebody removed it: what it writes is lost until `guardian restart {name}`"
+            ),
+            (false, true) => format!("`{name}` has written nothing yet"),
+            (false, false) => format!("the log of `{name}` is gone, somebody removed it"),
+        });
     }
     Ok(0)
 }
@@ -185,7 +193,10 @@ fn span(call: &Call, command: &Logs, name: &Name, extent: Extent) -> Result<Span
     }
     if let Some(until) = &command.until {
         let until = moment::parse(until, now)?;
-        let after = samples.iter().find(|sample| sample.at >= until);
+        // A clock that was set back made later bytes older: whatever was written before that time is shown.
+        let mut by_place = samples;
+        by_place.sort_by_key(|sample| (sample.bytes, sample.at));
+        let after = by_place.iter().rev().take_while(|sample| sample.at >= until).last();
         span.to = span.to.min(after.map_or(size, |sample| sample.bytes));
     }
     Ok(Span { from: span.from.min(span.to), ..span })
@@ -236,30 +247,6 @@ fn bounded(command: &Logs, whole: Span, limit: u64) -> (Span, u64) {
     }
 }
 
-/// The span from its first line that begins in it: the rest of a line that began before is left out, if any other is there.
-fn from_line_start(log: &Log, span: Span, first: u64) -> io::Result<Span> {
-    if span.from <= first {
-        return Ok(span);
-    }
-    let mut rest = Vec::new();
-    let read = BufReader::new(log.span(span.from - 1, span.to)).read_until(b'\n', &mut rest)?;
-    let read = u64::try_from(read).map_err(io::Error::other)?;
-    let from = (span.from - 1 + read).max(span.from);
-    Ok(Span { from: if from < span.to { from } else { span.from }, ..span })
-}
-
-/// Lines of a span that match, without their ends.
-fn read(log: &Log, span: Span, grep: Option<&Regex>) -> io::Result<Vec<String>> {
-    let mut lines = Vec::new();
-    for line in BufReader::with_capacity(PIECE, log.span(span.from, span.to)).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        if grep.is_none_or(|grep| grep.is_match(&line)) {
-            lines.push(line);
-        }
-    }
-    Ok(lines)
-}
-
 /// What was read of what was asked for.
 struct Shown {
     span: Span,
@@ -267,13 +254,15 @@ struct Shown {
     cut: u64,
     /// Bytes that are there no more.
     gone: u64,
+    /// As many lines are shown as were asked for.
+    enough: bool,
     /// With a cursor.
     beside: Option<Beside>,
 }
 
 fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Shown) {
-    let Shown { span, cut, gone, beside } = shown;
-    let (cut, gone) = (*cut, *gone);
+    let Shown { span, cut, gone, enough, beside } = shown;
+    let (cut, gone, enough) = (*cut, *gone, *enough);
     let mut answer = json!({"schema": SCHEMA, "name": name, "lines": lines, "cursor": span.to.to_string(),
                             "cut_bytes": cut, "gone_bytes": gone});
     if let Some(beside) = beside {
@@ -287,7 +276,7 @@ fn tell(call: &Call, command: &Logs, name: &Name, lines: &[String], shown: &Show
         // What the program wrote is shown as it is; a reader that closed its end has enough.
         drop(call.out.raw(format!("{}\n", lines.join("\n")).as_bytes()));
     }
-    if cut > 0 && !call.out.is_quiet() {
+    if cut > 0 && !enough && !call.out.is_quiet() {
         let which = if command.cursor.is_some() {
             "more bytes follow: give the next cursor"
         } else {

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use serde_json::{Value, json};
 
 use super::Call;
-use super::logs::Span;
+use super::logs_lines::Span;
 use crate::model::name::Name;
 use crate::store::log::{Extent, Log};
 use crate::store::record;

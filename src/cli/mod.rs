@@ -34,6 +34,7 @@ mod logs_care;
 mod logs_cursor;
 mod logs_errors;
 mod logs_follow;
+mod logs_lines;
 mod man;
 #[cfg(feature = "mcp")]
 mod mcp;

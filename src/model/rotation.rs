@@ -47,6 +47,10 @@ pub struct Rotation {
     /// The hole is about to be taken out, or has been: whether the file still begins with one tells.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub collapsing: bool,
+    /// A sum of what the file has behind its hole and before `start`, as the last rotation left it: who empties the file
+    /// changes that, however long it is again. `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
     /// Number of the first part that this note knew; files of lower numbers are not its own.
     pub own: u64,
     /// Number of the next part.

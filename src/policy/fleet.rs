@@ -10,6 +10,9 @@ const OF_SSH: i32 = 255;
 /// Exit code of a shell that does not find a program.
 const NOT_FOUND: i32 = 127;
 
+/// Letters of what a host said that are shown.
+const LONGEST: usize = 300;
+
 /// What came of asking one host.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
@@ -78,9 +81,12 @@ pub fn judge(answer: Answer, limit: &str) -> Heard {
     }
 }
 
-/// The last line that says something.
-fn last_line(text: &str) -> Option<&str> {
-    text.lines().map(str::trim).rfind(|line| !line.is_empty())
+/// The last line that says something, as far as a row has room; of an error of guardian's what it says.
+fn last_line(text: &str) -> Option<String> {
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+    let error: Option<Value> = serde_json::from_str(line).ok();
+    let message = error.as_ref().and_then(|error| error["error"]["message"].as_str());
+    Some(message.unwrap_or(line).chars().take(LONGEST).collect())
 }
 
 impl Heard {
@@ -131,10 +137,13 @@ mod tests {
             (ended(127, "", "sh: 1: guardian: not found\n"), "no guardian there: sh: 1: guardian: not found"),
             (ended(0, "hello\n", ""), "not an answer of guardian's (exit code 0): hello"),
             (ended(0, "", ""), "not an answer of guardian's (exit code 0)"),
+            (ended(78, "", r#"{"schema":1,"error":{"code":78,"message":"it is bad"}}"#), "(exit code 78): it is bad"),
             (ended(0, newer, ""), "newer: it speaks schema 2"),
             (ended(0, r#"{"schema":1}"#, ""), "not an answer of guardian's"),
             (ended(0, "{\"schema\":1,\"proc", ""), "not an answer of guardian's"),
         ];
+        let flood = ended(0, &"x".repeat(1 << 20), "");
+        assert!(matches!(&flood, Heard::Error(why) if why.len() < 400), "a row is no place for all of it");
         for (heard, want) in cases {
             assert!(!heard.is_well(), "{want}");
             assert!(matches!(&heard, Heard::Error(why) if why.contains(want)), "{heard:?} says not: {want}");

@@ -41,6 +41,8 @@ pub struct Seen {
     pub size: u64,
     /// Whether it begins with a hole.
     pub hole: bool,
+    /// Whether it begins with something else than what a rotation left there.
+    pub foreign: bool,
 }
 
 /// How the note is to be read, given the file: which step of a rotation was the last one, and whether the program has
@@ -58,11 +60,11 @@ pub fn settled(noted: &Rotation, seen: Seen) -> (Rotation, Emptied) {
         now.hole = 0;
     }
     now.collapsing = false;
-    if seen.size < now.start - now.base {
+    if seen.foreign || seen.size < now.start - now.base {
         emptied = Emptied::ByTheProgram;
     }
     if emptied == Emptied::ByTheProgram {
-        (now.base, now.hole) = (now.start, 0);
+        (now.base, now.hole, now.left) = (now.start, 0, None);
     }
     (now, emptied)
 }
@@ -174,7 +176,9 @@ mod tests {
             ("the same, then much written", noted(0, 500, 400, false), 9000, false, (500, 500), Emptied::ByTheProgram),
         ];
         for (claim, note, size, hole, want, emptied) in cases {
-            let (now, found) = settled(&note, Seen { size, hole });
+            let (now, found) = settled(&note, Seen { size, hole, foreign: false });
+            let other = settled(&note, Seen { size, hole, foreign: true }).0;
+            assert_eq!((other.base, other.hole), (note.start, 0), "{claim}, and the program has emptied it");
             assert_eq!(((now.base, now.start), found), (want, emptied), "{claim}");
             assert!(now.end(size) >= now.start, "{claim}");
         }
@@ -185,7 +189,7 @@ mod tests {
         for (hole, collapsing, seen) in [(400, true, false), (400, true, true), (400, false, true), (400, false, false)]
         {
             for size in [0, 99, 100, 600, 9000] {
-                let seen = Seen { size, hole: seen };
+                let seen = Seen { size, hole: seen, foreign: false };
                 let once = settled(&noted(0, 500, hole, collapsing), seen).0;
                 assert_eq!(settled(&once, seen).0, once, "{hole} {collapsing} {seen:?}");
             }

@@ -16,7 +16,10 @@ use crate::os::{descriptor, shrink};
 use crate::policy::rotation::{Seen, settled};
 
 use super::part::{self, Unpacked};
-use super::rotation_note as note;
+use super::{checksum, rotation_note as note};
+
+/// Most bytes behind a hole that are compared: blocks of network file systems are larger.
+const MOST_LEFT: u64 = 64 << 10;
 
 /// A log that may be read.
 #[derive(Debug, Clone)]
@@ -57,7 +60,30 @@ struct Now<'a> {
 pub(super) fn see(file: &File, noted: &Rotation) -> io::Result<Seen> {
     // Where there should be no hole, nobody need look for one.
     let hole = noted.hole > 0 && shrink::begins_with_hole(file)?;
-    Ok(Seen { size: file.metadata()?.len(), hole })
+    let foreign = match noted.left {
+        Some(_) if remainder(noted) <= MOST_LEFT => left(file, noted)? != noted.left,
+        Some(_) | None => false,
+    };
+    Ok(Seen { size: file.metadata()?.len(), hole, foreign })
+}
+
+/// Bytes that the file has and parts have as well: less than a block of the file system, when a rotation is over.
+fn remainder(Rotation { base, start, hole, .. }: &Rotation) -> u64 {
+    (start - base).saturating_sub(*hole)
+}
+
+/// A sum of these bytes; `None`: there are not as many, or too many to be read at each look.
+pub(super) fn left(file: &File, noted: &Rotation) -> io::Result<Option<u64>> {
+    let length = remainder(noted);
+    if length > MOST_LEFT {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    match file.read_exact_at(&mut bytes, noted.hole) {
+        Ok(()) => Ok(Some(checksum::of(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens a log for reading, and waits for nobody: what somebody has put in its place may be a pipe, and a pass may hold a lock.
@@ -95,7 +121,8 @@ impl Log {
             let interrupted = rotation.collapsing && seen.hole;
             let now = Now { rotation: settled(&rotation, seen).0, interrupted, file: &file, size: seen.size };
             let found = with(&now);
-            if note::load(&self.path)? == noted && see(&file, &rotation)?.hole == seen.hole {
+            let after = see(&file, &rotation)?;
+            if note::load(&self.path)? == noted && (after.hole, after.foreign) == (seen.hole, seen.foreign) {
                 return found.map(Some);
             }
         }

@@ -23,8 +23,11 @@ use crate::model::time::Wall;
 use crate::os::{lock, shrink};
 use crate::policy::rotation::{Emptied, Limits, Segment, kept, live, settled};
 
-use super::log::see;
-use super::part;
+mod care;
+
+pub use care::{compress, drop_until};
+
+use super::log::{left, see};
 use super::paths::Paths;
 use super::{atomic, rotation_note as note};
 use io::Read;
@@ -77,18 +80,17 @@ pub fn rotate(path: &Path, limits: Limits, why: Why, now: Wall, most: u64) -> Re
     let mut job = Job::begin(path, file, now)?;
     job.clear_up()?;
     let mut moved = 0;
-    while live(&job.rotation, job.size()?) > limits.max && moved < most {
-        let to = job.cut(limits.max)?;
-        moved += to - job.rotation.start;
-        job.part(to, limits.keep)?;
+    loop {
+        let before = moved;
+        let outcome = job.parts(limits, why, most, &mut moved);
+        // What is in a part is given back before more is copied: a disk may be full of just that.
+        job.trim(limits.keep)?;
+        match outcome {
+            Ok(()) => return Ok(Some(Rotated { moved, live: live(&job.rotation, job.size()?) })),
+            Err(_) if moved > before => {}
+            Err(error) => return Err(error),
+        }
     }
-    if why == Why::Old && moved < most && live(&job.rotation, job.size()?) > 0 {
-        let to = job.cut(live(&job.rotation, job.size()?))?;
-        moved += to - job.rotation.start;
-        job.part(to, limits.keep)?;
-    }
-    job.trim(limits.keep)?;
-    Ok(Some(Rotated { moved, live: live(&job.rotation, job.size()?) }))
 }
 
 /// One rotation, by who has the lock.
@@ -160,6 +162,25 @@ impl<'a> Job<'a> {
         Ok(base + most)
     }
 
+    /// As many parts as the log needs, but not much more than `most` bytes; `moved` says how many bytes, also where one fails.
+    fn parts(&mut self, limits: Limits, why: Why, most: u64, moved: &mut u64) -> Result<(), Error> {
+        while live(&self.rotation, self.size()?) > limits.max && *moved < most {
+            self.next_part(limits.max, limits.keep, moved)?;
+        }
+        let rest = live(&self.rotation, self.size()?);
+        if why == Why::Old && *moved < most && rest > 0 {
+            self.next_part(rest, limits.keep, moved)?;
+        }
+        Ok(())
+    }
+
+    fn next_part(&mut self, max: u64, keep: usize, moved: &mut u64) -> Result<(), Error> {
+        let (from, to) = (self.rotation.start, self.cut(max)?);
+        self.part(to, keep)?;
+        *moved += to - from;
+        Ok(())
+    }
+
     /// Steps 1 and 2: what lies before `to` is in parts then. The oldest of more than `keep` go.
     fn part(&mut self, to: u64, keep: usize) -> Result<(), Error> {
         let Rotation { start: from, next: number, .. } = self.rotation;
@@ -174,7 +195,7 @@ impl<'a> Job<'a> {
         let end = self.rotation.end(self.size()?);
         self.rotation.parts.push(Part { number, from, to });
         self.rotation.parts = kept(&self.rotation.parts, keep).to_vec();
-        (self.rotation.start, self.rotation.next) = (to, number + 1);
+        (self.rotation.start, self.rotation.next, self.rotation.left) = (to, number + 1, None);
         self.rotation.rotated = Some(Mark { at: self.now, end });
         if let Err(error) = self.save() {
             self.rotation = before;
@@ -222,6 +243,7 @@ impl<'a> Job<'a> {
             (self.rotation.base, self.rotation.hole) = (base + head, 0);
         }
         self.rotation.collapsing = false;
+        self.rotation.left = left(&self.file, &self.rotation).map_err(fail)?;
         let after = self.size()?;
         // Else the program has written meanwhile, and the time is that of its output.
         if base + before.len() == self.rotation.base + after
@@ -286,42 +308,6 @@ fn remove_unknown(log: &Path, Rotation { own, parts: known, .. }: &Rotation) -> 
         }
     }
     Ok(bytes)
-}
-
-/// Lets the parts up to this number go, the note first. `None`: somebody is rotating, or there never was a rotation.
-///
-/// # Errors
-/// Note or part cannot be used.
-pub fn drop_until(path: &Path, number: u64) -> Result<Option<Moved>, Error> {
-    let Some(_only) = lock::try_take(&note::lock(path))? else { return Ok(None) };
-    let fail = |error: io::Error| Error::io("rotate", path, &error);
-    let Some(mut rotation) = note::load(path).map_err(fail)? else { return Ok(None) };
-    let before = rotation.parts.len();
-    rotation.parts.retain(|part| part.number > number);
-    if rotation.parts.len() < before {
-        note::save(path, &rotation)?;
-    }
-    let bytes = remove_unknown(path, &rotation)?;
-    Ok(Some(Moved { parts: before - rotation.parts.len(), bytes }))
-}
-
-/// Compresses parts of the log at `path`, the oldest first, but not much more than `most` bytes. `None` as for [`drop_until`].
-///
-/// # Errors
-/// Note or part cannot be used, or the disk is full; nothing of the log is lost.
-pub fn compress(path: &Path, most: u64) -> Result<Option<Moved>, Error> {
-    let Some(_only) = lock::try_take(&note::lock(path))? else { return Ok(None) };
-    let Some(rotation) = note::load(path).map_err(|error| Error::io("rotate", path, &error))? else { return Ok(None) };
-    let mut done = Moved::default();
-    for part in rotation.parts.iter().map(|part| part.number) {
-        if done.bytes >= most {
-            break;
-        }
-        let bytes =
-            part::compress(path, part).map_err(|error| Error::io("compress", &note::part(path, part), &error))?;
-        done = Moved { parts: done.parts + usize::from(bytes > 0), bytes: done.bytes + bytes };
-    }
-    Ok(Some(done))
 }
 
 /// The directory of parts of all logs.

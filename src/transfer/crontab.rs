@@ -10,6 +10,8 @@ use crate::registry::value::{Draft, Value};
 
 /// What a line of guardian's own has.
 const OWN: &str = "guardian healthcheck";
+/// Where cron looks for programs, unless the crontab says otherwise.
+const PATH: &str = "/usr/bin:/bin";
 
 /// Variables that hold for the lines after them.
 #[derive(Default)]
@@ -89,7 +91,10 @@ fn variable(setting: &mut Setting, import: &mut Import, at: usize, name: &str, v
             note("a time is kept as it is written", "put a `sleep` before the command")
         }
         "SHELL" => setting.shell = Some(value.to_owned()).filter(|shell| shell != "/bin/sh"),
-        "HOME" => setting.home = Some(value.to_owned()),
+        "HOME" => {
+            setting.home = Some(value.to_owned());
+            setting.env.insert(name.to_owned(), value.to_owned());
+        }
         "LOGNAME" => {}
         _ => drop(setting.env.insert(name.to_owned(), value.to_owned())),
     }
@@ -97,6 +102,8 @@ fn variable(setting: &mut Setting, import: &mut Import, at: usize, name: &str, v
 }
 
 fn job(setting: &Setting, import: &mut Import, at: usize, line: &str, around: &Around<'_>) -> Result<(), Damage> {
+    // A minus before the times only keeps cron from writing into syslog that it ran.
+    let line = line.strip_prefix('-').unwrap_or(line);
     let count = if line.starts_with('@') { 1 } else { 5 };
     let (times, rest) = fields(line, count).ok_or_else(|| {
         let what = format!("{:?} is no line of a crontab", line.chars().take(60).collect::<String>());
@@ -133,9 +140,9 @@ fn job(setting: &Setting, import: &mut Import, at: usize, line: &str, around: &A
     if let Some(home) = &setting.home {
         taking.text("cwd", around.path(home));
     }
-    if !setting.env.is_empty() {
-        taking.set("env", Value::Pairs(setting.env.clone()));
-    }
+    let mut variables = setting.env.clone();
+    variables.entry("PATH".to_owned()).or_insert_with(|| PATH.to_owned());
+    taking.set("env", Value::Pairs(variables));
     taking.set("clean_env", Value::Switch(true));
     if let Some(user) = user {
         taking.user(&user, around);
@@ -186,5 +193,6 @@ fn with_input(command: &str) -> String {
     if input.is_empty() {
         return command;
     }
-    format!("printf '%s\\n' {} | {{ {command}; }}", take::quoted(input))
+    // Behind a line break, for the command may end in a comment.
+    format!("printf '%s\\n' {} | {{ {command}\n}}", take::quoted(input))
 }

@@ -29,6 +29,8 @@ pub struct Place<'a> {
     pub home: Option<&'a str>,
     /// Who runs the processes; `None`: root.
     pub user: Option<&'a str>,
+    /// Their home directory.
+    pub user_home: Option<&'a str>,
     /// The image of containers.
     pub image: Option<&'a str>,
     /// Everything is written as `guardian exec`.
@@ -156,6 +158,15 @@ pub(super) fn open_variables(spec: &Spec) -> impl Iterator<Item = (&String, &Str
     spec.env.iter().filter(|(name, _)| !is_secret_name(name))
 }
 
+/// Variables with a name that no shell knows, as gaps: systemd passes over them, and HCL cannot read them.
+pub(super) fn unnamed(spec: &Spec) -> impl Iterator<Item = String> {
+    let is_plain = |name: &str| {
+        !name.starts_with(|letter: char| letter.is_ascii_digit())
+            && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    };
+    spec.env.keys().chain(&spec.pass_env).filter(move |name| !is_plain(name)).map(|name| format!("env {name}"))
+}
+
 /// Variables that are named and not copied: secrets, and what is passed on.
 pub(super) fn referenced(spec: &Spec) -> Vec<&String> {
     secrets(spec).chain(&spec.pass_env).collect()
@@ -200,6 +211,13 @@ pub(super) fn user(leaving: &Leaving<'_>, form: &Form, place: &Place<'_>) -> Opt
     own.or_else(|| place.user.map(str::to_owned))
 }
 
+/// Variables of who runs it, for systems that change the user and leave these as they were.
+pub(super) fn of_user<'a>(spec: &Spec, place: &Place<'a>) -> Vec<(&'static str, &'a str)> {
+    let (Some(user), Some(home)) = (place.user, place.user_home) else { return Vec::new() };
+    let own = [("HOME", home), ("LOGNAME", user), ("USER", user)];
+    own.into_iter().filter(|(name, _)| !spec.env.contains_key(*name)).collect()
+}
+
 /// A table of the registry for a guardian elsewhere: what is set, secrets named and not copied.
 pub(super) fn table(leaving: &Leaving<'_>) -> String {
     let mut draft = Draft::default();
@@ -234,9 +252,27 @@ pub(super) fn table(leaving: &Leaving<'_>) -> String {
         .map_or_else(|error| format!("# {error}\n"), |edited| edited.text)
 }
 
-/// A text as JSON has it, which YAML and HCL read as well.
+/// A text as JSON has it, which YAML and HCL read as well: what JSON leaves as it is and they refuse, or take for the
+/// end of a line, is written as its number.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut quoted = String::new();
+    for letter in serde_json::Value::from(text).to_string().chars() {
+        match is_odd(letter) {
+            true => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => quoted.push(letter),
+        }
+    }
+    quoted
+}
+
+/// Whether YAML does not take it as a letter.
+pub(super) fn is_odd(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// `$` as itself, where a variable begins with one (Kubernetes, Compose).
+pub(super) fn dollars(text: &str) -> String {
+    text.replace('$', "$$")
 }
 
 /// Several of them as a list.
@@ -249,6 +285,16 @@ pub(super) fn list<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
 pub(super) fn dns(name: &Name) -> String {
     let dashed: String = name.as_str().replace(['.', '_'], "-");
     dashed.get(..dashed.len().min(52)).unwrap_or(&dashed).trim_matches('-').to_owned()
+}
+
+/// Two processes that Kubernetes and Compose would know by one name: theirs has fewer letters.
+#[must_use]
+pub fn namesakes<'a>(leaving: &[Leaving<'a>]) -> Option<(&'a Name, &'a Name, String)> {
+    let mut known = std::collections::BTreeMap::new();
+    leaving.iter().find_map(|process| {
+        let name = dns(process.name);
+        known.insert(name.clone(), process.name).map(|first| (first, process.name, name))
+    })
 }
 
 /// Whole seconds, rounded up.

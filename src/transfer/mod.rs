@@ -112,8 +112,8 @@ pub struct Around<'a> {
     pub host: &'a str,
     /// The environment that the import is made in.
     pub env: &'a [(String, String)],
-    /// Whether a file `.env` lies beside it.
-    pub has_dotenv: bool,
+    /// What the file `.env` beside it holds, if there is one.
+    pub dotenv: Option<&'a str>,
     /// It is a file of the system's, with a user in each line of a crontab.
     pub of_system: bool,
 }

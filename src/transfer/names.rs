@@ -70,7 +70,7 @@ fn free(base: &str, is_taken: &dyn Fn(&Name) -> bool) -> Name {
 }
 
 /// Only what may stand in a name, first a letter or digit.
-fn slug(text: &str) -> String {
+pub(super) fn slug(text: &str) -> String {
     let mut slug = String::new();
     for letter in text.chars().map(|letter| letter.to_ascii_lowercase()) {
         match letter {

@@ -42,6 +42,10 @@ pub fn read(text: &str, around: &Around<'_>) -> Result<Import, Damage> {
         );
         return Err(Damage::new(1, "it is a program, and guardian does not execute it", hint));
     }
+    if [".yml", ".yaml"].iter().any(|ending| around.file.ends_with(ending)) {
+        let hint = "make JSON of it, with `yq -o json` or `python3 -c 'import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))'`";
+        return Err(Damage::new(1, "it is YAML", hint));
+    }
     let value = read_json(text, FORM)?;
     let bad =
         |value: &Json<'_>, what: &str| Damage::new(line(text, value), what.to_owned(), format!("{FORM} is wanted"));
@@ -97,6 +101,7 @@ fn app(text: &str, object: &Object<'_>, around: &Around<'_>, import: &mut Import
     };
     let command =
         program(&app, around).ok_or_else(|| Damage::new(at, "an app without `script`", format!("{FORM} is wanted")))?;
+    let by_python = command.first().is_some_and(|program| program.contains("python"));
     let name = app.get("name").map_or_else(|| crate::policy::job_name::job_name(&command), str::to_owned);
     let count = match app.get("instances") {
         Some(text) if !app.dumped => {
@@ -117,9 +122,15 @@ fn app(text: &str, object: &Object<'_>, around: &Around<'_>, import: &mut Import
         let mut variables = BTreeMap::new();
         for (name, at, value) in &all {
             match (name.as_str(), value) {
-                ("env", Json::Object(env)) => variables.extend(environment(text, env, &app, around)),
+                ("env", Json::Object(env)) => {
+                    variables.extend(environment(text, env, &app, around));
+                    no_texts(&mut taking, text, env);
+                }
                 _ => key(&mut taking, &app, (name, *at), value)?,
             }
+        }
+        if by_python {
+            variables.insert("PYTHONUNBUFFERED".to_owned(), "1".to_owned());
         }
         if count > 1 {
             variables.insert(app.get("instance_var").unwrap_or("NODE_APP_INSTANCE").to_owned(), index.to_string());
@@ -132,6 +143,14 @@ fn app(text: &str, object: &Object<'_>, around: &Around<'_>, import: &mut Import
         import.found.push(Found { name: own, line: at, draft });
     }
     Ok(())
+}
+
+/// Variables whose values are no texts.
+fn no_texts(taking: &mut Taking<'_>, text: &str, env: &Object<'_>) {
+    for (name, at, value) in members(text, env).into_iter().filter(|(_, _, value)| scalar(value).is_none()) {
+        let why = "the value of a variable is a text";
+        taking.note(at, format!("env {name} = {}", shown(value)), why, "write it as one into `env`");
+    }
 }
 
 /// The variables of an app. A dump has the whole environment of whoever started pm2: what is the same here is taken down

@@ -33,7 +33,7 @@ const SILENT: [&str; 40] = [
     "node_args",
     "interpreter_args",
     "interpreterArgs",
-    "instances",
+    "cmd",
     "instance_var",
     "pm_id",
     "status",
@@ -66,7 +66,11 @@ const SILENT: [&str; 40] = [
 
 /// What is executed.
 pub(super) fn program(app: &App, around: &Around<'_>) -> Option<Vec<String>> {
-    let script = app.get("pm_exec_path").or(app.get("script"))?;
+    let named = ["pm_exec_path", "script", "cmd", "command"];
+    let script = named.iter().find_map(|key| app.get(key))?;
+    if script.contains(' ') && !app.dumped {
+        return Some(["bash", "-c", script].map(str::to_owned).to_vec()); // as pm2 does, whatever `args` says
+    }
     let named = app.get("exec_interpreter").or(app.get("interpreter"));
     let ending = RUNNERS.iter().find(|(ending, _)| script.ends_with(ending)).map(|(_, runner)| *runner);
     let runner = match named {
@@ -117,9 +121,10 @@ pub(super) fn key(
         "min_uptime" => taking.set("healthy_after", moment(&text).ok_or_else(|| bad("a time"))?),
         "max_restarts" => {
             let most: i64 =
-                text.parse().ok().filter(|most| (1..1_000_000).contains(most)).ok_or_else(|| bad("a number"))?;
-            taking.set("max_failures", Value::Number(most));
+                text.parse().ok().filter(|most| (0..1_000_000).contains(most)).ok_or_else(|| bad("a number"))?;
+            taking.set("max_failures", Value::Number(most.max(1)));
         }
+        "instances" if app.dumped || text.parse::<i64>().is_ok_and(|count| count > 0) => {}
         "restart_delay" if text == "0" => {}
         "restart_delay" => {
             let delay = millis(&text).ok_or_else(|| bad("a time"))?;
@@ -148,7 +153,8 @@ pub(super) fn key(
             };
             taking.set("never_restart", Value::Words(codes));
         }
-        _ if off || text == "0" || matches!(value, Json::Array(items) if items.elements.is_empty()) => {}
+        _ if (off || text == "0") && name != "instances"
+            || matches!(value, Json::Array(items) if items.elements.is_empty()) => {}
         _ => other(taking, app, name, line, what),
     }
     Ok(())
@@ -182,7 +188,10 @@ fn other(taking: &mut Taking<'_>, app: &App, name: &str, line: usize, what: Stri
         "shutdown_with_message" => {
             ("there is no channel to send a message on", "`stop_signal` says how it is asked to end")
         }
-        "instances" => ("copies are counted here", ""),
+        "instances" => (
+            "as many as there are processors is no number: it is one here",
+            "write how many, and import it with --replace",
+        ),
         _ if name.starts_with("env_") => {
             ("there is one environment for each process", "put what it needs into `env` or `env_file`")
         }

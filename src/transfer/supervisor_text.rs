@@ -106,7 +106,8 @@ pub(super) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
                 (value.get(..end)?.trim().to_owned(), value.get(end..)?)
             }
         };
-        pairs.push((name.to_owned(), value));
+        // Quotes at the ends of what stands in quotes go as well.
+        pairs.push((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()));
         rest = match after.trim_start_matches([' ', '\t']) {
             "" => "",
             after => after.strip_prefix([',', '\n'])?.trim_start_matches([',', ' ', '\t', '\n']),

@@ -191,7 +191,9 @@ fn program(
         for entry in
             section.keys.iter().filter(|entry| section.get(&entry.name).is_some_and(|last| last.line == entry.line))
         {
-            key(&mut taking, entry, &filled(entry, &names).unwrap_or_default(), around)?;
+            // The variables of a command are left to the shell.
+            let value = if entry.name == "command" { String::new() } else { filled(entry, &names)? };
+            key(&mut taking, entry, &value, around)?;
         }
         unset(&mut taking, section, whole.directory.as_deref());
         let Taking { draft, .. } = taking;

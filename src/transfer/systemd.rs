@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::systemd_command::Exec;
-use super::systemd_keys::{one, restart};
+use super::systemd_keys::{one, restart, start_limit};
 use super::systemd_text::{self, Setting, switch};
 use super::{Around, Damage, Found, Import, Taking};
 use crate::registry::value::{Draft, Value};
@@ -60,6 +60,7 @@ pub fn read(text: &str, around: &Around<'_>) -> Result<Import, Damage> {
     let mut taking = Taking { name: stem.to_owned(), draft: Draft::default(), notes: &mut import.notes };
     command(&mut taking, &unit)?;
     restart(&mut taking, &unit);
+    start_limit(&mut taking, &unit)?;
     environment(&mut taking, &unit)?;
     // systemd gives a service next to no environment.
     taking.set("clean_env", Value::Switch(true));
@@ -75,26 +76,32 @@ pub fn read(text: &str, around: &Around<'_>) -> Result<Import, Damage> {
     Ok(import)
 }
 
-/// A command line, or what is wrong with it.
-fn exec(setting: &Setting, unit: &Unit<'_>) -> Result<Exec, Damage> {
-    Exec::read(&setting.value, unit.name, unit.around).map_err(|what| {
-        Damage::new(setting.line, format!("`{}`: {what}", setting.key), "mend that line, or register it by hand")
-    })
+/// The command lines of a key, several in one setting included, or what is wrong with one.
+fn execs<'u>(unit: &'u Unit<'_>, key: &str) -> Result<Vec<(&'u Setting, Exec)>, Damage> {
+    let mut execs = Vec::new();
+    for setting in unit.all("Service", key) {
+        for line in systemd_text::lines(&setting.value) {
+            let exec = Exec::read(line.trim(), unit.name, unit.around).map_err(|what| {
+                Damage::new(setting.line, format!("`{key}`: {what}"), "mend that line, or register it by hand")
+            })?;
+            execs.push((setting, exec));
+        }
+    }
+    Ok(execs)
 }
 
 /// What is executed, and what before it.
 fn command(taking: &mut Taking<'_>, unit: &Unit<'_>) -> Result<(), Damage> {
-    let starts = unit.all("Service", "ExecStart");
-    let Some((last, first)) = starts.split_last() else {
+    let starts = execs(unit, "ExecStart")?;
+    let Some(((_, run), first)) = starts.split_last() else {
         return Err(Damage::new(
             1,
             "there is no `ExecStart`",
             "a service without a program is nothing that can be kept alive",
         ));
     };
-    let run = exec(last, unit)?;
-    for setting in &starts {
-        prefixes(taking, setting, &exec(setting, unit)?);
+    for (setting, exec) in &starts {
+        prefixes(taking, setting, exec);
     }
     match run.argv().filter(|_| first.is_empty()) {
         Some(argv) => match sh_line(&argv) {
@@ -102,18 +109,14 @@ fn command(taking: &mut Taking<'_>, unit: &Unit<'_>) -> Result<(), Damage> {
             None => taking.set("command", Value::Texts(argv)),
         },
         None => {
-            let mut lines = Vec::new();
-            for setting in first {
-                lines.push(exec(setting, unit)?.line());
-            }
+            let mut lines: Vec<String> = first.iter().map(|(_, exec)| exec.line()).collect();
             let own = if run.prefixes.contains('|') { String::new() } else { "exec ".to_owned() };
             lines.push(own + &run.line());
             taking.text("shell", lines.join(" && "));
         }
     }
     let mut before = Vec::new();
-    for setting in unit.all("Service", "ExecStartPre") {
-        let line = exec(setting, unit)?;
+    for (setting, line) in execs(unit, "ExecStartPre")? {
         let ignored = if line.prefixes.contains('-') { " || :" } else { "" };
         if line.prefixes.contains(['+', '!']) {
             taking.note(
@@ -149,6 +152,10 @@ fn prefixes(taking: &mut Taking<'_>, setting: &Setting, exec: &Exec) {
     if exec.prefixes.contains(['+', '!']) {
         let instead = "let guardian run as root, with `user` for those that need no rights";
         taking.note(setting.line, what(), "nothing is given more rights than the process has", instead);
+    }
+    if exec.splits {
+        let why = "a variable by itself is split at blanks, and quotes in its value are letters";
+        taking.note(setting.line, what(), why, "`${NAME}` is one word, as it is");
     }
     if exec.renamed {
         let instead = format!("`exec -a NAME {}` in a line for bash", exec.line());

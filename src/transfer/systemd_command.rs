@@ -12,6 +12,8 @@ pub(super) struct Exec {
     words: Vec<String>,
     /// Its words hold variables.
     pub(super) has_variables: bool,
+    /// One of them is a variable by itself, which is as many words as its value has.
+    pub(super) splits: bool,
 }
 
 impl Exec {
@@ -35,10 +37,11 @@ impl Exec {
         }
         let literal = prefixes.contains(':');
         let has_variables = !literal && words.iter().any(|word| !literally(word).1);
+        let splits = !literal && words.iter().any(|word| word.strip_prefix('$').is_some_and(is_name));
         if !literal && !has_variables {
             words = words.iter().map(|word| literally(word).0).collect();
         }
-        Ok(Self { prefixes: prefixes.to_owned(), renamed, words, has_variables })
+        Ok(Self { prefixes: prefixes.to_owned(), renamed, words, has_variables, splits })
     }
 
     /// The words to be executed; `None`: they hold variables, or are for a shell.
@@ -64,11 +67,14 @@ fn literally(word: &str) -> (String, bool) {
     (plain.replace('\u{E000}', "$"), !plain.contains('$'))
 }
 
+/// What a variable may be called.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
 /// One word for the shell: `${NAME}` is in it as it is, `$NAME` by itself is split at blanks.
 fn in_shell(word: &str) -> String {
     let plain = word.replace("$$", "\u{E000}");
-    let is_name =
-        |name: &str| !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
     if plain.strip_prefix('$').is_some_and(is_name) {
         return plain;
     }

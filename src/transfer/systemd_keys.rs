@@ -12,6 +12,25 @@ use crate::registry::value::Value;
 
 /// A section that systemd passes over, with what an export could not say otherwise.
 pub(super) const OWN: &str = "X-Guardian";
+/// Keys of which the last one counts.
+const SINGLE: [&str; 14] = [
+    "Type",
+    "WorkingDirectory",
+    "User",
+    "TimeoutStopSec",
+    "TimeoutSec",
+    "TimeoutStartSec",
+    "RuntimeMaxSec",
+    "WatchdogSec",
+    "KillSignal",
+    "KillMode",
+    "MemoryMax",
+    "MemoryLimit",
+    "CPUQuota",
+    "TasksMax",
+];
+/// How often systemd starts a unit, and in which time, where only the other one is said.
+const START_LIMIT: (i64, Duration) = (5, Duration::from_secs(10));
 
 /// One setting, if it is the last of its key: those that are lists were read before.
 pub(super) fn one(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting) -> Result<(), Damage> {
@@ -26,12 +45,28 @@ pub(super) fn one(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting) -
     let limit = || span_or_never(value).ok_or_else(|| bad("a time"));
     match key.as_str() {
         // Read together, or lists.
-        "ExecStart" | "ExecStartPre" | "Environment" | "EnvironmentFile" | "PassEnvironment" | "Restart"
-        | "RestartSec" | "RestartMaxDelaySec" | "RestartSteps" => {}
-        _ if !is_last && key != "SuccessExitStatus" && key != "RestartPreventExitStatus" => {}
+        "ExecStart"
+        | "ExecStartPre"
+        | "Environment"
+        | "EnvironmentFile"
+        | "PassEnvironment"
+        | "Restart"
+        | "RestartSec"
+        | "RestartMaxDelaySec"
+        | "RestartSteps"
+        | "StartLimitInterval"
+        | "StartLimitIntervalSec"
+        | "StartLimitBurst" => {}
+        key if !is_last && SINGLE.contains(&key) => {}
+        // Taken back by an empty one.
+        _ if !unit.all(section, key).iter().any(|kept| kept.line == *line) => {}
         "Type" => kind(taking, unit, setting),
         "WorkingDirectory" => {
             let path = value.trim_start_matches('-');
+            if path != value {
+                let why = "`-` would forgive that it is missing; here it is an error of the start";
+                taking.note(*line, what, why, "make the directory, or take `cwd` out");
+            }
             let path = if path == "~" { "%h" } else { path };
             let path = specified(path, unit.name, unit.around).map_err(|_| bad("a path"))?;
             taking.text("cwd", path);
@@ -78,7 +113,6 @@ pub(super) fn one(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting) -
             Ok(most) if most > 0 => taking.set("tasks", Value::Number(most)),
             Ok(_) | Err(_) => taking.note(*line, what, "`tasks` is a number, no share of the machine", "`tasks = 512`"),
         },
-        "StartLimitInterval" | "StartLimitIntervalSec" | "StartLimitBurst" => start_limit(taking, setting)?,
         _ => other(taking, unit, setting),
     }
     Ok(())
@@ -91,7 +125,7 @@ fn elsewhere(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting) -> Res
             taking.text("backoff_max", &*setting.value);
             Ok(())
         }
-        "StartLimitIntervalSec" | "StartLimitInterval" | "StartLimitBurst" => start_limit(taking, setting),
+        "StartLimitIntervalSec" | "StartLimitInterval" | "StartLimitBurst" => Ok(()), // read together
         _ => {
             other(taking, unit, setting);
             Ok(())
@@ -99,18 +133,31 @@ fn elsewhere(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting) -> Res
     }
 }
 
-fn start_limit(taking: &mut Taking<'_>, setting: &Setting) -> Result<(), Damage> {
-    let bad = |wanted: &str| {
+/// How often it may be started in which time, where either is said. Nothing is said of most, and guardian has a breaker of its own.
+pub(super) fn start_limit(taking: &mut Taking<'_>, unit: &Unit<'_>) -> Result<(), Damage> {
+    let last = |keys: &[&str]| {
+        let says = |setting: &&Setting| keys.contains(&setting.key.as_str()) && !setting.value.is_empty();
+        unit.settings.iter().filter(says).rfind(|setting| ["Unit", "Service"].contains(&setting.section.as_str()))
+    };
+    let bad = |setting: &Setting, wanted: &str| {
         Damage::new(setting.line, format!("`{}={}`", setting.key, setting.value), format!("{wanted} is wanted"))
     };
-    if setting.key == "StartLimitBurst" {
-        let most: i64 = setting.value.parse().ok().filter(|most| *most >= 0).ok_or_else(|| bad("a number"))?;
-        taking.set("max_restarts", Value::Number(most));
+    let number = |setting: &Setting| {
+        let most = setting.value.parse().ok().filter(|most: &i64| *most >= 0);
+        most.ok_or_else(|| bad(setting, "a number"))
+    };
+    let time = |setting: &Setting| span_or_never(&setting.value).ok_or_else(|| bad(setting, "a time"));
+    let (burst, interval) = (last(&["StartLimitBurst"]), last(&["StartLimitIntervalSec", "StartLimitInterval"]));
+    if burst.is_none() && interval.is_none() {
         return Ok(());
     }
-    match span_or_never(&setting.value).ok_or_else(|| bad("a time"))? {
-        Some(window) => taking.set("window", take::duration(window)),
-        None => taking.set("max_restarts", Value::Number(0)),
+    let most = burst.map_or(Ok(START_LIMIT.0), number)?;
+    match interval.map_or(Ok(Some(START_LIMIT.1)), time)? {
+        Some(window) if most > 0 => {
+            taking.set("max_restarts", Value::Number(most));
+            taking.set("window", take::duration(window));
+        }
+        Some(_) | None => taking.set("max_restarts", Value::Number(0)),
     }
     Ok(())
 }

@@ -32,7 +32,8 @@ pub(super) fn other(taking: &mut Taking<'_>, unit: &Unit<'_>, setting: &Setting)
         _ => of_others(section, key),
     };
     let in_section = if section == "Service" { String::new() } else { format!("[{section}] ") };
-    let instead = instead.replace("NAME", unit.name.rsplit_once('.').map_or(unit.name, |(stem, _)| stem));
+    let name = super::names::slug(unit.name.rsplit_once('.').map_or(unit.name, |(stem, _)| stem));
+    let instead = instead.replace("NAME", &name);
     taking.note(*line, format!("{in_section}{key}={value}"), why, instead);
 }
 

@@ -56,7 +56,33 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with(['#', ';'])
 }
 
-/// Words, with quotes and escapes taken off; `None`: a quote is not closed, or an escape means nothing.
+/// Command lines that stand in one setting: a `;` by itself is between two of them, unless it is in quotes or escaped.
+pub(super) fn lines(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let (mut quote, mut escaped, mut before) = (None, false, ' ');
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let alone = before.is_whitespace() && letters.peek().is_none_or(|next| next.is_whitespace());
+        match (letter, quote) {
+            _ if escaped => escaped = false,
+            ('\\', _) => escaped = true,
+            (';', None) if alone => {
+                lines.push(String::new());
+                before = ' ';
+                continue;
+            }
+            ('"' | '\'', None) => quote = Some(letter),
+            (_, Some(open)) if open == letter => quote = None,
+            (_, _) => {}
+        }
+        lines.last_mut().into_iter().for_each(|line| line.push(letter));
+        before = letter;
+    }
+    lines.retain(|line| !line.trim().is_empty());
+    lines
+}
+
+/// Words, with quotes and escapes taken off; `None`: a quote is not closed, or what is escaped is no text.
 pub(super) fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut letters = text.chars().peekable();
@@ -65,29 +91,31 @@ pub(super) fn words(text: &str) -> Option<Vec<String>> {
         if letters.peek().is_none() {
             return Some(words);
         }
-        let mut word = String::new();
+        let mut word = Vec::new();
         let mut quote = None;
         while let Some(letter) = letters.next_if(|letter| quote.is_some() || !letter.is_whitespace()) {
             match letter {
                 '"' | '\'' if quote == Some(letter) => quote = None,
                 '"' | '\'' if quote.is_none() => quote = Some(letter),
                 // An escape that means nothing stays as it is.
-                '\\' if letters.peek().is_some_and(|next| KNOWN.contains(*next)) => word.push(escaped(&mut letters)?),
-                letter => word.push(letter),
+                '\\' if letters.peek().is_some_and(|next| KNOWN.contains(*next)) => word.extend(escaped(&mut letters)?),
+                letter => word.extend(letter.to_string().bytes()),
             }
         }
         if quote.is_some() {
             return None;
         }
-        words.push(word);
+        words.push(String::from_utf8(word).ok()?);
     }
 }
 
 /// What may stand after a backslash.
-const KNOWN: &str = "abfnrtvsxuU01234567\\\"'";
+const KNOWN: &str = "abfnrtvsxuU01234567\\\"';";
 
-/// What stands after a backslash, as in C.
-fn escaped(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char> {
+/// What stands after a backslash, as in C: `\x` and digits are a byte, `\u` a letter.
+fn escaped(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Vec<u8>> {
+    let byte = |number: u32| u8::try_from(number).ok().map(|byte| vec![byte]);
+    let letter = |number: u32| char::from_u32(number).map(|letter| letter.to_string().into_bytes());
     let known = match letters.next()? {
         'a' => '\u{7}',
         'b' => '\u{8}',
@@ -97,14 +125,14 @@ fn escaped(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<cha
         't' => '\t',
         'v' => '\u{b}',
         's' => ' ',
-        'x' => return number_of(letters, 2, 16, ""),
-        'u' => return number_of(letters, 4, 16, ""),
-        'U' => return number_of(letters, 8, 16, ""),
-        digit @ '0'..='7' => return number_of(letters, 2, 8, &digit.to_string()),
-        same @ ('\\' | '"' | '\'') => same,
+        'x' => return byte(number_of(letters, 2, 16, "")?),
+        'u' => return letter(number_of(letters, 4, 16, "")?),
+        'U' => return letter(number_of(letters, 8, 16, "")?),
+        digit @ '0'..='7' => return byte(number_of(letters, 2, 8, &digit.to_string())?),
+        same @ ('\\' | '"' | '\'' | ';') => same,
         _ => return None,
     };
-    Some(known)
+    letter(u32::from(known))
 }
 
 fn number_of(
@@ -112,9 +140,19 @@ fn number_of(
     digits: usize,
     radix: u32,
     first: &str,
-) -> Option<char> {
+) -> Option<u32> {
     let text: String = first.chars().chain(letters.by_ref().take(digits)).collect();
-    u32::from_str_radix(&text, radix).ok().and_then(char::from_u32)
+    u32::from_str_radix(&text, radix).ok()
+}
+
+/// What a part of a unit's name stands for: `-` is `/`, `\x2d` a byte.
+fn unescaped(name: &str) -> Option<String> {
+    words(&format!("\"{}\"", name.replace('-', "/"))).and_then(|mut words| words.pop())
+}
+
+/// The last of the parts of a name between dashes.
+fn last(prefix: &str) -> &str {
+    prefix.rsplit('-').next().unwrap_or(prefix)
 }
 
 /// A value with its specifiers filled in; the first that means nothing here otherwise.
@@ -132,8 +170,12 @@ pub(super) fn specified(text: &str, unit: &str, around: &Around<'_>) -> Result<S
             Some('%') => filled.push('%'),
             Some('n') => filled.push_str(unit),
             Some('N') => filled.push_str(stem),
-            Some('p' | 'P' | 'j' | 'J') => filled.push_str(prefix),
-            Some('i' | 'I') => filled.push_str(instance),
+            Some('p') => filled.push_str(prefix),
+            Some('P') => filled.push_str(&unescaped(prefix).ok_or("%P")?),
+            Some('j') => filled.push_str(last(prefix)),
+            Some('J') => filled.push_str(&unescaped(last(prefix)).ok_or("%J")?),
+            Some('i') => filled.push_str(instance),
+            Some('I') => filled.push_str(&unescaped(instance).ok_or("%I")?),
             Some('h') => filled.push_str(around.home.ok_or("%h")?),
             Some('u') => filled.push_str(around.user),
             Some('H') => filled.push_str(around.host),

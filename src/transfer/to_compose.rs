@@ -1,8 +1,8 @@
 //! Processes as services of Compose, one file for all.
 
 use super::export::{
-    Again, Can, Form, Leaving, Place, Written, again, command, dns, list, open_variables, quoted, referenced, table,
-    user, whole_seconds,
+    Again, Can, Form, Leaving, Place, Written, again, command, dns, dollars, list, open_variables, quoted, referenced,
+    table, user, whole_seconds,
 };
 use crate::model::probe::Probe;
 use crate::model::signal::Signal;
@@ -77,9 +77,9 @@ fn service(process: &Leaving<'_>, place: &Place<'_>) -> String {
     let (spec, form) = (process.spec, form(process, place));
     let mut text = form.comment(process, &CAN, "  #");
     let mut say = |line: String| text.push_str(&format!("{line}\n"));
-    say(format!("  {}:", dns(process.name)));
+    say(format!("  {}:", quoted(&dns(process.name)))); // `123` and `true` would be no texts
     match place.image {
-        Some(image) => say(format!("    image: {}", quoted(image))),
+        Some(image) => say(format!("    image: {}", quoted(&dollars(image)))),
         None if form.wrapped => {
             say("    # An image with guardian and the program in it.".to_owned());
             say(format!("    image: {}", quoted(&format!("{}:latest", dns(process.name)))));
@@ -124,7 +124,7 @@ fn service(process: &Leaving<'_>, place: &Place<'_>) -> String {
     if let Some(user) = user(process, &form, place).filter(|_| !form.wrapped) {
         say(format!("    user: {}", quoted(&user)));
     }
-    spec.env_file.iter().for_each(|file| say(format!("    env_file: [{}]", quoted(file))));
+    spec.env_file.iter().for_each(|file| say(format!("    env_file: [{}]", quoted(&dollars(file)))));
     variables.extend(referenced(spec).into_iter().cloned());
     if !variables.is_empty() {
         say(format!("    environment: {}", list(&variables)));
@@ -137,9 +137,4 @@ fn service(process: &Leaving<'_>, place: &Place<'_>) -> String {
         say(format!("    depends_on: {}", list(&names)));
     }
     text
-}
-
-/// `$` as itself.
-fn dollars(text: &str) -> String {
-    text.replace('$', "$$")
 }

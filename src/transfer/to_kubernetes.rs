@@ -1,8 +1,8 @@
 //! Processes as objects of Kubernetes: a Deployment for a service, a Job for what ends, a CronJob for what has times.
 
 use super::export::{
-    Again, Can, Form, Leaving, Place, Written, again, command, dns, list, open_variables, quoted, referenced, table,
-    whole_seconds,
+    Again, Can, Form, Leaving, Place, Written, again, command, dns, dollars, is_odd, list, open_variables, quoted,
+    referenced, table, whole_seconds,
 };
 use crate::model::probe::Probe;
 use crate::model::schedule::Overlap;
@@ -72,14 +72,19 @@ fn object(process: &Leaving<'_>, place: &Place<'_>) -> String {
         text.push_str("# Nothing waits for what it depends on: let the program try again, or add an initContainer.\n");
     }
     if form.wrapped {
-        let registry = indented(&table(process), 4);
+        let registry = table(process);
+        let registry = match registry.chars().any(|letter| letter != '\n' && is_odd(letter)) {
+            true => format!(" {}\n", quoted(&registry)),
+            false => format!(" |\n{}", indented(&registry, 4)),
+        };
         text.push_str(&format!(
-            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}-guardian\ndata:\n  registry.toml: |\n{registry}---\n"
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}-guardian\ndata:\n  registry.toml:{registry}---\n"
         ));
     }
-    let meta = format!("metadata:\n  name: {name}\n  labels: {{app: {name}}}\n");
+    let label = quoted(&name); // `123` and `true` would be no texts
+    let meta = format!("metadata:\n  name: {label}\n  labels: {{app: {label}}}\n");
     let pod = |restart: &str| {
-        format!("metadata:\n  labels: {{app: {name}}}\nspec:\n{}", indented(&pod(process, &form, place, restart), 2))
+        format!("metadata:\n  labels: {{app: {label}}}\nspec:\n{}", indented(&pod(process, &form, place, restart), 2))
     };
     let job = |restart: &str| {
         let tries = if again(spec) == Again::No { 0 } else { 6 };
@@ -102,7 +107,7 @@ fn object(process: &Leaving<'_>, place: &Place<'_>) -> String {
         }
         (None, Again::Always) => text.push_str(&format!(
             "apiVersion: apps/v1\nkind: Deployment\n{meta}spec:\n  replicas: 1\n  strategy: {{type: Recreate}}\n  \
-             selector: {{matchLabels: {{app: {name}}}}}\n  template:\n{}",
+             selector: {{matchLabels: {{app: {label}}}}}\n  template:\n{}",
             indented(&pod("Always"), 4)
         )),
         (None, Again::OnFailure | Again::No) => {
@@ -115,14 +120,14 @@ fn object(process: &Leaving<'_>, place: &Place<'_>) -> String {
 fn pod(process: &Leaving<'_>, form: &Form, place: &Place<'_>, restart: &str) -> String {
     let (spec, name) = (process.spec, dns(process.name));
     let grace = whole_seconds(spec.grace) + if form.wrapped { BEYOND } else { 0 };
-    let mut text =
-        format!("restartPolicy: {restart}\nterminationGracePeriodSeconds: {grace}\ncontainers:\n- name: {name}\n");
+    let mut text = format!(
+        "restartPolicy: {restart}\nterminationGracePeriodSeconds: {grace}\ncontainers:\n- name: {}\n",
+        quoted(&name)
+    );
+    // `$(NAME)` is a variable there, and `$$` is `$`.
+    let words: Vec<String> = command(process, form, "guardian").iter().map(|word| dollars(word)).collect();
     let usual = format!("{name}:latest");
-    text.push_str(&format!(
-        "  image: {}\n  command: {}\n",
-        quoted(place.image.unwrap_or(&usual)),
-        list(&command(process, form, "guardian"))
-    ));
+    text.push_str(&format!("  image: {}\n  command: {}\n", quoted(place.image.unwrap_or(&usual)), list(&words)));
     if place.image.is_none() {
         let what = if form.wrapped { "guardian and the program" } else { "the program" };
         text.insert_str(0, &format!("# The image must have {what} in it.\n"));
@@ -164,7 +169,7 @@ fn environment(spec: &Spec, name: &str, form: &Form) -> String {
     if !form.wrapped {
         variables.extend(
             open_variables(spec)
-                .map(|(key, value)| format!("  - {{name: {}, value: {}}}\n", quoted(key), quoted(value))),
+                .map(|(key, value)| format!("  - {{name: {}, value: {}}}\n", quoted(key), quoted(&dollars(value)))),
         );
     }
     variables.extend(referenced(spec).into_iter().map(|key| {
@@ -179,12 +184,12 @@ fn environment(spec: &Spec, name: &str, form: &Form) -> String {
 fn probe(spec: &Spec) -> String {
     let Some(probe) = &spec.probe else { return String::new() };
     let what = match probe {
-        Probe::Command(line) => format!("exec: {{command: [\"/bin/sh\", \"-c\", {}]}}", quoted(line)),
+        Probe::Command(line) => format!("exec: {{command: [\"/bin/sh\", \"-c\", {}]}}", quoted(&dollars(line))),
         Probe::Tcp { port, .. } => format!("tcpSocket: {{port: {port}}}"),
         Probe::Http { url, .. } => {
-            format!("exec: {{command: [\"wget\", \"-q\", \"-O\", \"/dev/null\", {}]}}", quoted(url))
+            format!("exec: {{command: [\"wget\", \"-q\", \"-O\", \"/dev/null\", {}]}}", quoted(&dollars(url)))
         }
-        Probe::File(path) => format!("exec: {{command: [\"test\", \"-e\", {}]}}", quoted(path)),
+        Probe::File(path) => format!("exec: {{command: [\"test\", \"-e\", {}]}}", quoted(&dollars(path))),
         Probe::Notify | Probe::Output(_) | Probe::Delay(_) => return String::new(), // none shows that it is alive
     };
     let (every, timeout) = (whole_seconds(spec.probe_every), whole_seconds(spec.probe_timeout));

@@ -1,6 +1,8 @@
 //! Processes as jobs of Nomad, with its driver `raw_exec`: no image is needed.
 
-use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, user, whole_seconds};
+use super::export::{
+    Again, Can, Form, Leaving, Place, Written, again, command, of_user, open_variables, unnamed, user, whole_seconds,
+};
 use crate::model::signal::Signal;
 use crate::model::spec::Spec;
 
@@ -21,7 +23,6 @@ const CAN: Can = Can {
         "schedule",
         "timezone",
         "never_restart",
-        "user",
     ],
     passes: false,
 };
@@ -45,6 +46,7 @@ fn job(process: &Leaving<'_>, place: &Place<'_>) -> String {
         // A task runs in its own directory; only a shell can change it.
         form.gaps.push(format!("cwd = {:?}", spec.cwd.as_deref().unwrap_or("")));
     }
+    form.gaps.extend(unnamed(spec));
     form.wrapped |= !form.gaps.is_empty();
     let kind = if again(spec) == Again::Always && spec.schedule.is_none() { "service" } else { "batch" };
     let mut text = format!("# Made by `guardian export nomad {}`.\n{}", process.name, form.comment(process, &CAN, "#"));
@@ -99,7 +101,7 @@ fn task(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
     let signal = if form.wrapped { "SIGTERM".to_owned() } else { Signal(spec.stop_signal).to_string() };
     say(format!("kill_signal  = \"{signal}\""));
     say(format!("kill_timeout = \"{}s\"", whole_seconds(spec.grace) + beyond));
-    let mut variables: Vec<(&str, &str)> = Vec::new();
+    let mut variables: Vec<(&str, &str)> = of_user(spec, place);
     if form.wrapped {
         variables.extend(place.home.map(|home| ("GUARDIAN_HOME", home)));
     } else {

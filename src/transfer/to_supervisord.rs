@@ -1,7 +1,7 @@
 //! Processes as programs of supervisord, one file for all.
 
 use super::export::{
-    Again, Can, Form, Leaving, Place, Written, again, command, open_variables, referenced, user, whole_seconds,
+    Again, Can, Form, Leaving, Place, Written, again, command, of_user, open_variables, referenced, user, whole_seconds,
 };
 use crate::model::signal::Signal;
 use crate::model::spec::{OnBoot, Spec, Target};
@@ -20,7 +20,6 @@ const CAN: Can = Can {
         "max_failures",
         "healthy_after",
         "on_boot",
-        "user",
         "never_restart",
     ],
     passes: true,
@@ -37,9 +36,15 @@ pub fn write(leaving: &[Leaving<'_>], place: &Place<'_>) -> Vec<Written> {
         if !process.spec.never_restart.is_empty() && process.spec.never_restart != usual {
             let ends: Vec<String> = process.spec.never_restart.iter().map(ToString::to_string).collect();
             form.gaps.push(format!("never_restart = [{}]", ends.join(", ")));
-            form.wrapped = true;
         }
-        text.push_str(&format!("\n{}{}", form.comment(process, &CAN, ";"), program(process, &form, place)));
+        unsaid(process.spec, &mut form.gaps);
+        form.wrapped |= !form.gaps.is_empty();
+        text.push_str(&format!("\n{}", form.comment(process, &CAN, ";")));
+        // Not as `%(ENV_X)s`: a quote in a value would end it.
+        for name in referenced(process.spec).into_iter().filter(|_| !form.wrapped) {
+            text.push_str(&format!("; {name} is what supervisord has in its own environment.\n"));
+        }
+        text.push_str(&program(process, &form, place));
     }
     vec![Written { name: "guardian.conf".to_owned(), text }]
 }
@@ -57,8 +62,13 @@ fn program(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
     };
     say("autorestart", restart.to_owned());
     user(process, form, place).into_iter().for_each(|user| say("user", user));
+    let own = of_user(spec, place).into_iter().map(|(name, value)| pair(name, &filled(value)));
     if form.wrapped {
-        place.home.into_iter().for_each(|home| say("environment", pair("GUARDIAN_HOME", &filled(home))));
+        let home = place.home.map(|home| pair("GUARDIAN_HOME", &filled(home)));
+        let variables: Vec<String> = own.chain(home).collect();
+        if !variables.is_empty() {
+            say("environment", variables.join(","));
+        }
         say("exitcodes", codes(spec));
         // A stop of supervisord's: guardian ends the process as it was told to.
         say("stopsignal", "TERM".to_owned());
@@ -68,9 +78,8 @@ fn program(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
     }
     let usual = Spec::with_command(spec.command.clone()).healthy_after;
     spec.cwd.iter().for_each(|cwd| say("directory", filled(cwd)));
-    let open = open_variables(spec).map(|(name, value)| pair(name, &filled(value)));
-    let known = referenced(spec).into_iter().map(|name| pair(name, &format!("%(ENV_{name})s")));
-    let variables: Vec<String> = open.chain(known).collect();
+    let variables = own.chain(open_variables(spec).map(|(name, value)| pair(name, &filled(value))));
+    let variables: Vec<String> = variables.collect();
     if !variables.is_empty() {
         say("environment", variables.join(","));
     }
@@ -91,6 +100,21 @@ fn program(process: &Leaving<'_>, form: &Form, place: &Place<'_>) -> String {
     say("killasgroup", "true".to_owned());
     say("redirect_stderr", "true".to_owned());
     lines.concat()
+}
+
+/// Texts that a line there cannot hold: it ends at a line break and at a comment, whatever quotes are around, and a value can
+/// neither have both kinds of quotes nor begin or end with one.
+fn unsaid(spec: &Spec, gaps: &mut Vec<String>) {
+    let breaks = |text: &str| text.contains(char::is_control);
+    let ends = |text: &str| breaks(text) || [" ;", " #"].iter().any(|comment| text.contains(comment));
+    if spec.command.argv().iter().any(|word| breaks(word)) {
+        gaps.push("a command with a line break".to_owned());
+    }
+    gaps.extend(spec.cwd.as_ref().filter(|cwd| ends(cwd)).map(|cwd| format!("cwd = {cwd:?}")));
+    let both = |value: &str| value.contains('"') && value.contains('\'');
+    let quotes = |value: &str| both(value) || value.starts_with(['"', '\'']) || value.ends_with(['"', '\'']);
+    let unsaid = open_variables(spec).filter(|(_, value)| ends(value) || quotes(value));
+    gaps.extend(unsaid.map(|(name, value)| format!("env {name} = {value:?}")));
 }
 
 fn codes(spec: &Spec) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, user};
+use super::export::{Again, Can, Form, Leaving, Place, Written, again, command, open_variables, unnamed, user};
 use super::systemd_keys::OWN;
 use super::to_calendar::calendar;
 use crate::model::never::Never;
@@ -70,6 +70,13 @@ fn unit(process: &Leaving<'_>, place: &Place<'_>) -> Vec<Written> {
     }));
     if spec.cwd.is_none() && spec.command.argv().first().is_some_and(|program| is_relative(program)) {
         form.gaps.push("a program whose path begins in the home directory".to_owned());
+    }
+    form.gaps.extend(unnamed(spec));
+    if spec.command.argv().first().is_some_and(|program| program.contains('$')) {
+        form.gaps.push("a program with `$` in its path".to_owned()); // `$$` is one only in its arguments
+    }
+    for (key, path) in [("cwd", &spec.cwd), ("env_file", &spec.env_file)] {
+        form.gaps.extend(path.as_ref().filter(|path| !is_plain(path)).map(|path| format!("{key} = {path:?}")));
     }
     let times = spec.schedule.as_deref().map(|line| calendar(line, spec.zone.name()));
     form.wrapped |= !form.gaps.is_empty();
@@ -172,6 +179,11 @@ fn is_relative(program: &str) -> bool {
     program.contains('/') && !program.starts_with('/')
 }
 
+/// A path that a line can hold: there are no quotes for it.
+fn is_plain(path: &str) -> bool {
+    !path.contains(char::is_control) && path.trim() == path && !path.ends_with('\\')
+}
+
 /// What is said where systemd itself runs the program.
 fn plain(spec: &Spec, say: &mut impl FnMut(&str, String)) {
     for line in &spec.preflight {
@@ -204,7 +216,9 @@ fn plain(spec: &Spec, say: &mut impl FnMut(&str, String)) {
     spec.time_limit.into_iter().for_each(|limit| say("RuntimeMaxSec", span(limit)));
     spec.watchdog.into_iter().for_each(|limit| say("WatchdogSec", span(limit)));
     spec.memory.into_iter().for_each(|bytes| say("MemoryMax", bytes.to_string()));
-    spec.cpu.into_iter().for_each(|cores| say("CPUQuota", format!("{}%", cores * 100.0)));
+    spec.cpu
+        .into_iter()
+        .for_each(|cores| say("CPUQuota", format!("{}%", ((cores * 10_000.0).round() / 100.0).max(0.01))));
     spec.tasks.into_iter().for_each(|tasks| say("TasksMax", tasks.to_string()));
 }
 
@@ -253,7 +267,8 @@ fn in_quotes(word: &str, variables: bool) -> String {
             '\t' => quoted.push_str("\\t"),
             '%' => quoted.push_str("%%"),
             '$' if variables => quoted.push_str("$$"),
-            letter if letter.is_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(letter))),
+            letter if letter.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(letter))),
+            letter if letter.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(letter))),
             letter => quoted.push(letter),
         }
     }

@@ -233,6 +233,68 @@ fn jobs_of_nomad_are_hcl() {
 }
 
 #[test]
+fn what_a_line_of_another_system_cannot_hold_stays_with_guardian_and_all_else_means_the_same() {
+    let home = Home::new();
+    let words = "[\"/bin/echo\", \"$$ $(A) ${A} %d\", \"\\u007f\\u0085\\u2028\"]";
+    home.write_registry(format!(
+        "[process.123]\ncommand = {words}\ncwd = \"/\"\nclean_env = true\nenv = {{ A = \"$$ $(A)\" }}\ncpu = 0.29\n\
+         [process.true]\ncommand = [\"/bin/echo\"]\ncwd = \"/tmp/a\\nExecStartPre=/bin/evil\"\ntarget = \"8h\"\nenv = {{ Z = \"\\u0085\" }}\n\
+         [process.quotes]\ncommand = [\"/bin/echo\", \"a\\nb\"]\ncwd = \"/\"\nnever_restart = []\n\
+         [process.value]\ncommand = [\"/bin/echo\"]\ncwd = \"/\"\nnever_restart = []\nenv = {{ A = \"a ;b\", B = \"'\\\"x\", \"a.b\" = \"1\" }}\n\
+         [process.secret]\ncommand = [\"/bin/echo\"]\ncwd = \"/\"\nnever_restart = []\nenv = {{ API_TOKEN = \"hunter2\", A = \"b\" }}\n"
+    ));
+    let files = export(&home, "systemd", &[]);
+    let mut verify = Command::new("systemd-analyze");
+    verify.arg("verify").arg("--man=no").args(&files);
+    let verified = finish(verify).expect(0);
+    assert!(!verified.stderr.contains(".service"), "{}", verified.stderr);
+    assert!(text(&files, "123.service").contains("CPUQuota=29%\n"));
+    assert!(!text(&files, "true.service").contains("\nExecStartPre"));
+    assert!(text(&files, "value.service").contains("#   env a.b\n"), "systemd would pass over it");
+
+    let files = export(&home, "supervisord", &[]);
+    let conf = text(&files, "guardian.conf");
+    let wrapped = |name: &str| conf.contains(&format!(" exec {name}\n"));
+    assert_eq!(["true", "quotes", "value"].map(wrapped), [true, true, true], "{conf}");
+    assert!(conf.contains("; API_TOKEN is what supervisord has") && conf.contains("environment=A=\"b\"\n"), "{conf}");
+    assert!(!conf.lines().any(|line| line.starts_with("ExecStartPre") || line.starts_with("b'")), "{conf}");
+
+    export(&home, "kubernetes", &[]);
+    export(&home, "compose", &[]);
+    let check = "import sys, yaml\n\
+                 objects = [object for path in sys.argv[2:] for object in yaml.safe_load_all(open(path))]\n\
+                 pod = objects[0]['spec']['template']['spec']['containers'][0]\n\
+                 service = yaml.safe_load(open(sys.argv[1]))['services']\n\
+                 assert objects[0]['metadata'] == {'name': '123', 'labels': {'app': '123'}}, objects[0]\n\
+                 assert sorted(service) == ['123', 'quotes', 'secret', 'true', 'value'], service\n\
+                 words = ['/bin/echo', '$$ $(A) ${A} %d', '\\x7f\\x85\\u2028']\n\
+                 for command in (pod['command'], service['123']['command']):\n    \
+                 assert [word.replace('$$', '$') for word in command] == words, command\n\
+                 assert pod['env'][0]['value'] == '$$$$ $$(A)', pod\n";
+    let paths = ["compose/compose.yaml", "kubernetes/123.yaml", "kubernetes/true.yaml"].map(|path| home.path(path));
+    python(check, &paths).expect(0);
+    home.ok(&["register", "a.b", "--", "true"]);
+    home.ok(&["register", "a_b", "--", "true"]);
+    for system in ["kubernetes", "compose"] {
+        home.run(&["export", system]).expect(5).complains("`a.b` and `a_b` would both be called `a-b`");
+        assert!(home.ok(&["export", system, "a_b"]).contains("a-b"));
+    }
+}
+
+#[test]
+fn what_is_run_as_a_user_finds_the_home_of_that_user() {
+    let home = Home::of_user();
+    home.ok(&["register", "x", "--", "true"]);
+    let own = home.env().get("HOME").cloned().unwrap_or_else(|| home.path("home").display().to_string());
+    for more in [&[][..], &["--wrap"]] {
+        let conf = home.ok(&[&["export", "supervisord", "x"][..], more].concat());
+        assert!(conf.contains(&format!("HOME=\"{own}\",LOGNAME=")) && conf.contains("\nuser="), "{conf}");
+        let job = home.ok(&[&["export", "nomad", "x"][..], more].concat());
+        assert!(job.contains(&format!("HOME = \"{own}\"\n")), "{job}");
+    }
+}
+
+#[test]
 fn a_file_that_is_there_with_another_content_is_left_alone() {
     let home = Home::new();
     home.run(&["export", "systemd"]).expect(1).complains("nothing to export");

@@ -116,7 +116,13 @@ MemoryMax=1.5G
 CPUQuota=150%
 ProtectSystem=strict
 ExecReload=/bin/kill -HUP $MAINPID
+ExecStopPost=/bin/gone
+ExecStopPost=
+ExecStopPost=/bin/one
+ExecStopPost=/bin/two
 "#;
+    let unit = format!("\u{feff}{}", unit.replace('\n', "\r\n"));
+    let unit = unit.as_str();
     let output = import(&home, "systemd", "app.service", unit, &[]).expect(0);
     for said in [
         "app.service:2: app: [Unit] After=network.target",
@@ -125,9 +131,12 @@ ExecReload=/bin/kill -HUP $MAINPID
         "app.service:22: app: ProtectSystem=strict",
         "guardian exec app",
         "guardian signal app HUP",
+        "app.service:26: app: ExecStopPost=/bin/one",
+        "app.service:27: app: ExecStopPost=/bin/two",
     ] {
         assert!(output.stdout.contains(said), "no `{said}` in {}", output.stdout);
     }
+    assert!(!output.stdout.contains("/bin/gone"), "it was taken back: {}", output.stdout);
     let app = spec(&home, "app");
     assert_eq!(app["shell"], "exec /usr/bin/app '--port='\"${PORT}\" --name app '$x' 'a b' $OPTS");
     assert_eq!(app["preflight"], serde_json::json!(["/bin/mkdir -p '/run/my app' || :"]));
@@ -153,19 +162,72 @@ ExecReload=/bin/kill -HUP $MAINPID
 }
 
 #[test]
+fn what_systemd_makes_of_a_line_is_what_comes_over() {
+    let home = Home::new();
+    let of = |line: &str| format!("[Service]\nExecStart=/bin/x\n{line}\n");
+    let unit = |line: &str| format!("[Unit]\n{line}\n[Service]\nExecStart=/bin/x\n");
+    for (file, text, key, value) in [
+        ("a", of("StartLimitBurst=3"), "max_restarts", "3"),
+        ("a", of("StartLimitBurst=3"), "window", "10s"),
+        ("a", unit("StartLimitIntervalSec=1min"), "max_restarts", "5"),
+        ("a", unit("StartLimitIntervalSec=0\nStartLimitBurst=5"), "max_restarts", "0"),
+        (
+            "a",
+            of("ExecStart=/bin/echo one ; /bin/echo \"two ; \" \\;"),
+            "shell",
+            "/bin/x && /bin/echo one && exec /bin/echo 'two ; ' ';'",
+        ),
+        ("a", of("Environment=A=\\xc3\\xa9\\u00e9"), "env.A", "éé"),
+        ("app-x@a-b", of("Environment=A=%i,%I,%j"), "env.A", "a-b,a/b,x"),
+    ] {
+        let output = import(&home, "systemd", &format!("{file}.service"), &text, &["--replace"]).expect(0);
+        let name = file.replace('@', "-");
+        let found = key.split('.').fold(spec(&home, &name), |found, part| found[part].clone());
+        let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+        assert_eq!(found, value, "{text}: {output:?}");
+    }
+    // A unit by its name, from its template, with what is put beside either.
+    let units = home.root().join(".config/systemd/user");
+    fs::create_dir_all(units.join("app@blue.service.d")).unwrap();
+    fs::create_dir_all(units.join("app@.service.d")).unwrap();
+    fs::write(units.join("app@.service"), of("WorkingDirectory=-/srv/%i\nKillMode=none\nIOWeight=5")).unwrap();
+    let mut home = home;
+    let root = home.root().to_str().unwrap().to_owned();
+    home.set_env("HOME", &root);
+    let output = home.run(&["import", "systemd", "app@blue", "--dry-run"]).expect(0);
+    for said in [
+        "app@blue.service.d: what it adds",
+        "app@.service.d: what it adds",
+        "cwd = \"/srv/blue\"",
+        "WorkingDirectory=-/srv/%i: `-` would",
+        "[process.app-blue]",
+        "ExecStart=guardian exec app-blue",
+    ] {
+        assert!(output.stdout.contains(said), "no `{said}` in {}", output.stdout);
+    }
+}
+
+#[test]
 fn an_ecosystem_of_pm2_comes_over_and_one_in_javascript_is_refused_with_the_way_to_json() {
     let home = Home::new();
     let apps = r#"{"apps": [
   {"name": "api", "script": "./app.js", "args": "--port 3000", "instances": 2, "max_memory_restart": "300M",
    "env": {"NODE_ENV": "production", "API_TOKEN": "x"}, "env_staging": {"X": "1"}, "watch": true, "kill_timeout": 3000},
-  {"name": "py", "script": "/srv/bot.py", "autorestart": false, "cwd": "/srv"}
+  {"name": "py", "script": "/srv/bot.py", "autorestart": false, "cwd": "/srv", "max_restarts": 0},
+  {"name": "line", "cmd": "npm run start && true", "args": "-x", "instances": "max", "env": {"A": {"b": 1}}}
 ]}"#;
     let output = import(&home, "pm2", "e.json", apps, &[]).expect(0);
-    for said in
-        ["e.json:3: api-0: env_staging", "e.json:3: api-0: watch = true", "env API_TOKEN: it looks like a secret"]
-    {
+    for said in [
+        "e.json:3: api-0: env_staging",
+        "e.json:3: api-0: watch = true",
+        "env API_TOKEN: it looks like a secret",
+        "e.json:5: line: instances = max",
+        "e.json:5: line: env A = {…}",
+    ] {
         assert!(output.stdout.contains(said), "no `{said}` in {}", output.stdout);
     }
+    assert_eq!(spec(&home, "line")["command"], serde_json::json!(["bash", "-c", "npm run start && true"]));
+    assert_eq!(spec(&home, "py")["env"]["PYTHONUNBUFFERED"], "1", "as pm2 has it");
     let (api, here) = (spec(&home, "api-1"), home.path("app.js"));
     assert_eq!(api["command"], serde_json::json!(["node", here.to_str().unwrap(), "--port", "3000"]));
     assert_eq!(
@@ -176,18 +238,23 @@ fn an_ecosystem_of_pm2_comes_over_and_one_in_javascript_is_refused_with_the_way_
     assert_eq!(spec(&home, "py")["command"], serde_json::json!(["python3", "/srv/bot.py"]));
     let refused = import(&home, "pm2", "ecosystem.config.js", "module.exports = {}", &[]).expect(65);
     assert!(refused.stderr.contains("node -p 'JSON.stringify(require(\"./ecosystem.config.js\"))'"), "{refused:?}");
+    import(&home, "pm2", "ecosystem.yml", "apps: []", &[])
+        .expect(65)
+        .complains("it is YAML")
+        .complains("yaml.safe_load");
 }
 
 #[test]
 fn a_procfile_comes_over_with_its_env_file_and_ports() {
     let home = Home::new();
-    fs::write(home.path(".env"), "A=1\n").unwrap();
+    fs::write(home.path(".env"), "A=1\nPORT=\"3000\"\n").unwrap();
     let output =
         import(&home, "procfile", "Procfile", "# ours\nweb: serve -p $PORT\nworker: work | tee log\n", &[]).expect(0);
     assert!(output.stdout.contains("Procfile:2: web: $PORT"), "{output:?}");
     let (web, worker) = (spec(&home, "web"), spec(&home, "worker"));
-    assert_eq!((web["shell"].as_str(), web["env"]["PORT"].as_str()), (Some("serve -p $PORT"), Some("5000")));
+    assert_eq!((web["shell"].as_str(), web["env"]["PORT"].as_str()), (Some("serve -p $PORT"), Some("3000")));
     assert_eq!(worker["shell"], "work | tee log");
+    assert_eq!(worker["env"]["PORT"], "3100", "a program may read it without naming it in its command");
     assert_eq!(worker["env_file"], home.path(".env").to_str().unwrap());
     assert_eq!(worker["cwd"], home.path("").to_str().unwrap().trim_end_matches('/'));
 }
@@ -197,7 +264,8 @@ fn lines_of_a_crontab_become_schedules_with_their_zone_shell_and_input() {
     let home = Home::new();
     let crontab = "SHELL=/bin/bash\nMAILTO=ops@example.org\nCRON_TZ=Europe/Kyiv\nA = 1\n\
                    */5 * * * * /usr/bin/backup --to 'a b' >/dev/null\n@daily cat >got%one%\\%two\n\
-                   @reboot /usr/bin/daemon\n* * * * * guardian healthcheck --quiet\n";
+                   @reboot /usr/bin/daemon\n* * * * * guardian healthcheck --quiet\n\
+                   PATH=/opt/bin:/bin\nHOME=/srv\n-0 3 * * * tail -n 1 >>got # as a comment%one%two\n";
     let output = import(&home, "crontab", "cron", crontab, &[]).expect(0);
     for said in ["cron:2: MAILTO", "cron:7: daemon: @reboot", "cron:8: guardian healthcheck"] {
         assert!(output.stdout.contains(said), "no `{said}` in {}", output.stdout);
@@ -206,17 +274,15 @@ fn lines_of_a_crontab_become_schedules_with_their_zone_shell_and_input() {
     assert_eq!((backup["schedule"].as_str(), backup["timezone"].as_str()), (Some("*/5 * * * *"), Some("Europe/Kyiv")));
     assert_eq!(backup["command"], serde_json::json!(["/bin/bash", "-c", "/usr/bin/backup --to 'a b' >/dev/null"]));
     assert_eq!(backup["env"]["A"], "1");
+    assert_eq!(backup["env"]["PATH"], "/usr/bin:/bin", "cron looks nowhere else");
     assert_eq!(spec(&home, "daemon")["target"], "forever");
-    home.ok(&[
-        "run",
-        "--name",
-        "same",
-        "--cwd",
-        home.path("").to_str().unwrap(),
-        "--",
-        spec(&home, "cat")["command"][2].as_str().unwrap(),
-    ]);
-    assert_eq!(home.lines("got"), ["one", "%two"]);
+    let tail = spec(&home, "tail");
+    assert_eq!((tail["env"]["PATH"].as_str(), tail["env"]["HOME"].as_str()), (Some("/opt/bin:/bin"), Some("/srv")));
+    for job in ["cat", "tail"] {
+        let line = spec(&home, job)["command"][2].as_str().unwrap().to_owned();
+        home.ok(&["run", "--cwd", home.path("").to_str().unwrap(), "--", &line]);
+    }
+    assert_eq!(home.lines("got"), ["one", "%two", "two"]);
     let system = "17 * * * * nobody run-parts /etc/cron.hourly\n";
     let output = import(&home, "crontab", "system", system, &["--of-system", "--dry-run"]).expect(0);
     assert!(output.stdout.contains("shell = \"run-parts /etc/cron.hourly\""), "{output:?}");
@@ -275,6 +341,11 @@ fn garbage_is_named_with_file_line_and_cause_and_changes_nothing() {
         ("supervisord", "[program:x]\ncommand=a\nautorestart=maybe\n", ":3: `autorestart` is \"maybe\""),
         ("supervisord", "[program:x]\ndirectory=/\n", "has no `command`"),
         ("supervisord", "[program:x]\ncommand=a %(ENV)s\n", ":2: `command`: %(ENV)"),
+        (
+            "supervisord",
+            "[program:x]\ncommand=a\ndirectory=%(ENV_SET_NOWHERE)s/x\n",
+            ":3: `directory`: %(ENV_SET_NOWHERE)",
+        ),
         ("supervisord", "", "no section"),
         ("pm2", "apps:\n  - script: x\n", "not JSON"),
         ("pm2", "{\"apps\": [{}]}", "without `script`"),

@@ -125,6 +125,22 @@ fn since_leaves_out_what_is_older_than_the_run() {
     home.reaches("x", "completed");
     assert_eq!(home.ok(&["logs", "x", "--since", "1h"]), "hello\n");
     assert_eq!(home.ok(&["logs", "x", "--since", "2099-01-01T00:00:00Z"]), "");
+    // A clock that was ahead for a while, and was set back: what was written after that is not after it.
+    fs::write(home.state_dir().join("log/x.log.index"), "4086720000000 1\n").unwrap();
+    assert_eq!(home.ok(&["logs", "x", "--until", "2098-01-01T00:00:00Z"]), "hello\n");
+}
+
+#[test]
+fn a_log_that_somebody_removed_is_not_one_that_was_never_written() {
+    let home = Home::new();
+    home.up("x", &[], "echo hello; exec sleep 1000");
+    crate::procs::until("it is written", || home.ok(&["logs", "x"]) == "hello\n");
+    fs::remove_file(home.state_dir().join("log/x.log")).unwrap();
+    home.run(&["logs", "x"]).expect(0).complains("is lost until `guardian restart x`");
+    home.ok(&["stop", "x"]);
+    home.run(&["logs", "x"]).expect(0).complains("somebody removed it");
+    home.ok(&["register", "y", "--", "true"]);
+    home.run(&["logs", "y"]).expect(0).complains("has written nothing yet");
 }
 
 #[test]

@@ -225,6 +225,13 @@ fn a_full_disk_loses_nothing_and_is_told() {
     hand.home.run(&["healthcheck"]).expect(0);
     hand.is_whole("with room again");
     assert_eq!(parts(&hand.home), 1);
+    // The disk may be full of what is in a part by now: that is given back, although the next part fails.
+    hand.write(15_000);
+    let before = fs::metadata(log(&hand.home)).unwrap().len();
+    hand.pass_with("inject=copy_file_range:error=ENOSPC:when=3+").expect(74).complains("No space left");
+    hand.is_whole("with room for one part");
+    let after = fs::metadata(log(&hand.home)).unwrap().len();
+    assert!(after + (60 << 10) < before && after > 64 << 10, "{before} bytes became {after}");
 }
 
 #[test]
@@ -261,6 +268,16 @@ fn log_max_0_rotates_nothing_and_a_log_within_its_limit_has_nothing_beside_it() 
         hand.write(100_000);
         hand.home.run(&["healthcheck"]).expect(0);
         assert_eq!(fs::metadata(log(&hand.home)).unwrap().len(), 1_500_000);
+        // Who looks for a line does not know how far back it is.
+        let found = hand.home.json(&["logs", "x", "--grep", "^line 000000003$"]);
+        assert_eq!((found["lines"][0].as_str(), found["cut_bytes"].as_u64()), (Some("line 000000003"), Some(0)));
+        let many = hand.home.json(&["logs", "x", "--grep", "line"]);
+        let (count, cut) = (many["lines"].as_array().unwrap().len() as u64, many["cut_bytes"].as_u64().unwrap());
+        assert!(count * 15 <= 64 << 10 && count * 15 + cut == 1_500_000, "{count} lines, {cut} bytes cut");
+        assert!(
+            hand.home.run(&["logs", "x", "-n", "3"]).expect(0).stderr.is_empty(),
+            "they are all that was asked for"
+        );
         assert!(!hand.home.state_dir().join("log/rotated").exists());
     }
 }
@@ -277,6 +294,15 @@ fn a_program_that_empties_its_log_is_read_on_and_that_is_said() {
     hand.home.run(&["healthcheck"]).expect(0);
     assert_eq!(by_cursor(&hand.home, &mut cursor), [] as [&str; 0]);
     assert!(by_cursor(&hand.home, &mut "0".to_owned()).len() < before.len());
+    // Also where it is longer again than what the last rotation left of a part, before anybody looks.
+    hand.write(25_000);
+    hand.home.run(&["healthcheck"]).expect(0);
+    fs::write(log(&hand.home), "new line\n".repeat(1000)).unwrap();
+    for looked in ["at once", "after a pass"] {
+        let new = hand.home.ok(&["logs", "x", "--grep", "^new line$"]);
+        assert_eq!(new.lines().count(), 1000, "{looked}");
+        hand.home.run(&["healthcheck"]).expect(0);
+    }
 }
 
 #[test]

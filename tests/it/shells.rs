@@ -72,6 +72,10 @@ fn names_are_those_of_the_home_that_is_asked_for_and_a_broken_registry_completes
         finish(fish).expect(0)
     };
     assert!(ask("guardian stop m").stdout.starts_with("mine"));
+    home.ok(&["register", "front", "--group", "of-all", "--", "true"]);
+    home.ok(&["register", "odd", "--group", "o$(touch here) `x`", "--", "true"]);
+    let groups = ask("guardian status --group o").stdout;
+    assert_eq!(groups.lines().collect::<Vec<_>>(), ["of-all"], "bash would put it into the line as it stands");
     let other = home.path("other");
     let mut register = home.other_command(&bin.join("guardian"));
     register.arg("--home").arg(&other).args(["register", "theirs", "--", "true"]);
