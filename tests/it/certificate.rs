@@ -117,13 +117,16 @@ fn what_differs_from_the_last_run_that_was_well_is_named_and_told() {
     until("it was healthy", || home.status("x")["uptime_s"].as_f64().is_some_and(|up| up >= 1.0));
     signal(home.pid("x"), Signal::SIGKILL);
     ended(&home, "x", 1);
-    home.script("repo/bot", "#!/bin/sh\necho broken\nexit 3\n");
+    // It ends when all that is told of its start was gathered, which a busy machine takes its time for.
+    let go = home.path("go");
+    home.script("repo/bot", &format!("#!/bin/sh\nwhile [ ! -e {} ]; do sleep 0.05; done\nexit 3\n", go.display()));
     git(&home, &dir, &["commit", "-qam", "two"]);
     aged();
     home.ok(&[&["register", "x", "--replace", "--env", "MODE=paper"], &options[..], &["--", "./bot"]].concat());
-    home.run(&["start", "x"]);
-    ended(&home, "x", 2);
+    home.ok(&["start", "x"]);
     metadata(&home, "x", 2, is_whole);
+    fs::write(&go, "").unwrap();
+    ended(&home, "x", 2);
     let why = why(&home, "x", 2);
     assert_eq!(why["last_good_run"], 1, "{why}");
     let lines: Vec<&str> = why["differs"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
