@@ -33,8 +33,8 @@ pub(super) fn care(call: &Call, registry: &Registry, last: Option<Wall>, now: Wa
 
 /// What an operator should know.
 pub(super) fn lines(tidied: &Tidied) -> Vec<String> {
+    let Some(total) = tidied.total.map(human_size) else { return Vec::new() }; // without one, nothing is over it
     let mut lines = Vec::new();
-    let total = human_size(tidied.total.unwrap_or(0));
     if !tidied.dropped.is_empty() {
         let parts: usize = tidied.dropped.values().sum();
         let mut names: Vec<&str> = tidied.dropped.keys().take(5).map(|name| name.as_str()).collect();
