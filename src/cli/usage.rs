@@ -50,12 +50,12 @@ fn told(text: &str, code: Code, asked: &str) -> Error {
             message.push(line);
         }
     }
-    if text.contains("-- <COMMAND>") {
-        // Who leaves the dashes out is told of a word that nobody expected.
-        hints.push("the command to run stands behind `--`: … -- COMMAND ARG".to_owned());
-    }
     hints.push(format!("`{command} --help` explains it with an example"));
-    let message = if message.is_empty() { "wrong usage".to_owned() } else { message.join(" ") };
+    // What is missing stands in lines of its own below the first.
+    let message = match message.split_first() {
+        None => "wrong usage".to_owned(),
+        Some((first, rest)) => [first, rest.join(", ").as_str()].join(" ").trim_end().to_owned(),
+    };
     Error::new(code, "usage", message).hint(hints.join("\n"))
 }
 
@@ -69,7 +69,7 @@ mod tests {
             (
                 "error: the following required arguments were not provided:\n  <NAME>\n  <SIG>\n\nUsage: guardian signal \
                  <NAME> <SIG>\n\nFor more information, try '--help'.\n",
-                "the following required arguments were not provided: <NAME> <SIG>",
+                "the following required arguments were not provided: <NAME>, <SIG>",
                 "usage: guardian signal <NAME> <SIG>\n`guardian signal --help` explains it with an example",
             ),
             (

@@ -205,7 +205,7 @@ fn a_state_directory_that_is_read_only_is_74_and_what_was_there_is_intact() {
     home.up("bot", &[], "exec sleep 1000");
     let (before, registry) = (home.status("bot"), home.registry());
     let read_only = "mount --bind \"$S\" \"$S\" && mount -o remount,ro,bind \"$S\"";
-    for arguments in [&["stop", "bot"][..], &["restart", "bot"], &["healthcheck"], &["register", "x", "--", "true"]] {
+    for arguments in [&["healthcheck"][..], &["register", "x", "--", "true"]] {
         under(&home, read_only, arguments).expect(74).complains("hint:");
     }
     assert_eq!(home.registry(), registry);

@@ -137,7 +137,9 @@ fn what_differs_from_the_last_run_that_was_well_is_named_and_told() {
     assert!(!lines.iter().any(|line| line.contains("paper")), "{lines:?}");
     let text = home.ok(&["why", "x"]);
     assert!(text.contains("from run 1, which was well"), "{text}");
-    let told = eventually("the second end is told", || home.told().into_iter().find(|told| told["run"] == 2));
+    let told = eventually("the second end is told", || {
+        home.told().into_iter().find(|told| told["run"] == 2 && told["kind"] == "premature")
+    });
     assert!(told["differs"].as_str().unwrap().starts_with("git commit "), "{told}");
     assert!(told["text"].as_str().unwrap().contains("\nDiffers: git commit "), "{told}");
 }
