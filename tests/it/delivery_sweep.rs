@@ -220,7 +220,8 @@ fn five_hundred_deaths_in_a_minute_are_a_handful_of_messages_and_each_is_in_one(
     });
     let told = home.told();
     let titles: Vec<&Value> = told.iter().map(|told| &told["title"]).collect();
-    assert!(told.len() <= 6, "{titles:#?}");
+    // Those that died before the storm was one, as many again on their way meanwhile, the storm and its end.
+    assert!(told.len() <= 10, "{titles:#?}");
     // Each of them: by its receipt, which says alone, folded into another message or as part of which storm.
     let receipts: BTreeSet<String> = receipts(&home).into_iter().map(|(id, _)| id).collect();
     let settled = |name: &str| {
