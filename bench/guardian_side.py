@@ -31,8 +31,8 @@ class Guardian:
         return self.home / f"{name}.stamps"
 
     def write_registry(self, names, mode="stamp", keys=lambda number: ""):
-        """As an operator would who has many: restarts at once, and without a breaker. `keys`: more lines for each, by its number."""
-        entries = ['[defaults]\nbackoff = "0s"\nmax_failures = 0\n']
+        """As an operator would who has many: restarts at once, without a breaker, and not paced as in a storm. `keys`: more lines for each, by its number."""
+        entries = ['[healthcheck]\nstorm = 0\n[defaults]\nbackoff = "0s"\nmax_failures = 0\n']
         for number, name in enumerate(names):
             entries.append(f'[process.{name}]\ncommand = ["{self.programs}", "{mode}", "{self.stamps(name)}"]\n{keys(number)}\n')
         path = self.home / "registry.toml"
