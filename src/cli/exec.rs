@@ -243,6 +243,7 @@ fn finish(call: &Call, name: &Name) {
             && let Some(shim) = record.shim
         {
             let mut ends = Ends::default();
+            // One that cannot be waited for is not: the pass below looks at what is there.
             if ends.add(&shim).unwrap_or(false) {
                 drop(ends.wait(Some(LINGER))); // its passes are the safety net of the next ones
             }

@@ -178,6 +178,16 @@ pub(super) fn unique(pid: i32) -> Option<u64> {
 }
 
 pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Result<bool> {
+    reach(identity, boot, |fd| signal_pidfd(fd, signal))
+}
+
+/// As [`send`], with the sender that the signal came from instead of this process.
+pub(super) fn send_for(identity: &Identity, boot: &BootId, signal: i32, sender: (i32, u32)) -> io::Result<bool> {
+    reach(identity, boot, |fd| super::signals::queue(fd, signal, sender))
+}
+
+/// Does something to the process of this identity; `false`: it is gone.
+fn reach(identity: &Identity, boot: &BootId, act: impl FnOnce(&OwnedFd) -> io::Result<()>) -> io::Result<bool> {
     let fd = match pidfd(identity.pid) {
         Ok(fd) => fd,
         Err(error) if is_gone(&error) => return Ok(false),
@@ -187,24 +197,7 @@ pub(super) fn send(identity: &Identity, boot: &BootId, signal: i32) -> io::Resul
     if !super::process::identify(identity.pid, boot)?.is_some_and(|now| now.is(identity)) {
         return Ok(false);
     }
-    match signal_pidfd(&fd, signal) {
-        Ok(()) => Ok(true),
-        Err(error) if is_gone(&error) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// As [`send`], with the sender that the signal came from instead of this process.
-pub(super) fn send_for(identity: &Identity, boot: &BootId, signal: i32, sender: (i32, u32)) -> io::Result<bool> {
-    let fd = match pidfd(identity.pid) {
-        Ok(fd) => fd,
-        Err(error) if is_gone(&error) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    if !super::process::identify(identity.pid, boot)?.is_some_and(|now| now.is(identity)) {
-        return Ok(false);
-    }
-    match super::signals::queue(&fd, signal, sender) {
+    match act(&fd) {
         Ok(()) => Ok(true),
         Err(error) if is_gone(&error) => Ok(false),
         Err(error) => Err(error),
